@@ -1,0 +1,19 @@
+"""The one exception for what a user can mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input: the message is one line that names the value, what is allowed and what to do.
+
+    The command line prints it to stderr and exits with code 2; from Python it is raised as it is.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean X?"`` for the known name closest to ``name``, or nothing if none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,75 @@
+"""Which particles are fixpoints of self-application, and of which type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from srnn.particle import Particle, attack, self_output
+
+#: Largest absolute deviation of any weight at which a particle still counts as a fixpoint.
+TOLERANCE = 1e-5
+
+
+class FixpointType(IntEnum):
+    """What a particle is under self-application, in the order in which the types are tested."""
+
+    DIVERGENT = 0  #: a NaN or an infinity among the weights
+    ZERO = 1  #: every weight is zero
+    IDENTITY = 2  #: its output is itself: a self-replicator
+    SECONDARY = 3  #: its output for its first output is itself
+    OTHER = 4  #: none of these
+
+    @property
+    def label(self) -> str:
+        """The name in tables, files and figures, in lower case."""
+        return self.name.lower()
+
+
+def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) -> Tensor:
+    """Type of each particle: ``(P, N) ->`` int8 ``(N,)`` of :class:`FixpointType` values.
+
+    ``tolerance`` is absolute and holds for every single weight. ``secondary`` applies the *same* particle twice, to
+    its weights and then to its output.
+    """
+    with torch.no_grad():
+        once = self_output(weights, particle)
+        twice = attack(weights, once, particle)
+        types = torch.full(weights.shape[1:], FixpointType.OTHER, dtype=torch.int8, device=weights.device)
+        # Assigned from the last test to the first, so that the first that holds decides.
+        types[_within(twice - weights, tolerance)] = FixpointType.SECONDARY
+        types[_within(once - weights, tolerance)] = FixpointType.IDENTITY
+        types[_within(weights, tolerance)] = FixpointType.ZERO
+        types[~weights.isfinite().all(0)] = FixpointType.DIVERGENT
+    return types
+
+
+def census(types: Tensor, layers: Mapping[str, slice]) -> pd.DataFrame:
+    """Count the particles of each type, per layer and in total.
+
+    Args:
+        types: ``(N,)`` as :func:`classify` gives them.
+        layers: The particles of each layer, as :attr:`srnn.Organism.layers` gives them.
+
+    Returns:
+        A frame of integers, a row for each layer and a last row ``total``, a column for each type.
+
+    Example:
+        >>> census(classify(organism.weights, organism.particle), organism.layers)  # doctest: +SKIP
+    """
+    rows = {name: _count(types[particles]) for name, particles in layers.items()}
+    rows["total"] = _count(types)
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=[kind.label for kind in FixpointType])
+    return frame.rename_axis("layer")
+
+
+def _count(types: Tensor) -> list[int]:
+    return torch.bincount(types.long(), minlength=len(FixpointType)).tolist()
+
+
+def _within(deviation: Tensor, tolerance: float) -> Tensor:
+    return (deviation.abs() <= tolerance).all(0)

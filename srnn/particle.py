@@ -1,0 +1,195 @@
+"""One particle's algebra, for a whole swarm at once.
+
+A particle is a linear three-layer network without biases, ``W1 (H, 5)``, ``W2 (H, H)``, ``W3 (1, H)``, whose ``P``
+weights are flattened in this order, row by row. A swarm of ``N`` particles is one matrix ``(P, N)``: row ``k`` holds
+weight ``k`` of every particle, so that each operation below is a vector operation over particles.
+
+Because a particle is linear it *is* one row vector ``v = W3 W2 W1`` of five numbers. Input ``k`` describes the
+particle's own weight ``k`` as ``(value, layer, cell, index, task = 0)``, so that its self-output is
+``out_k = w_k v0 + e_k · (v1, v2, v3)``; a task input ``x`` is fed as ``(0, 0, 0, 0, x)``, so that as the weight of a
+larger network the particle is worth exactly ``v4``, its effective weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Encoding = Literal["max", "l2"]
+Init = Literal["fan_in", "xavier"]
+Target = Literal["frozen", "live"]
+
+#: Inputs of a particle: value, layer, cell, index, task.
+INPUTS = 5
+#: Added to the divisor and to the quotient of every encoded position, as in the published code.
+_SHIFT = 1e-8
+
+
+@dataclass(frozen=True)
+class Particle:
+    """What all particles of a swarm have in common.
+
+    Args:
+        hidden: Units ``H`` of both hidden layers, at least 1.
+        encoding: How a weight's position (layer, cell, index) is put into numbers. ``max`` divides each column by its
+            maximum, ``l2`` by its Euclidean norm over the ``P`` weights.
+        init: Where weights are drawn from, per matrix: ``fan_in`` is uniform in ±1/√fan_in, ``xavier`` uniform in
+            ±√(6 / (fan_in + fan_out)).
+
+    Raises:
+        ValueError: ``hidden`` is below 1, or ``encoding`` or ``init`` is not one of the above.
+    """
+
+    hidden: int = 4
+    encoding: Encoding = "max"
+    init: Init = "xavier"
+
+    def __post_init__(self) -> None:
+        if self.hidden < 1:
+            raise ValueError(f"hidden is {self.hidden}; a particle needs at least 1 hidden unit")
+        if self.encoding not in ("max", "l2"):
+            raise ValueError(f"encoding is {self.encoding!r}; allowed: max, l2")
+        if self.init not in ("fan_in", "xavier"):
+            raise ValueError(f"init is {self.init!r}; allowed: fan_in, xavier")
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Shapes (rows, columns) of ``W1``, ``W2`` and ``W3``."""
+        return (self.hidden, INPUTS), (self.hidden, self.hidden), (1, self.hidden)
+
+    @property
+    def size(self) -> int:
+        """Weights ``P = 5H + H² + H`` of one particle."""
+        return INPUTS * self.hidden + self.hidden**2 + self.hidden
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """Encoded (layer, cell, index) of each weight: float32 of shape ``(P, 3)``."""
+        raw = torch.tensor(
+            [
+                (layer, cell, index)
+                for layer, (rows, columns) in enumerate(self.shapes)
+                for cell in range(rows)
+                for index in range(columns)
+            ],
+            dtype=torch.float64,
+        )
+        scale = raw.amax(0) + _SHIFT if self.encoding == "max" else raw.norm(dim=0).clamp_min(_SHIFT)
+        return (raw / scale + _SHIFT).float()
+
+    def draw(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw ``count`` new particles: float32 of shape ``(P, count)`` on the generator's device."""
+        device = None if generator is None else generator.device
+        blocks = []
+        for rows, columns in self.shapes:
+            bound = columns**-0.5 if self.init == "fan_in" else (6 / (rows + columns)) ** 0.5
+            uniform = torch.rand(rows * columns, count, generator=generator, device=device)
+            blocks.append((2 * uniform - 1) * bound)
+        return torch.cat(blocks)
+
+
+def matrices(weights: Tensor, particle: Particle) -> tuple[Tensor, Tensor, Tensor]:
+    """View ``weights (P, N)`` as ``W1 (H, 5, N)``, ``W2 (H, H, N)`` and ``W3 (H, N)``.
+
+    Raises:
+        ValueError: ``weights`` does not have ``particle.size`` rows.
+    """
+    H = particle.hidden
+    if weights.ndim != 2 or weights.shape[0] != particle.size:
+        raise ValueError(
+            f"weights have shape {tuple(weights.shape)}; a particle with hidden={H} needs ({particle.size}, N)"
+        )
+    first, second = INPUTS * H, INPUTS * H + H * H
+    return weights[:first].view(H, INPUTS, -1), weights[first:second].view(H, H, -1), weights[second:]
+
+
+def row_vector(weights: Tensor, particle: Particle) -> Tensor:
+    """The particle as one linear map ``v = W3 W2 W1``: ``(P, N) -> (5, N)``."""
+    W1, W2, W3 = matrices(weights, particle)
+    S = (W3[:, None] * W2).sum(0)
+    return (S[:, None] * W1).sum(0)
+
+
+def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
+    """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``."""
+    W1, W2, W3 = matrices(weights, particle)
+    S = (W3[:, None] * W2).sum(0)
+    return (S * W1[:, 4]).sum(0)
+
+
+def self_output(weights: Tensor, particle: Particle) -> Tensor:
+    """Each particle's output for its own weights: ``(P, N) -> (P, N)``."""
+    return _output(row_vector(weights, particle), weights, particle)
+
+
+def replication_loss(weights: Tensor, particle: Particle, target: Target = "frozen") -> Tensor:
+    """Squared error of self-replication, the mean over a particle's weights: ``(P, N) -> (N,)``.
+
+    Differentiable. With target ``frozen`` the weights as data are constants, with ``live`` they are not.
+    """
+    data = weights.detach() if target == "frozen" else weights
+    return (_output(row_vector(weights, particle), data, particle) - data).square().mean(0)
+
+
+def replication_gradient(weights: Tensor, particle: Particle, target: Target = "frozen") -> tuple[Tensor, Tensor]:
+    """Replication loss ``(N,)`` and its gradient ``(P, N)`` in closed form.
+
+    With ``r_k = out_k − w_k``, ``g0 = 2/P Σ r_k w_k`` and ``gj = 2/P Σ r_k e_kj`` the gradients are
+    ``∂L/∂W3 = (W2 W1 g)ᵀ``, ``∂L/∂W2 = W3ᵀ (W1 g)ᵀ`` and ``∂L/∂W1 = (W3 W2)ᵀ gᵀ``; a ``live`` target adds
+    ``2/P r_k (v0 − 1)`` to the gradient of weight k.
+    """
+    with torch.no_grad():
+        W1, W2, W3 = matrices(weights, particle)
+        positions = particle.positions.to(weights)
+        S = (W3[:, None] * W2).sum(0)
+        v = (S[:, None] * W1).sum(0)
+        residual = torch.addmm(weights * (v[0] - 1), positions, v[1:4])
+        scaled = residual * (2 / particle.size)
+        g = torch.zeros_like(v)
+        torch.sum(scaled * weights, 0, out=g[0])
+        torch.mm(positions.T, scaled, out=g[1:4])
+        W1g = (W1 * g).sum(1)
+        gradient = torch.empty_like(weights)
+        d1, d2, d3 = matrices(gradient, particle)
+        torch.mul(S[:, None], g, out=d1)
+        torch.mul(W3[:, None], W1g, out=d2)
+        torch.sum(W2 * W1g, 1, out=d3)
+        if target == "live":
+            gradient.addcmul_(scaled, v[0] - 1)
+        return residual.square().mean(0), gradient
+
+
+def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:
+    """Replace every particle by its own output, ``times`` times over: ``(P, N) -> (P, N)``."""
+    for _ in range(times):
+        weights = self_output(weights, particle)
+    return weights
+
+
+def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
+    """What becomes of ``victims`` when each is rewritten by the attacker in the same column: ``(P, N) -> (P, N)``.
+
+    The victim's weights become the attacker's output for the victim's inputs.
+    """
+    return _output(row_vector(attackers, particle), victims, particle)
+
+
+def melt(weights: Tensor, others: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Replace half (``P // 2``) of each particle's weights, chosen at random, by those of another: ``(P, N)``."""
+    order = torch.rand(weights.shape, generator=generator).argsort(0).to(weights.device)
+    return torch.where(order < weights.shape[0] // 2, others, weights)
+
+
+def noise(weights: Tensor, level: float, generator: torch.Generator | None = None) -> Tensor:
+    """Add ``± level · uniform(0, 1)`` to every weight, the sign at random: ``(P, N) -> (P, N)``."""
+    shift = 2 * torch.rand(weights.shape, generator=generator) - 1
+    return weights + level * shift.to(weights)
+
+
+def _output(v: Tensor, data: Tensor, particle: Particle) -> Tensor:
+    """Output of particles ``v (5, N)`` for the weights ``data (P, N)`` at their positions."""
+    return data * v[0] + particle.positions.to(data) @ v[1:4]

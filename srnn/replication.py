@@ -1,0 +1,51 @@
+"""How replication is trained: gradient descent on the replication loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from srnn.particle import Particle, Target, replication_gradient
+
+
+def train(
+    weights: Tensor,
+    particle: Particle,
+    steps: int,
+    lr: float,
+    momentum: float,
+    alpha: float = 1.0,
+    target: Target = "frozen",
+    buffer: Tensor | None = None,
+) -> Tensor:
+    """Take ``steps`` steps of SGD on ``alpha · Σ replication loss`` over the particles, in place.
+
+    The update is that of :class:`torch.optim.SGD`: ``buffer ← momentum · buffer + gradient``, then
+    ``weights ← weights − lr · buffer``.
+
+    Args:
+        weights: ``(P, N)``, changed in place.
+        particle: What the particles are.
+        steps: Number of steps, 0 or more.
+        lr: Learning rate.
+        momentum: Momentum, 0 for none.
+        alpha: Factor of the replication loss.
+        target: Whether the weights as data are constants (``frozen``) or differentiated through (``live``).
+        buffer: Momentum buffer ``(P, N)``, changed in place; without one it starts at zero and is not kept.
+
+    Returns:
+        The loss ``alpha · Σ`` before each step, ``(steps,)``.
+    """
+    weights = weights.detach()
+    if buffer is None and momentum:
+        buffer = torch.zeros_like(weights)
+    losses = weights.new_empty(steps)
+    for step in range(steps):
+        loss, gradient = replication_gradient(weights, particle, target)
+        losses[step] = loss.sum() * alpha
+        if buffer is None:
+            weights.sub_(gradient, alpha=lr * alpha)
+        else:
+            buffer.mul_(momentum).add_(gradient, alpha=alpha)
+            weights.sub_(buffer, alpha=lr)
+    return losses
