@@ -1,1 +1,57 @@
-"""The laboratory for organism networks."""
+"""The laboratory for organism networks: neural networks in which every weight is a self-replicating particle."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srnn import chemistry, fixpoints, particle, replication
+    from srnn.body import MLP
+    from srnn.config import Experiment
+    from srnn.errors import UserError
+    from srnn.job import run
+    from srnn.organism import Organism
+    from srnn.particle import Particle
+    from srnn.presets import load_preset
+    from srnn.runs import Run
+
+#: Public name → where it lives. Imported when first asked for, so that ``srnn --help`` need not wait for torch.
+_HOMES = {
+    "MLP": "srnn.body",
+    "Experiment": "srnn.config",
+    "Organism": "srnn.organism",
+    "Particle": "srnn.particle",
+    "Run": "srnn.runs",
+    "UserError": "srnn.errors",
+    "load_preset": "srnn.presets",
+    "run": "srnn.job",
+}
+_MODULES = ("chemistry", "fixpoints", "particle", "replication")
+
+__all__ = [
+    "MLP",
+    "Experiment",
+    "Organism",
+    "Particle",
+    "Run",
+    "UserError",
+    "chemistry",
+    "fixpoints",
+    "load_preset",
+    "particle",
+    "replication",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"srnn.{name}")
+    raise AttributeError(f"module 'srnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

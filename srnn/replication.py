@@ -34,18 +34,18 @@ def train(
         buffer: Momentum buffer ``(P, N)``, changed in place; without one it starts at zero and is not kept.
 
     Returns:
-        The loss ``alpha · Σ`` before each step, ``(steps,)``.
+        The replication loss of each particle before each step, its mean over the steps, ``(N,)``.
     """
     weights = weights.detach()
     if buffer is None and momentum:
         buffer = torch.zeros_like(weights)
-    losses = weights.new_empty(steps)
-    for step in range(steps):
+    total = weights.new_zeros(weights.shape[1])
+    for _ in range(steps):
         loss, gradient = replication_gradient(weights, particle, target)
-        losses[step] = loss.sum() * alpha
+        total += loss
         if buffer is None:
             weights.sub_(gradient, alpha=lr * alpha)
         else:
             buffer.mul_(momentum).add_(gradient, alpha=alpha)
             weights.sub_(buffer, alpha=lr)
-    return losses
+    return total / max(steps, 1)

@@ -1,0 +1,5 @@
+"""``python -m srnn …`` is ``srnn …``."""
+
+from srnn.commands import main
+
+main()

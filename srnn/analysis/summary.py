@@ -1,0 +1,55 @@
+"""How did the runs end? Last figures, over seeds, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from srnn.fixpoints import FixpointType
+from srnn.runs import Run
+
+
+def last_scores(runs: Sequence[Run]) -> pd.DataFrame:
+    """The last value of every metric of every run.
+
+    Returns:
+        Columns Seed (int), Epoch (int, when it was measured), Metric (str), Score (float).
+    """
+    frames = []
+    for run in runs:
+        last = run.metrics.groupby("Metric", sort=False).last().reset_index()
+        frames.append(last.assign(Seed=run.experiment.seed)[["Seed", "Epoch", "Metric", "Score"]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def mean_and_interval(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean over the seeds and half the width of its 95 % confidence interval (Student's t).
+
+    Args:
+        scores: Columns Metric and Score, a row for each seed, as :func:`last_scores` gives them.
+
+    Returns:
+        A row for each metric, in their order: columns mean, half_width (NaN for a single seed) and seeds.
+    """
+    groups = scores.groupby("Metric", sort=False)["Score"]
+    frame = pd.DataFrame({"mean": groups.mean(), "seeds": groups.size()})
+    error = groups.std(ddof=1) / np.sqrt(frame["seeds"])
+    frame["half_width"] = error * stats.t.ppf(0.975, np.maximum(frame["seeds"] - 1, 1))
+    return frame[["mean", "half_width", "seeds"]]
+
+
+def layer_table(summary: pd.DataFrame, column: str = "mean") -> pd.DataFrame:
+    """The census of each layer and, last, of all: a row for each layer, a column for each type.
+
+    Args:
+        summary: As :func:`mean_and_interval` gives it.
+        column: Which of its columns to lay out.
+    """
+    labels = [kind.label for kind in FixpointType]
+    layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
+    rows = {layer: [summary.at[f"{layer}_{label}", column] for label in labels] for layer in layers}
+    rows["total"] = [summary.at[label, column] for label in labels]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=labels).rename_axis("layer")

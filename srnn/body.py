@@ -1,0 +1,122 @@
+"""The macro network: what an organism looks like, whoever its weights are."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+Residual = Literal["none", "layer", "pair"]
+Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
+
+_ACTIVATIONS = {
+    "none": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+}
+
+
+class MLP(nn.Module):
+    """A stack of ``depth`` weight layers without biases, ``(batch, inputs) -> (batch, outputs)``.
+
+    Weights and inputs may have one more leading dimension, that of many networks side by side:
+    weights ``(S, out, in)`` map ``(S, batch, inputs)`` to ``(S, batch, outputs)``.
+
+    Args:
+        inputs: Units of the input, at least 1.
+        width: Units of each of the ``depth - 1`` hidden layers.
+        depth: Weight layers, at least 1.
+        outputs: Units of the output.
+        residual: ``layer``: every layer whose input and output shapes agree adds its input. ``pair``: counting the
+            width × width layers from 1, the input of each odd one is added to the output of the even one after it.
+        activation: Applied to the output of every layer but the last, before a residual is added.
+        dropout: Share of hidden units set to zero in training, in [0, 1).
+        generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
+
+    Raises:
+        ValueError: A size is below 1, or ``residual`` or ``activation`` is not one of those above.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        width: int,
+        depth: int,
+        outputs: int,
+        residual: Residual = "none",
+        activation: Activation = "none",
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("inputs", inputs), ("width", width), ("depth", depth), ("outputs", outputs)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; allowed: 1 or more")
+        if residual not in get_args(Residual):
+            raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}; allowed: {', '.join(_ACTIVATIONS)}")
+        sizes = [inputs, *[width] * (depth - 1), outputs]
+        self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
+        for weight in self.weights:
+            bound = weight.shape[1] ** -0.5
+            nn.init.uniform_(weight, -bound, bound, generator=generator)
+        self.activation = _ACTIVATIONS[activation]()
+        self.dropout = Dropout(dropout)
+        self._added = _residual_sources(sizes, width, residual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        signals = [x]
+        last = len(self._added) - 1
+        for index, weight in enumerate(self.weights):
+            x = x @ weight.mT
+            if index < last:
+                x = self.dropout(self.activation(x))
+            if (source := self._added[index]) is not None:
+                x = x + signals[source]
+            signals.append(x)
+        return x
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks come from a generator of its own, so that a run repeats bit by bit.
+
+    Args:
+        share: Share of units set to zero in training, in [0, 1); the others are scaled by 1 / (1 − share).
+
+    Raises:
+        ValueError: ``share`` is not in [0, 1).
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        if not 0 <= share < 1:
+            raise ValueError(f"dropout is {share}; allowed: from 0 to below 1")
+        self.share = share
+        #: A CPU generator for each of the networks side by side (the leading dimension of the input);
+        #: without any, torch's global generator.
+        self.generators: list[torch.Generator] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.share == 0:
+            return x
+        if self.generators:
+            draws = torch.stack([torch.rand(x.shape[1:], generator=generator) for generator in self.generators])
+        else:
+            draws = torch.rand(x.shape)
+        return x * (draws >= self.share).to(x) / (1 - self.share)
+
+
+def _residual_sources(sizes: list[int], width: int, residual: Residual) -> list[int | None]:
+    """For each layer, the index of the layer whose input is added to its output, or None."""
+    sources: list[int | None] = [None] * (len(sizes) - 1)
+    if residual == "layer":
+        sources = [i if sizes[i] == sizes[i + 1] else None for i in range(len(sources))]
+    elif residual == "pair":
+        square = [i for i in range(len(sources)) if sizes[i] == sizes[i + 1] == width]
+        for odd, even in zip(square[::2], square[1::2], strict=False):
+            sources[even] = odd
+    return sources

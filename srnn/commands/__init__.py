@@ -1,0 +1,49 @@
+"""The command line, one module per subcommand: parse, call, print.
+
+Only typer is imported here and at the top of those modules; everything heavier waits until a command is really run,
+so that ``srnn --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from srnn.commands import presets, run, show
+from srnn.errors import UserError
+
+app = typer.Typer(
+    name="srnn",
+    help="The laboratory for organism networks: neural networks in which every weight is a self-replicating particle.",
+    epilog="Start with: srnn run",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.command)
+app.command("show")(show.command)
+app.command("presets")(presets.command)
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line on stderr and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except UserError as error:
+        message = str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        print("srnn: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader has seen enough, as with `srnn show … | head`.
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        # A wrong option or argument, as typer tells it; anything else is a fault of ours and keeps its traceback.
+        if not hasattr(error, "format_message"):
+            raise
+        message = f"{error.format_message()} (srnn --help and srnn COMMAND --help list what there is)"
+    print(f"srnn: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

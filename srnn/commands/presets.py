@@ -1,0 +1,32 @@
+"""``srnn presets``: the experiments that come with the package."""
+
+from __future__ import annotations
+
+
+def command() -> None:
+    """List the presets: what each shows, how many particles it has, about how long a seed takes on two cores.
+
+    \b
+    Examples:
+      srnn presets
+      srnn run connectivity --data-dir data/mnist
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from srnn import tasks
+    from srnn.presets import load_preset, preset_names
+    from srnn.training import particle_count
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("preset", no_wrap=True)
+    table.add_column("what it shows")
+    table.add_column("particles", justify="right")
+    table.add_column("a seed takes", justify="right", no_wrap=True)
+    for name in preset_names():
+        preset = load_preset(name)
+        shape = tasks.shape(preset.task)
+        particles = "?" if shape is None else f"{particle_count(preset, shape[0], shape[1]):,}"
+        table.add_row(name, preset.about, particles, preset.duration)
+    Console(highlight=False).print(table)

@@ -1,0 +1,163 @@
+"""``srnn show``: what was run and how it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    from srnn.config import Experiment
+    from srnn.runs import Run
+
+
+def command(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Run folders; a folder of seeds stands for all of them.")
+    ],
+) -> None:
+    """Show what was run, its last figures and the particle types of each layer.
+
+    Several seeds of one experiment are shown together: mean ± 95 % confidence interval.
+
+    \b
+    Examples:
+      srnn show runs/digits/seed-0
+      srnn show runs/connectivity runs/residual-h8
+    """
+    from srnn.runs import open_runs
+
+    print_runs(open_runs(runs))
+
+
+def print_runs(runs: list[Run]) -> None:
+    """Print the runs, the seeds of one experiment together."""
+    from rich.console import Console
+
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        # What differs between the seeds of one experiment.
+        same = run.experiment.model_copy(update={"seed": 0, "versions": {}}).model_dump_json()
+        groups.setdefault(same, []).append(run)
+    console = Console(highlight=False)
+    for group in groups.values():
+        _print_group(console, group)
+
+
+def _print_group(console: Console, runs: list[Run]) -> None:
+    from rich.markup import escape
+
+    from srnn.analysis.summary import last_scores, mean_and_interval
+
+    experiment = runs[0].experiment
+    scores = last_scores(runs)
+    summary = mean_and_interval(scores)
+    console.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
+    console.print(escape(_describe(runs, summary)), style="dim")
+    for run in runs:
+        last = int(run.metrics["Epoch"].max())
+        if last < experiment.training.epochs:
+            console.print(
+                f"seed {run.experiment.seed} ended at epoch {last} of {experiment.training.epochs}", style="red"
+            )
+    console.print(_last_figures(summary))
+    for line in _answers(experiment, scores):
+        console.print(line)
+    console.print(_census(summary))
+    for run in runs:
+        console.print(f"run     {run.folder}", soft_wrap=True, markup=False)
+        for figure in run.figures:
+            console.print(f"figure  {figure}", soft_wrap=True, markup=False)
+
+
+def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
+    """What was run, in a line or two."""
+    experiment = runs[0].experiment
+    body, particle, replication, training = (
+        experiment.body,
+        experiment.particle,
+        experiment.replication,
+        experiment.training,
+    )
+    count = float(summary.loc[_labels(), "mean"].sum())
+    how = "without replication"
+    if replication.method != "none":
+        how = f"replication {replication.method}, {replication.target}, α = {replication.alpha:g}"
+    seeds = [run.experiment.seed for run in runs]
+    return (
+        f"{experiment.task.name}; {body.depth} layers of width {body.width}, residual {body.residual}; "
+        f"{count:,.0f} particles of {particle.hidden} hidden units; {how}; {training.epochs} epochs; "
+        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    )
+
+
+def _last_figures(summary: pd.DataFrame) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    several = summary["seeds"].max() > 1
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("last figures")
+    table.add_column("mean ± 95 % interval" if several else "value", justify="right")
+    counts = {*_labels()}
+    for metric, row in summary.iterrows():
+        if str(metric).rpartition("_")[2] not in counts:
+            table.add_row(str(metric).replace("_", " "), _with_interval(row["mean"], row["half_width"], "{:.4g}"))
+    return table
+
+
+def _census(summary: pd.DataFrame) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from srnn.analysis.summary import layer_table
+
+    means, widths = layer_table(summary), layer_table(summary, "half_width")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("particles")
+    for kind in means.columns:
+        table.add_column(kind, justify="right")
+    table.add_column("identity share", justify="right")
+    for layer in means.index:
+        if layer == "total":
+            table.add_section()
+        cells = [
+            _with_interval(mean, width, "{:,.0f}")
+            for mean, width in zip(means.loc[layer], widths.loc[layer], strict=True)
+        ]
+        table.add_row(
+            f"layer {layer}" if layer != "total" else layer,
+            *cells,
+            f"{means.at[layer, 'identity'] / means.loc[layer].sum():.1%}",
+        )
+    return table
+
+
+def _answers(experiment: Experiment, scores: pd.DataFrame) -> list[str]:
+    """What the experiment's own question has for an answer: does the particle of ``multiply`` really multiply?"""
+    if experiment.task.name != "multiply":
+        return []
+    factor = experiment.task.factor
+    lines = []
+    learned = scores[scores["Metric"] == "learned_factor"]
+    for seed, learned_factor in zip(learned["Seed"], learned["Score"].astype(float), strict=True):
+        # Within a tenth of n: far from the 0 of a particle that only replicates.
+        yes = abs(learned_factor - factor) <= 0.1 * abs(factor)
+        verdict = "[green]multiplies[/green]" if yes else "[red]does not multiply[/red]"
+        lines.append(f"seed {seed}: learned factor {learned_factor:.4g}, n = {factor:g}: {verdict}")
+    return lines
+
+
+def _with_interval(mean: float, half_width: float, form: str) -> str:
+    return form.format(mean) if half_width != half_width else f"{form.format(mean)} ± {form.format(half_width)}"
+
+
+def _labels() -> list[str]:
+    from srnn.fixpoints import FixpointType
+
+    return [kind.label for kind in FixpointType]

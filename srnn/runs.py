@@ -1,0 +1,201 @@
+"""The run folder: what a run leaves behind, readable without srnn.
+
+``config.toml`` (complete, with versions and seed), ``metrics.csv`` (long form: Epoch, Batch, Metric, Score),
+``trajectory/`` (Parquet, one file per logged epoch: Epoch, Weight = the particle's name, dim_1 … dim_P),
+``checkpoints/*.safetensors`` and ``figures/``. Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors
+import safetensors.torch
+import tomli_w
+from torch import Tensor
+
+from srnn.config import Experiment
+from srnn.errors import UserError
+from srnn.files import write_whole
+from srnn.organism import Organism
+from srnn.training import build_organism
+
+_HEADER = "Epoch,Batch,Metric,Score\n"
+
+
+def require_new(folder: Path) -> None:
+    """Make sure that a run folder does not exist yet.
+
+    Raises:
+        UserError: It does: a run is never overwritten.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already: choose another --out or other --seeds, or remove it first")
+
+
+class RunWriter:
+    """Writes one run's folder while the run goes on.
+
+    Args:
+        folder: The run folder, made here.
+        experiment: What is run, complete.
+
+    Raises:
+        UserError: The folder exists already or cannot be made.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment) -> None:
+        self.folder = folder
+        self.keep = experiment.checkpoint.keep
+        self._metrics = [_HEADER]
+        require_new(folder)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+        for part in ("trajectory", "checkpoints", "figures"):
+            (folder / part).mkdir()
+        write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+
+    def metrics(self, epoch: int, batch: int, scores: Mapping[str, float], save: bool) -> None:
+        """Add a row for each metric; with ``save``, bring the file up to date."""
+        self._metrics += [f"{epoch},{batch},{metric},{score:.9g}\n" for metric, score in scores.items()]
+        if save:
+            write_whole(self.folder / "metrics.csv", "".join(self._metrics).encode())
+
+    def trajectory(self, epoch: int, names: Iterable[str], weights: Tensor) -> None:
+        """Write the weights ``(P, N)`` of all particles after an epoch."""
+        names = list(names)
+        columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
+        columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(columns), buffer)
+        write_whole(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet", buffer.getvalue())
+
+    def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
+        """Write a checkpoint of tensors and small plain values, and remove all but the newest ``keep``."""
+        content = safetensors.torch.save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            {name: json.dumps(value) for name, value in state.items()},
+        )
+        write_whole(self.folder / "checkpoints" / f"epoch-{epoch:06}.safetensors", content)
+        for old in sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))[: -self.keep]:
+            old.unlink()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, to be read.
+
+    Example:
+        >>> run = Run.open("runs/digits/seed-0")  # doctest: +SKIP
+        >>> run.metrics.query("Metric == 'identity'")  # doctest: +SKIP
+        >>> run.organism().weights.shape  # doctest: +SKIP
+        torch.Size([40, 720])
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """The run in that folder.
+
+        Raises:
+            UserError: The folder is missing or is not that of a run.
+        """
+        folder = Path(folder)
+        if not (folder / "config.toml").is_file():
+            what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else "is not a folder"
+            raise UserError(f"{folder} {what}; name a run such as runs/digits/seed-0")
+        return cls(folder)
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What was run."""
+        return Experiment.from_toml(self.folder / "config.toml")
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Everything measured, in long form: Epoch, Batch (both int), Metric (str), Score (float).
+
+        Raises:
+            UserError: Nothing is measured yet, or the file is damaged.
+        """
+        path = self.folder / "metrics.csv"
+        types = {"Epoch": "int64", "Batch": "int64", "Metric": "str", "Score": "float64"}
+        try:
+            frame = pd.read_csv(path, float_precision="round_trip")
+            return frame[list(types)].astype(types)
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing: this run was stopped before it measured anything") from None
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        return sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))
+
+    @property
+    def figures(self) -> list[Path]:
+        """The figures, by name."""
+        return sorted((self.folder / "figures").glob("[!.]*"))
+
+    def organism(self) -> Organism:
+        """The organism as the newest checkpoint has it.
+
+        Raises:
+            UserError: There is no checkpoint, or it is damaged or belongs to another experiment.
+        """
+        if not self.checkpoints:
+            raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
+        path = self.checkpoints[-1]
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                state = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+                organism = build_organism(self.experiment, int(state["inputs"]), int(state["outputs"]))
+                weights = file.get_tensor("weights")
+        except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        if weights.shape != organism.weights.shape:
+            raise UserError(
+                f"{path}: its weights have shape {tuple(weights.shape)}; config.toml asks for "
+                f"{tuple(organism.weights.shape)}: the two do not belong together"
+            )
+        organism.weights.data = weights
+        return organism
+
+    def trajectory(self) -> pd.DataFrame:
+        """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32)."""
+        return pd.concat(
+            [pd.read_parquet(path) for path in sorted((self.folder / "trajectory").glob("epoch-*.parquet"))],
+            ignore_index=True,
+        )
+
+
+def open_runs(folders: Iterable[str | Path]) -> list[Run]:
+    """The runs in these folders; a folder of seeds (``runs/digits``) stands for all of them.
+
+    Raises:
+        UserError: A folder holds no run.
+    """
+    runs = []
+    for folder in map(Path, folders):
+        seeds = sorted(folder.glob("seed-*/config.toml"), key=lambda path: (len(path.parent.name), path.parent.name))
+        runs += [Run(path.parent) for path in seeds] or [Run.open(folder)]
+    return runs
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("srnn", "torch", "numpy")}

@@ -1,0 +1,169 @@
+"""The user's own data: an ``.npz`` file with the arrays ``X`` and ``y``, as ``numpy.savez(path, X=..., y=...)`` writes.
+
+``X`` has one example per row (further dimensions are flattened) and is taken as it is, not scaled. Integers in ``y``
+are classes; floats are targets of a regression, so numbers that happen to be whole must be saved as floats.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from srnn.errors import UserError
+from srnn.tasks.task import Task, split_80_20, training_rows
+
+if TYPE_CHECKING:
+    from srnn.config import TaskConfig
+
+#: A small zip file can promise any amount of memory: more than this is not unpacked per array.
+_LIMIT = 4 * 1024**3
+#: NumPy refuses headers of more than 10,000 bytes, but only once it has read them.
+_HEADER_LIMIT = 16 * 1024
+_FEWEST_ROWS = 10
+
+
+def arrays(config: TaskConfig, data_dir: Path | None = None) -> Task:
+    """The data in the file ``config.path``, split 80/20. ``data_dir`` is not used.
+
+    Integer labels are renumbered 0 … C − 1 in ascending order.
+
+    Raises:
+        UserError: No path is set, the file cannot be read as .npz, X or y is missing, or they cannot be learnt from.
+    """
+    path = _path(config)
+    X, y = _read(path, "X"), _read(path, "y")
+    _check_shapes(path, X.shape, y.shape, y.dtype)
+    inputs = torch.from_numpy(_finite(path, "X", X).reshape(len(X), -1))
+    if y.dtype.kind == "f":
+        targets = torch.from_numpy(_finite(path, "y", y).reshape(len(y), -1))
+        return split_80_20("arrays", "regression", inputs, targets, targets.shape[1])
+    labels = np.unique(y, return_inverse=True)[1]
+    return split_80_20("arrays", "classification", inputs, torch.from_numpy(labels).long(), _classes(path, y))
+
+
+def shape(config: TaskConfig) -> tuple[int, int, int]:
+    """Inputs, outputs and training examples, without unpacking ``X``.
+
+    Raises:
+        UserError: As for ``arrays``, except that nothing is said about the values in X.
+    """
+    path = _path(config)
+    (X_shape, _), (y_shape, y_dtype) = _header(path, "X"), _header(path, "y")
+    _check_shapes(path, X_shape, y_shape, y_dtype)
+    outputs = math.prod(y_shape[1:]) if y_dtype.kind == "f" else _classes(path, _read(path, "y"))
+    return math.prod(X_shape[1:]), outputs, training_rows(X_shape[0])
+
+
+def _path(config: TaskConfig) -> Path:
+    if config.path is None:
+        raise UserError("task.path is not set; the task arrays needs the path of an .npz file with X and y")
+    return Path(config.path).expanduser()
+
+
+def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of one array, read from its header only.
+
+    Raises:
+        UserError: There is no such array, or it is one that is not read: objects, text, too large, damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; the task arrays needs an .npz file with X and y")
+    with _explained(path, key):
+        with zipfile.ZipFile(path) as archive:
+            keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            if key not in keys:
+                raise UserError(f"{path}: no array {key}; it holds {', '.join(map(repr, keys)) or 'no arrays'}")
+            with archive.open(f"{key}.npy") as member:
+                start = io.BytesIO(member.read(_HEADER_LIMIT))
+            held = archive.getinfo(f"{key}.npy").file_size
+        version = npy.read_magic(start)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        found, _, dtype = read_header(start)
+    if dtype.kind not in "iufb":
+        raise UserError(f"{path}: {key} has dtype {dtype}; allowed: integers, floats and bool")
+    promised = math.prod(found) * dtype.itemsize
+    if (
+        min(found, default=0) < 0 or promised > _LIMIT
+    ):  # the number itself may have thousands of digits: it is not printed
+        raise UserError(f"{path}: the shape of {key} is not one of 0 to {_LIMIT:,} bytes, the most that is read")
+    if held - start.tell() != promised:
+        raise UserError(
+            f"{path}: the array {key} is damaged: its shape promises {promised:,} bytes, "
+            f"the file holds {held - start.tell():,}"
+        )
+    return found, dtype
+
+
+def _read(path: Path, key: str) -> NDArray[Any]:
+    """One array, once its header has been found to promise nothing absurd."""
+    _header(path, key)
+    with _explained(path, key), np.load(path, allow_pickle=False) as archive:
+        # The member's full name: a member "X" beside "X.npy" would be another one, of which nothing is known.
+        array: NDArray[Any] = archive[f"{key}.npy"]
+        return array
+
+
+@contextmanager
+def _explained(path: Path, key: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes zipfile, zlib, lzma, tokenize or NumPy raise into one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{path}: not an .npz file, or a damaged one: {_line(error)}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or _line(error)}") from error
+    except Exception as error:
+        raise UserError(f"{path}: the array {key} cannot be read: {_line(error)}") from error
+
+
+def _check_shapes(path: Path, X: tuple[int, ...], y: tuple[int, ...], y_dtype: np.dtype[Any]) -> None:
+    if len(X) < 2 or math.prod(X[1:]) == 0:
+        raise UserError(f"{path}: X has shape {X}; expected one row of at least 1 number per example: (n, inputs)")
+    if y_dtype.kind != "f" and len(y) != 1:
+        raise UserError(
+            f"{path}: y holds {y_dtype} in shape {y}; expected integers (n,) for classes, or floats (n,) or "
+            f"(n, outputs) for regression"
+        )
+    if len(y) not in (1, 2) or 0 in y[1:]:
+        raise UserError(f"{path}: y has shape {y}; expected (n,), or (n, outputs) with at least 1 output")
+    if X[0] != y[0]:
+        raise UserError(f"{path}: X has {X[0]:,} rows, y has {y[0]:,}; they must have the same number")
+    if X[0] < _FEWEST_ROWS:
+        raise UserError(f"{path}: X has {X[0]} rows; at least {_FEWEST_ROWS} are needed to train and test")
+
+
+def _finite(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    """The array as float32, C order; a value too large for that counts as infinite."""
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, dtype=np.float32)
+    bad = single.size - int(np.isfinite(single).sum())
+    if bad:
+        raise UserError(
+            f"{path}: {bad:,} of the {single.size:,} values of {key} are NaN or infinite as float32; "
+            f"remove or replace them"
+        )
+    return single
+
+
+def _classes(path: Path, y: NDArray[Any]) -> int:
+    classes = len(np.unique(y))
+    if classes < 2:
+        raise UserError(f"{path}: y has only the class {y[0]}; at least 2 classes are needed")
+    return classes
+
+
+def _line(error: Exception) -> str:
+    """The message of a foreign error in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,119 @@
+"""What every task is: fixed training and test data, a loss to train by and a score to report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+Kind = Literal["classification", "regression"]
+Metric = Literal["accuracy", "mae"]
+
+#: The share of ``digits`` and ``arrays`` that is held back for testing.
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Data and what counts as success on them. The tensors may be shared between tasks: never change them in place.
+
+    Args:
+        name: As in a preset.
+        kind: ``classification`` (cross entropy, accuracy) or ``regression`` (squared error, mean absolute error).
+        train_x: float32 ``(n, inputs)``.
+        train_y: int64 ``(n,)`` in 0 … outputs − 1 for classification, float32 ``(n, outputs)`` for regression.
+        test_x: As ``train_x``, with rows of its own.
+        test_y: As ``train_y``.
+        outputs: What the network must put out: one number per class, or per target.
+        probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
+    """
+
+    name: str
+    kind: Kind
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    outputs: int
+    probes: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers per example."""
+        return self.train_x.shape[1]
+
+    @property
+    def metric(self) -> Metric:
+        """What ``score`` measures: ``accuracy`` (higher is better) or ``mae`` (lower is better)."""
+        return "accuracy" if self.kind == "classification" else "mae"
+
+    def loss(self, output: Tensor, y: Tensor) -> Tensor:
+        """Mean cross entropy or mean squared error of each network's answers, differentiable.
+
+        ``output (…, n, outputs)`` and ``y (…, n)``, for regression ``(…, n, outputs)``, give ``(…)``: one number for
+        one network, one each for many side by side.
+
+        Raises:
+            ValueError: Output and y differ in shape (they would broadcast to a wrong mean).
+        """
+        if self.kind == "classification":
+            _check_shapes(output.shape[:-1], y.shape)
+            return cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(y.shape).mean(-1)
+        _check_shapes(output.shape, y.shape)
+        return (output - y).square().mean((-2, -1))
+
+    def score(self, output: Tensor, y: Tensor) -> Tensor:
+        """Accuracy in [0, 1] or mean absolute error of each network's answers; shapes as for :meth:`loss`.
+
+        Raises:
+            ValueError: As for :meth:`loss`.
+        """
+        if self.kind == "classification":
+            _check_shapes(output.shape[:-1], y.shape)
+            return (output.argmax(-1) == y).float().mean(-1)
+        _check_shapes(output.shape, y.shape)
+        return (output - y).abs().mean((-2, -1))
+
+    def to(self, device: torch.device | str) -> Task:
+        """The same task with its data on ``device``."""
+        return replace(
+            self,
+            train_x=self.train_x.to(device),
+            train_y=self.train_y.to(device),
+            test_x=self.test_x.to(device),
+            test_y=self.test_y.to(device),
+            probes={name: x.to(device) for name, x in self.probes.items()},
+        )
+
+
+def split_80_20(name: str, kind: Kind, x: Tensor, y: Tensor, outputs: int) -> Task:
+    """Hold back a fifth of the examples for testing: always the same ones, whatever the seed of the run.
+
+    For classification every class keeps its share in both parts, unless a class is too small for that.
+    """
+    from sklearn.model_selection import train_test_split  # slow to import: only where data are really loaded
+
+    stratify = y.numpy() if kind == "classification" and _can_stratify(y, outputs) else None
+    train, test = train_test_split(np.arange(len(x)), test_size=_TEST_SHARE, random_state=0, stratify=stratify)
+    return Task(name, kind, x[train], y[train], x[test], y[test], outputs)
+
+
+def training_rows(rows: int) -> int:
+    """How many of ``rows`` examples ``split_80_20`` keeps for training."""
+    return rows - ceil(_TEST_SHARE * rows)
+
+
+def _can_stratify(y: Tensor, classes: int) -> bool:
+    test = len(y) - training_rows(len(y))
+    return int(torch.bincount(y, minlength=classes).min()) >= 2 and test >= classes
+
+
+def _check_shapes(output: torch.Size, y: torch.Size) -> None:
+    if output != y:
+        raise ValueError(f"the output has shape {tuple(output)}, y has {tuple(y)}; they must agree")

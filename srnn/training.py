@@ -1,0 +1,367 @@
+"""The loop: particles learn to replicate themselves and, as an organism, a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srnn import chemistry, replication
+from srnn.body import MLP, Dropout
+from srnn.config import Experiment
+from srnn.errors import UserError
+from srnn.fixpoints import FixpointType, census, classify
+from srnn.organism import Organism, stack
+from srnn.particle import Particle, replication_gradient
+from srnn.tasks import Task
+
+#: The independent streams of random numbers of one run, in the order of their derivation from its seed.
+STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset")
+
+
+def generators(seed: int) -> dict[str, torch.Generator]:
+    """A CPU generator for each of :data:`STREAMS`, all derived from the run's seed."""
+    derived = np.random.SeedSequence(seed).generate_state(len(STREAMS), np.uint64)
+    return {name: torch.Generator().manual_seed(int(state)) for name, state in zip(STREAMS, derived, strict=True)}
+
+
+def build_organism(
+    experiment: Experiment, inputs: int, outputs: int, streams: dict[str, torch.Generator] | None = None
+) -> Organism:
+    """A newborn organism as the experiment describes it, for a task of that many inputs and outputs."""
+    streams = streams or generators(experiment.seed)
+    body, particle = experiment.body, experiment.particle
+    return Organism(
+        MLP(
+            inputs,
+            body.width,
+            body.depth,
+            outputs,
+            residual=body.residual,
+            activation=body.activation,
+            dropout=body.dropout,
+            generator=streams["body"],
+        ),
+        Particle(particle.hidden, particle.encoding, particle.init),
+        streams["particles"],
+    )
+
+
+def particle_count(experiment: Experiment, inputs: int, outputs: int) -> int:
+    """Number N of particles of the experiment's organism, without building it."""
+    sizes = [inputs, *[experiment.body.width] * (experiment.body.depth - 1), outputs]
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured of some seeds after a number of epochs (0: before training).
+
+    Attributes:
+        epoch: Epochs trained.
+        batch: Batches trained, over all epochs.
+        scores: For each seed reported, by its place among the seeds of the training: metric → value. The losses and
+            the training metric are means over the epoch's batches; ``replication_loss`` is ``alpha · Σ`` over the
+            particles; the others are measured after the epoch.
+        logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
+        stopped: Whether training of these seeds ended here because a particle diverged.
+    """
+
+    epoch: int
+    batch: int
+    scores: dict[int, dict[str, float]]
+    logged: bool
+    stopped: bool = False
+
+
+class Training:
+    """One experiment in training, for several seeds side by side, each as it would be alone.
+
+    Args:
+        experiment: What to train; its own seed is not used.
+        task: The data, on the device where training happens.
+        seeds: One organism is drawn and trained for each.
+
+    Attributes:
+        organism: The organisms of all seeds, stacked; its weights are ``(P, S · N)``.
+        streams: The generators of each seed.
+        epoch: Epochs trained so far.
+        batch: Batches trained so far.
+
+    Raises:
+        UserError: The batch is larger than the training data.
+    """
+
+    def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
+        if experiment.training.batch_size > len(task.train_x):
+            raise UserError(
+                f"training.batch_size is {experiment.training.batch_size:,}; the task {task.name} has "
+                f"{len(task.train_x):,} training examples: set it to at most that"
+            )
+        self.experiment = experiment
+        self.task = task
+        self.streams = [generators(seed) for seed in seeds]
+        self.organism = stack(
+            [build_organism(experiment, task.inputs, task.outputs, streams) for streams in self.streams]
+        ).to(task.train_x.device)
+        for module in self.organism.modules():
+            if isinstance(module, Dropout):
+                module.generators = [streams["dropout"] for streams in self.streams]
+        self.epoch = 0
+        self.batch = 0
+        #: Places of the seeds still in training.
+        self.running = list(range(len(seeds)))
+        settings = experiment.replication
+        #: Which seeds train replication by now.
+        self.replicating = [settings.method != "none" and settings.start_accuracy == 0] * len(seeds)
+        self._build_optimizer()
+
+    def _build_optimizer(self) -> None:
+        settings, weights = self.experiment.training, self.weights
+        self.optimizer: torch.optim.Optimizer
+        if settings.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD([weights], lr=settings.lr, momentum=settings.momentum)
+            if settings.momentum:
+                # There from the start, so that replication can drive the same buffer before the first task step.
+                self.optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
+        else:
+            self.optimizer = torch.optim.Adam([weights], lr=settings.lr)
+        self.replication_buffer: Tensor | None = None
+        match self.experiment.replication.momentum:
+            case "shared":
+                self.replication_buffer = self.optimizer.state[weights].get("momentum_buffer")
+            case "separate" if settings.momentum:
+                self.replication_buffer = torch.zeros_like(weights)
+
+    @property
+    def weights(self) -> torch.nn.Parameter:
+        """The swarm of all seeds, ``(P, S · N)``."""
+        return self.organism.weights
+
+    def columns(self, seed: int) -> slice:
+        """The particles of the seed at that place."""
+        return slice(seed * self.organism.size, (seed + 1) * self.organism.size)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Whole batches in the training data."""
+        return len(self.task.train_x) // self.experiment.training.batch_size
+
+    def buffers(self) -> dict[str, Tensor]:
+        """What the next step depends on besides the weights, by name, each ``(P, S · N)``."""
+        state = {
+            name: value
+            for name, value in self.optimizer.state[self.weights].items()
+            if isinstance(value, Tensor) and value.shape == self.weights.shape
+        }
+        if self.experiment.replication.momentum == "separate" and self.replication_buffer is not None:
+            state["replication_buffer"] = self.replication_buffer
+        return state
+
+    def state(self, seed: int) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """All that one seed's training depends on, to be saved: tensors, and small plain values."""
+        columns = self.columns(seed)
+        tensors = {"weights": self.weights[:, columns]}
+        tensors |= {name: buffer[:, columns] for name, buffer in self.buffers().items()}
+        # What an optimizer keeps besides is the same for all seeds, such as Adam's count of steps.
+        tensors |= {
+            f"optimizer.{name}": value
+            for name, value in self.optimizer.state[self.weights].items()
+            if isinstance(value, Tensor) and value.ndim == 0
+        }
+        tensors |= {f"generator.{name}": one.get_state() for name, one in self.streams[seed].items()}
+        plain: dict[str, object] = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "replicating": self.replicating[seed],
+            "inputs": self.task.inputs,
+            "outputs": self.task.outputs,
+        }
+        return tensors, plain
+
+    def run(self, after_batch: Callable[[], None] = lambda: None) -> Iterator[Report]:
+        """Train, with a report before the first epoch, after each epoch, and when seeds stop."""
+        settings = self.experiment.training
+        examples, size = len(self.task.train_x), settings.batch_size
+        device = self.weights.device
+        if self.epoch == 0:
+            yield self._report(self.running, logged=True)
+        while self.running and self.epoch < settings.epochs:
+            order = torch.stack([torch.randperm(examples, generator=one["order"]) for one in self.streams]).to(device)
+            sums = _Sums.zero(len(self.streams), device)
+            # An incomplete last batch is left out.
+            for start in range(0, self.batches_per_epoch * size, size):
+                diverged = self._train_batch(order[:, start : start + size], sums)
+                self.batch += 1
+                after_batch()
+                if diverged:
+                    self.running = [seed for seed in self.running if seed not in diverged]
+                    yield self._report(diverged, logged=True, sums=sums, stopped=True)
+                    if not self.running:
+                        return
+            self.epoch += 1
+            if self.experiment.replication.method != "none":
+                reached = sums.score / sums.batches >= self.experiment.replication.start_accuracy
+                self.replicating = [on or bool(now) for on, now in zip(self.replicating, reached, strict=True)]
+            logged = self.epoch % self.experiment.log.every == 0 or self.epoch == settings.epochs
+            yield self._report(self.running, logged, sums)
+
+    def _train_batch(self, index: Tensor, sums: _Sums) -> list[int]:
+        """Interactions, replication and a task step on one batch, the examples ``index (S, B)`` of each seed.
+
+        Returns:
+            The seeds that have to stop because a particle diverged.
+        """
+        task, settings = self.task, self.experiment.replication
+        self._interact()
+        if settings.objective == "alternate" and any(self.replicating):
+            sums.replication += self._replicate()
+            self._redraw_divergent()
+        # A task step would spread one divergent particle over the whole organism; the others need theirs.
+        spared = {seed: self.weights.detach()[:, self.columns(seed)].clone() for seed in self._stopping()}
+
+        x = task.train_x.index_select(0, index.flatten()).view(*index.shape, -1)
+        y = task.train_y.index_select(0, index.flatten()).view(*index.shape, *task.train_y.shape[1:])
+        self.optimizer.zero_grad()
+        output = self.organism(x)
+        losses = task.loss(output, y)
+        losses.sum().backward()
+        if settings.objective == "joint" and any(self.replicating):
+            sums.replication += self._add_replication_gradient()
+        self.optimizer.step()
+        for seed, weights in spared.items():
+            self.weights.data[:, self.columns(seed)] = weights
+        self._redraw_divergent()
+
+        sums.task += losses.detach()
+        sums.score += task.score(output.detach(), y)
+        sums.batches += 1
+        return self._stopping()
+
+    def _interact(self) -> None:
+        rates = self.experiment.interactions
+        if rates.attack or rates.melt:
+            for seed, streams in enumerate(self.streams):
+                chemistry.interact(
+                    self.weights.data[:, self.columns(seed)],
+                    self.organism.particle,
+                    self.organism.shapes,
+                    rates.attack,
+                    rates.melt,
+                    streams["chemistry"],
+                )
+
+    def _replicate(self) -> Tensor:
+        """Take the replication steps of one batch; each seed's mean loss over them, ``(S,)``."""
+        weights, buffer = self.weights.detach(), self.replication_buffer
+        if all(self.replicating):
+            return self._per_seed(self._replication_steps(weights, buffer))
+        loss = weights.new_zeros(weights.shape[1])
+        for columns in (self.columns(seed) for seed, on in enumerate(self.replicating) if on):
+            part = weights[:, columns].clone()
+            part_buffer = None if buffer is None else buffer[:, columns].clone()
+            loss[columns] = self._replication_steps(part, part_buffer)
+            weights[:, columns] = part
+            if buffer is not None and part_buffer is not None:
+                buffer[:, columns] = part_buffer
+        return self._per_seed(loss)
+
+    def _replication_steps(self, weights: Tensor, buffer: Tensor | None) -> Tensor:
+        settings, training = self.experiment.replication, self.experiment.training
+        return replication.train(
+            weights,
+            self.organism.particle,
+            settings.steps,
+            training.lr,
+            training.momentum,
+            settings.alpha,
+            settings.target,
+            buffer,
+        )
+
+    def _add_replication_gradient(self) -> Tensor:
+        """Add the gradient of ``alpha · Σ replication loss`` to that of the task; each seed's loss, ``(S,)``."""
+        settings = self.experiment.replication
+        loss, gradient = replication_gradient(self.weights.detach(), self.organism.particle, settings.target)
+        on = torch.tensor(self.replicating, device=loss.device).repeat_interleave(self.organism.size)
+        assert self.weights.grad is not None
+        self.weights.grad.add_(torch.where(on, gradient, 0), alpha=settings.alpha)
+        return self._per_seed(torch.where(on, loss, 0))
+
+    def _per_seed(self, loss: Tensor) -> Tensor:
+        """``alpha · Σ`` over each seed's particles: ``(S · N,) -> (S,)``."""
+        return self.experiment.replication.alpha * loss.view(len(self.streams), -1).sum(1)
+
+    def _divergent(self) -> Tensor | None:
+        """Which particles, ``(S · N,)``, hold a NaN or an infinity; None if none does."""
+        weights = self.weights.detach()
+        # One pass in nearly every batch: a finite sum has finite terms.
+        if weights.sum().isfinite():
+            return None
+        divergent = ~weights.isfinite().all(0)
+        return divergent if divergent.any() else None
+
+    def _stopping(self) -> list[int]:
+        """Seeds in training that have to stop because a particle diverged."""
+        if self.experiment.replication.divergent != "stop" or (divergent := self._divergent()) is None:
+            return []
+        return [seed for seed in self.running if divergent[self.columns(seed)].any()]
+
+    def _redraw_divergent(self) -> None:
+        if self.experiment.replication.divergent != "reset" or (divergent := self._divergent()) is None:
+            return
+        for seed, streams in enumerate(self.streams):
+            columns = self.columns(seed)
+            places = columns.start + divergent[columns].nonzero().flatten()
+            drawn = self.organism.particle.draw(len(places), streams["reset"])
+            self.weights.data[:, places] = drawn.to(self.weights.device)
+            for buffer in self.buffers().values():
+                buffer[:, places] = 0
+
+    @torch.no_grad()
+    def _report(self, seeds: Sequence[int], logged: bool, sums: _Sums | None = None, stopped: bool = False) -> Report:
+        scores: dict[int, dict[str, float]] = {seed: {} for seed in seeds}
+        if sums is not None:
+            means = {"task_loss": sums.task, f"train_{self.task.metric}": sums.score}
+            if any(self.replicating):
+                means = {"replication_loss": sums.replication, **means}
+            for metric, total in means.items():
+                for seed in seeds:
+                    scores[seed][metric] = float(total[seed]) / sums.batches
+        if logged:
+            self._measure(scores)
+        return Report(self.epoch, self.batch, scores, logged, stopped)
+
+    def _measure(self, scores: dict[int, dict[str, float]]) -> None:
+        """Add the metric on test data, the task's probes and the census to the seeds' scores."""
+        self.organism.eval()
+        answer = self.organism(self.task.test_x[None])
+        test = self.task.score(answer, self.task.test_y.expand(len(answer), *self.task.test_y.shape))
+        probes = {name: self.organism(x[None, None]).flatten() for name, x in self.task.probes.items()}
+        self.organism.train()
+        types = classify(self.weights, self.organism.particle)
+        for seed, own in scores.items():
+            own[f"test_{self.task.metric}"] = float(test[seed])
+            own.update({name: float(output[seed]) for name, output in probes.items()})
+            counts = census(types[self.columns(seed)], self.organism.layers)
+            for layer, row in counts.iterrows():
+                prefix = "" if layer == "total" else f"{layer}_"
+                own.update({f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType})
+
+
+@dataclass
+class _Sums:
+    """Sums over the batches of an epoch, one entry a seed; on the device, so that no batch waits for them."""
+
+    replication: Tensor
+    task: Tensor
+    score: Tensor
+    batches: int = 0
+
+    @classmethod
+    def zero(cls, seeds: int, device: torch.device) -> _Sums:
+        return cls(*torch.zeros(3, seeds, device=device))
