@@ -116,9 +116,10 @@ def in_house_style(plot: Callable[P, Figure]) -> Callable[P, Figure]:
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with house_style():
             figure = plot(*args, **kwargs)
-            # Ticks are made when first drawn, by the settings of that moment: so that moment is now. The layout then
-            # stays: laid out anew at every drawing it moves by rounding errors, and the bytes with it.
-            figure.draw_without_rendering()
+            # Laid out here and once: it makes the ticks, by the settings of this moment, and repeated at every drawing
+            # it would move things by rounding errors, and the bytes of the file with them.
+            if (layout := figure.get_layout_engine()) is not None:
+                layout.execute(figure)
             figure.set_layout_engine("none")
         return figure
 
