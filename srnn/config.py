@@ -188,8 +188,9 @@ class Experiment(_Section):
                 values = tomllib.load(file)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; name a preset (srnn presets) or a TOML file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UserError(f"{path}: not a TOML file: {_one_line(str(error))}") from None
+        except (ValueError, RecursionError) as error:
+            # Besides TOMLDecodeError: bytes that are not UTF-8, a number of thousands of digits, endless nesting.
+            raise UserError(f"{path}: not a TOML file: {shorten(str(error), 200)}") from None
         try:
             return cls.from_dict(values)
         except UserError as error:
@@ -206,8 +207,8 @@ class Experiment(_Section):
         values = self.model_dump()
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
-            if not equals:
-                raise UserError(f"--set {assignment}: expected KEY=VALUE, such as training.epochs=20")
+            if not equals or not key.strip():
+                raise UserError(f"--set {shorten(assignment)}: expected KEY=VALUE, such as training.epochs=20")
             section = values
             *parents, last = key.strip().split(".")
             for parent in parents:
@@ -221,7 +222,7 @@ class Experiment(_Section):
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 
@@ -242,9 +243,9 @@ def _unknown(key: str) -> str:
     siblings = [known.partition(".")[2] for known in known_keys() if known.startswith(section + ".")]
     if own and siblings:
         hint = nearest(own, siblings).replace("did you mean ", f"did you mean {section}.")
-        return f"{_shorten(key)} is not a setting{hint or f'; allowed in [{section}]: ' + ', '.join(siblings)}"
+        return f"{shorten(key)} is not a setting{hint or f'; allowed in [{section}]: ' + ', '.join(siblings)}"
     hint = nearest(key, [*Experiment.model_fields, *known_keys()])
-    return f"{_shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(Experiment.model_fields)}"
+    return f"{shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(Experiment.model_fields)}"
 
 
 def _explain(error: ValidationError) -> str:
@@ -260,7 +261,7 @@ def _explain(error: ValidationError) -> str:
         return _one_line(str(first["ctx"]["error"])) + more
     value, allowed = first["input"], _allowed(first["loc"])
     hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
-    return f"{key or 'the experiment'} is {_shorten(repr(value))}; allowed: {allowed}{hint}{more}"
+    return f"{key or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
 
 
 def _allowed(location: tuple[int | str, ...]) -> str:
@@ -291,9 +292,18 @@ def _allowed(location: tuple[int | str, ...]) -> str:
     return " ".join([kind, *bounds])
 
 
-def _shorten(text: str) -> str:
+def _printed(value: Any) -> str:
+    try:
+        return shorten(repr(value))
+    except (ValueError, RecursionError):
+        # An integer of thousands of digits, or tables nested as deeply.
+        return "more than can be printed"
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """What the user gave, as it can stand in an error of one line."""
     text = _one_line(text)
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _one_line(text: str) -> str:

@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no for what cannot be a path, such as a name that is too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write ``content`` so that a reader sees the file before or the file after, never a part of it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from srnn.config import Experiment
+from srnn.config import Experiment, shorten
 from srnn.errors import UserError, nearest
+from srnn.files import is_file
 
 
 def preset_folder() -> Path:
@@ -31,7 +32,7 @@ def load_preset(name: str) -> Experiment:
         200
     """
     if name not in preset_names():
-        raise UserError(f"there is no preset {name!r}{nearest(name, preset_names())} (srnn presets lists them all)")
+        raise UserError(f"there is no preset {shorten(repr(name))}{nearest(name, preset_names())} (srnn presets lists them all)")
     return Experiment.from_toml(preset_folder() / f"{name}.toml")
 
 
@@ -41,6 +42,6 @@ def load_experiment(name_or_path: str) -> Experiment:
     Raises:
         UserError: There is no such preset or file, or the file does not describe an experiment.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path or Path(name_or_path).is_file():
+    if name_or_path.endswith(".toml") or "/" in name_or_path or is_file(Path(name_or_path)):
         return Experiment.from_toml(name_or_path)
     return load_preset(name_or_path)

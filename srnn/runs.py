@@ -11,6 +11,7 @@ import io
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from srnn.config import Experiment
 from srnn.errors import UserError
-from srnn.files import write_whole
+from srnn.files import is_file, write_whole
 from srnn.organism import Organism
 from srnn.training import build_organism
 
@@ -37,9 +38,13 @@ def require_new(folder: Path) -> None:
     """Make sure that a run folder does not exist yet.
 
     Raises:
-        UserError: It does: a run is never overwritten.
+        UserError: It does: a run is never overwritten. Or its name cannot be that of a folder.
     """
-    if folder.exists():
+    try:
+        exists = folder.exists()
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+    if exists:
         raise UserError(f"{folder} exists already: choose another --out or other --seeds, or remove it first")
 
 
@@ -114,8 +119,10 @@ class Run:
             UserError: The folder is missing or is not that of a run.
         """
         folder = Path(folder)
-        if not (folder / "config.toml").is_file():
-            what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else "is not a folder"
+        if not is_file(folder / "config.toml"):
+            what = "is not a folder"
+            with suppress(OSError):
+                what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else what
             raise UserError(f"{folder} {what}; name a run such as runs/digits/seed-0")
         return cls(folder)
 

@@ -192,7 +192,7 @@ class Training:
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < settings.epochs:
             order = torch.stack([torch.randperm(examples, generator=one["order"]) for one in self.streams]).to(device)
-            sums = _Sums.zero(len(self.streams), device)
+            sums = self._no_sums()
             # An incomplete last batch is left out.
             for start in range(0, self.batches_per_epoch * size, size):
                 diverged = self._train_batch(order[:, start : start + size], sums)
@@ -204,11 +204,15 @@ class Training:
                     if not self.running:
                         return
             self.epoch += 1
-            if self.experiment.replication.method != "none":
-                reached = sums.score / sums.batches >= self.experiment.replication.start_accuracy
-                self.replicating = [on or bool(now) for on, now in zip(self.replicating, reached, strict=True)]
             logged = self.epoch % self.experiment.log.every == 0 or self.epoch == settings.epochs
-            yield self._report(self.running, logged, sums)
+            report = self._report(self.running, logged, sums)
+            if self.experiment.replication.method != "none":
+                self._start_replication(report)
+            yield report
+
+    def _no_sums(self) -> _Sums:
+        weights, examples = self.weights.detach(), (len(self.streams), self.experiment.training.batch_size)
+        return _Sums(weights.new_zeros(weights.shape[1]), weights.new_zeros(examples), weights.new_zeros(examples))
 
     def _train_batch(self, index: Tensor, sums: _Sums) -> list[int]:
         """Interactions, replication and a task step on one batch, the examples ``index (S, B)`` of each seed.
@@ -229,7 +233,7 @@ class Training:
         self.optimizer.zero_grad()
         output = self.organism(x)
         losses = task.loss(output, y)
-        losses.sum().backward()
+        (losses.sum() / index.shape[1]).backward()
         if settings.objective == "joint" and any(self.replicating):
             sums.replication += self._add_replication_gradient()
         self.optimizer.step()
@@ -255,11 +259,17 @@ class Training:
                     streams["chemistry"],
                 )
 
+    def _start_replication(self, report: Report) -> None:
+        """Begin with replication in seeds whose training accuracy has reached what it waits for."""
+        for seed, scores in report.scores.items():
+            if not self.replicating[seed]:
+                self.replicating[seed] = scores["train_accuracy"] >= self.experiment.replication.start_accuracy
+
     def _replicate(self) -> Tensor:
-        """Take the replication steps of one batch; each seed's mean loss over them, ``(S,)``."""
+        """Take the replication steps of one batch; each particle's mean loss over them, ``(S · N,)``."""
         weights, buffer = self.weights.detach(), self.replication_buffer
         if all(self.replicating):
-            return self._per_seed(self._replication_steps(weights, buffer))
+            return self._replication_steps(weights, buffer)
         loss = weights.new_zeros(weights.shape[1])
         for columns in (self.columns(seed) for seed, on in enumerate(self.replicating) if on):
             part = weights[:, columns].clone()
@@ -268,7 +278,7 @@ class Training:
             weights[:, columns] = part
             if buffer is not None and part_buffer is not None:
                 buffer[:, columns] = part_buffer
-        return self._per_seed(loss)
+        return loss
 
     def _replication_steps(self, weights: Tensor, buffer: Tensor | None) -> Tensor:
         settings, training = self.experiment.replication, self.experiment.training
@@ -284,17 +294,13 @@ class Training:
         )
 
     def _add_replication_gradient(self) -> Tensor:
-        """Add the gradient of ``alpha · Σ replication loss`` to that of the task; each seed's loss, ``(S,)``."""
+        """Add the gradient of ``alpha · Σ replication loss`` to the task's; each particle's loss, ``(S · N,)``."""
         settings = self.experiment.replication
         loss, gradient = replication_gradient(self.weights.detach(), self.organism.particle, settings.target)
         on = torch.tensor(self.replicating, device=loss.device).repeat_interleave(self.organism.size)
         assert self.weights.grad is not None
         self.weights.grad.add_(torch.where(on, gradient, 0), alpha=settings.alpha)
-        return self._per_seed(torch.where(on, loss, 0))
-
-    def _per_seed(self, loss: Tensor) -> Tensor:
-        """``alpha · Σ`` over each seed's particles: ``(S · N,) -> (S,)``."""
-        return self.experiment.replication.alpha * loss.view(len(self.streams), -1).sum(1)
+        return torch.where(on, loss, 0)
 
     def _divergent(self) -> Tensor | None:
         """Which particles, ``(S · N,)``, hold a NaN or an infinity; None if none does."""
@@ -326,12 +332,12 @@ class Training:
     def _report(self, seeds: Sequence[int], logged: bool, sums: _Sums | None = None, stopped: bool = False) -> Report:
         scores: dict[int, dict[str, float]] = {seed: {} for seed in seeds}
         if sums is not None:
-            means = {"task_loss": sums.task, f"train_{self.task.metric}": sums.score}
-            if any(self.replicating):
-                means = {"replication_loss": sums.replication, **means}
-            for metric, total in means.items():
-                for seed in seeds:
-                    scores[seed][metric] = float(total[seed]) / sums.batches
+            for seed, own in scores.items():
+                if self.replicating[seed]:
+                    loss = sums.replication[self.columns(seed)].sum() / sums.batches
+                    own["replication_loss"] = self.experiment.replication.alpha * float(loss)
+                own["task_loss"] = float(sums.task[seed].mean()) / sums.batches
+                own[f"train_{self.task.metric}"] = float(sums.score[seed].mean()) / sums.batches
         if logged:
             self._measure(scores)
         return Report(self.epoch, self.batch, scores, logged, stopped)
@@ -345,7 +351,7 @@ class Training:
         self.organism.train()
         types = classify(self.weights, self.organism.particle)
         for seed, own in scores.items():
-            own[f"test_{self.task.metric}"] = float(test[seed])
+            own[f"test_{self.task.metric}"] = float(test[seed].mean())
             own.update({name: float(output[seed]) for name, output in probes.items()})
             counts = census(types[self.columns(seed)], self.organism.layers)
             for layer, row in counts.iterrows():
@@ -355,13 +361,15 @@ class Training:
 
 @dataclass
 class _Sums:
-    """Sums over the batches of an epoch, one entry a seed; on the device, so that no batch waits for them."""
+    """Sums over the batches of an epoch, on the device, so that no batch waits for them.
 
+    They are taken over a seed only in the end, one seed at a time: the order of the additions, and so the last bit,
+    would depend on how many seeds there are.
+    """
+
+    #: Replication loss of each particle, ``(S · N,)``.
     replication: Tensor
+    #: Task loss and score of each place in the batch, ``(S, B)``.
     task: Tensor
     score: Tensor
     batches: int = 0
-
-    @classmethod
-    def zero(cls, seeds: int, device: torch.device) -> _Sums:
-        return cls(*torch.zeros(3, seeds, device=device))

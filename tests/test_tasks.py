@@ -96,8 +96,8 @@ def assert_sound(task: Task) -> None:
             assert y.dtype == torch.float32
             assert y.shape == (len(x), task.outputs)
     output = torch.zeros(len(task.test_x), task.outputs)
-    assert task.loss(output, task.test_y).shape == ()
-    assert task.score(output, task.test_y).shape == ()
+    assert task.loss(output, task.test_y).shape == task.test_x.shape[:1]
+    assert task.score(output, task.test_y).shape == task.test_x.shape[:1]
 
 
 class TestTask:
@@ -106,15 +106,15 @@ class TestTask:
         output, y = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), torch.tensor([0, 1, 1])
         by_hand = -output.log_softmax(1)[[0, 1, 2], y].mean()
         assert task.metric == "accuracy"
-        torch.testing.assert_close(task.loss(output, y), by_hand)
-        torch.testing.assert_close(task.score(output, y), torch.tensor(2 / 3))
+        torch.testing.assert_close(task.loss(output, y).mean(), by_hand)
+        torch.testing.assert_close(task.score(output, y).mean(), torch.tensor(2 / 3))
 
     def test_regression_is_measured_by_squared_and_absolute_error(self) -> None:
         task = load(TaskConfig(name="add"))
         output, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [5.0]])
         assert task.metric == "mae"
-        assert task.loss(output, y) == 5
-        assert task.score(output, y) == 2
+        assert task.loss(output, y).mean() == 5
+        assert task.score(output, y).mean() == 2
 
     def test_regression_does_not_broadcast_a_forgotten_dimension(self) -> None:
         task = load(TaskConfig(name="add"))
@@ -125,7 +125,7 @@ class TestTask:
         for name in ("digits", "multiply"):
             task = load(TaskConfig(name=name))
             output = torch.zeros(len(task.test_y), task.outputs, requires_grad=True)
-            task.loss(output, task.test_y).backward()
+            task.loss(output, task.test_y).sum().backward()
             assert output.grad is not None
             assert output.grad.abs().sum() > 0
 

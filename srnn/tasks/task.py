@@ -54,31 +54,31 @@ class Task:
         return "accuracy" if self.kind == "classification" else "mae"
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        """Mean cross entropy or mean squared error of each network's answers, differentiable.
+        """Cross entropy or squared error of each answer, differentiable.
 
-        ``output (…, n, outputs)`` and ``y (…, n)``, for regression ``(…, n, outputs)``, give ``(…)``: one number for
-        one network, one each for many side by side.
+        ``output (…, n, outputs)`` and ``y (…, n)``, for regression ``(…, n, outputs)``, give ``(…, n)``: leading
+        dimensions are networks side by side.
 
         Raises:
             ValueError: Output and y differ in shape (they would broadcast to a wrong mean).
         """
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
-            return cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(y.shape).mean(-1)
+            return cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
         _check_shapes(output.shape, y.shape)
-        return (output - y).square().mean((-2, -1))
+        return (output - y).square().mean(-1)
 
     def score(self, output: Tensor, y: Tensor) -> Tensor:
-        """Accuracy in [0, 1] or mean absolute error of each network's answers; shapes as for :meth:`loss`.
+        """The metric of each answer: whether it is right (1 or 0), or its absolute error; shapes as for :meth:`loss`.
 
         Raises:
             ValueError: As for :meth:`loss`.
         """
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
-            return (output.argmax(-1) == y).float().mean(-1)
+            return (output.argmax(-1) == y).float()
         _check_shapes(output.shape, y.shape)
-        return (output - y).abs().mean((-2, -1))
+        return (output - y).abs().mean(-1)
 
     def to(self, device: torch.device | str) -> Task:
         """The same task with its data on ``device``."""
