@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from srnn import kernels
 from srnn.particle import Particle, attack, self_output
 
 #: Largest absolute deviation of any weight at which a particle still counts as a fixpoint.
@@ -36,6 +37,9 @@ def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) 
     ``tolerance`` is absolute and holds for every single weight. ``secondary`` applies the *same* particle twice, to
     its weights and then to its output.
     """
+    if (fast := kernels.fast_path(weights, particle)) is not None:
+        types: Tensor = fast.classify(weights, particle, tolerance)
+        return types
     with torch.no_grad():
         once = self_output(weights, particle)
         twice = attack(weights, once, particle)

@@ -19,6 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from srnn import kernels
+
 Encoding = Literal["max", "l2"]
 Init = Literal["fan_in", "xavier"]
 Target = Literal["frozen", "live"]
@@ -115,7 +117,13 @@ def row_vector(weights: Tensor, particle: Particle) -> Tensor:
 
 
 def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
-    """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``."""
+    """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``.
+
+    Differentiable: once by the fused kernel (float32 on the CPU), any number of times otherwise.
+    """
+    if (fast := kernels.fast_path(weights, particle)) is not None:
+        worth: Tensor = fast.effective_weight(weights, particle)
+        return worth
     W1, W2, W3 = matrices(weights, particle)
     S = (W3[:, None] * W2).sum(0)
     return (S * W1[:, 4]).sum(0)
@@ -166,7 +174,7 @@ def replication_gradient(weights: Tensor, particle: Particle, target: Target = "
 def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:
     """Replace every particle by its own output, ``times`` times over: ``(P, N) -> (P, N)``."""
     for _ in range(times):
-        weights = self_output(weights, particle)
+        weights = attack(weights, weights, particle)
     return weights
 
 
@@ -175,6 +183,12 @@ def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
 
     The victim's weights become the attacker's output for the victim's inputs.
     """
+    if (
+        not _needs_gradient(attackers, victims)
+        and (fast := kernels.fast_path(attackers, particle, victims)) is not None
+    ):
+        attacked: Tensor = fast.attack(attackers, victims, particle)
+        return attacked
     return _output(row_vector(attackers, particle), victims, particle)
 
 
@@ -188,6 +202,10 @@ def noise(weights: Tensor, level: float, generator: torch.Generator | None = Non
     """Add ``± level · uniform(0, 1)`` to every weight, the sign at random: ``(P, N) -> (P, N)``."""
     shift = 2 * torch.rand(weights.shape, generator=generator) - 1
     return weights + level * shift.to(weights)
+
+
+def _needs_gradient(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def _output(v: Tensor, data: Tensor, particle: Particle) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from srnn import kernels
 from srnn.particle import Particle, Target, replication_gradient
 
 
@@ -37,6 +38,9 @@ def train(
         The replication loss of each particle before each step, its mean over the steps, ``(N,)``.
     """
     weights = weights.detach()
+    if (fast := kernels.fast_path(weights, particle, buffer)) is not None:
+        loss: Tensor = fast.train(weights, particle, steps, lr, momentum, alpha, target, buffer)
+        return loss
     if buffer is None and momentum:
         buffer = torch.zeros_like(weights)
     total = weights.new_zeros(weights.shape[1])

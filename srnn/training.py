@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srnn import chemistry, replication
+from srnn import chemistry, kernels, replication
 from srnn.body import MLP, Dropout
 from srnn.config import Experiment
 from srnn.errors import UserError
@@ -192,10 +192,10 @@ class Training:
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < settings.epochs:
             order = torch.stack([torch.randperm(examples, generator=one["order"]) for one in self.streams]).to(device)
-            sums = self._no_sums()
+            sums = self.no_sums()
             # An incomplete last batch is left out.
             for start in range(0, self.batches_per_epoch * size, size):
-                diverged = self._train_batch(order[:, start : start + size], sums)
+                diverged = self.train_batch(order[:, start : start + size], sums)
                 self.batch += 1
                 after_batch()
                 if diverged:
@@ -210,11 +210,11 @@ class Training:
                 self._start_replication(report)
             yield report
 
-    def _no_sums(self) -> _Sums:
+    def no_sums(self) -> _Sums:
         weights, examples = self.weights.detach(), (len(self.streams), self.experiment.training.batch_size)
         return _Sums(weights.new_zeros(weights.shape[1]), weights.new_zeros(examples), weights.new_zeros(examples))
 
-    def _train_batch(self, index: Tensor, sums: _Sums) -> list[int]:
+    def train_batch(self, index: Tensor, sums: _Sums) -> list[int]:
         """Interactions, replication and a task step on one batch, the examples ``index (S, B)`` of each seed.
 
         Returns:
@@ -230,21 +230,37 @@ class Training:
 
         x = task.train_x.index_select(0, index.flatten()).view(*index.shape, -1)
         y = task.train_y.index_select(0, index.flatten()).view(*index.shape, *task.train_y.shape[1:])
-        self.optimizer.zero_grad()
-        output = self.organism(x)
-        losses = task.loss(output, y)
-        (losses.sum() / index.shape[1]).backward()
-        if settings.objective == "joint" and any(self.replicating):
-            sums.replication += self._add_replication_gradient()
-        self.optimizer.step()
+        output, losses = self._task_step(x, y, sums)
         for seed, weights in spared.items():
             self.weights.data[:, self.columns(seed)] = weights
         self._redraw_divergent()
 
-        sums.task += losses.detach()
-        sums.score += task.score(output.detach(), y)
+        sums.task += losses
+        sums.score += task.score(output, y)
         sums.batches += 1
         return self._stopping()
+
+    def _task_step(self, x: Tensor, y: Tensor, sums: _Sums) -> tuple[Tensor, Tensor]:
+        """One step of the optimizer on the task, or on both losses; output ``(S, B, outputs)``, losses ``(S, B)``."""
+        settings, buffer = self.experiment.training, self.optimizer.state[self.weights].get("momentum_buffer")
+        joint = self.experiment.replication.objective == "joint" and any(self.replicating)
+        fast = kernels.fast_path(self.weights, self.organism.particle, buffer)
+        if fast is not None and settings.optimizer == "sgd" and not joint:
+            # The gradient stops at the effective weights; the kernel takes it on to the particles as it steps.
+            effective = fast.effective_weight(self.weights.detach(), self.organism.particle).requires_grad_()
+            output = self.organism.call_with(self.organism.in_shape(effective), x)
+            losses = self.task.loss(output, y)
+            (losses.sum() / losses.shape[1]).backward()
+            fast.sgd_step(self.weights, self.organism.particle, effective.grad, buffer, settings.lr, settings.momentum)
+        else:
+            self.optimizer.zero_grad()
+            output = self.organism(x)
+            losses = self.task.loss(output, y)
+            (losses.sum() / losses.shape[1]).backward()
+            if joint:
+                sums.replication += self._add_replication_gradient()
+            self.optimizer.step()
+        return output.detach(), losses.detach()
 
     def _interact(self) -> None:
         rates = self.experiment.interactions

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # No test is about time: the machine may be busy.
 settings.register_profile("srnn", deadline=None, max_examples=50)
 settings.load_profile("srnn")
+
+
+@pytest.fixture(params=["kernels", "torch"])
+def each_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test twice: by the fused kernels, and by the torch reference."""
+    monkeypatch.setenv("SRNN_KERNELS", "torch" if request.param == "torch" else "")
+    return str(request.param)

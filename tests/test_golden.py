@@ -12,6 +12,8 @@ from torch.nn.functional import cross_entropy
 from srnn import MLP, Organism, Particle, particle, replication
 from srnn.fixpoints import TOLERANCE, FixpointType, classify
 
+pytestmark = pytest.mark.usefixtures("each_path")
+
 PARTICLE_KEYS = {
     *("weights", "positional_encoding_max", "positional_encoding_l2", "self_output", "replication_loss"),
     *("effective_weight", "self_applied_1", "self_applied_2", "self_applied_5", "attacked_by_previous"),

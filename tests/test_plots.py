@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -58,6 +59,12 @@ def a_run(epochs: int = 20, every: int = 5, particles: int = 100, measure: str =
     )
 
 
+@functools.cache
+def drawn_once(plot: Plot) -> Figure:
+    """The figure of ``a_run()``, to look at: drawing takes its time."""
+    return plot(a_run())
+
+
 def of_seeds(count: int, run: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([run.assign(Seed=seed, Score=run["Score"] * (1 + 0.01 * seed)) for seed in range(count)])
 
@@ -76,7 +83,7 @@ def legend(figure: Figure) -> list[str]:
 
 class TestTrainingCurves:
     def test_losses_are_on_the_left_log_axis_and_accuracy_on_the_right_from_zero_to_one(self) -> None:
-        left, right = training_curves(a_run()).axes
+        left, right = drawn_once(training_curves).axes
         assert left.get_yscale() == "log"
         assert [line.get_label() for line in left.lines] == ["replication loss", "task loss"]
         assert (right.get_yscale(), right.yaxis.get_label_position()) == ("linear", "right")
@@ -87,13 +94,13 @@ class TestTrainingCurves:
 
     def test_the_lines_are_the_data(self) -> None:
         run = a_run()
-        for label, line in curves(training_curves(run)).items():
+        for label, line in curves(drawn_once(training_curves)).items():
             rows = run[run["Metric"] == label.replace(" ", "_")]
             assert drawn(line) == pytest.approx(dict(zip(rows["Epoch"], rows["Score"], strict=True)))
 
     def test_the_rows_may_come_in_any_order(self) -> None:
         shuffled = curves(training_curves(a_run().sample(frac=1, random_state=0)))
-        for label, line in curves(training_curves(a_run())).items():
+        for label, line in curves(drawn_once(training_curves)).items():
             np.testing.assert_array_equal(shuffled[label].get_xydata(), line.get_xydata())
 
     def test_the_last_batch_stands_for_its_epoch(self) -> None:
@@ -161,7 +168,7 @@ class TestTrainingCurves:
     def test_the_curves_differ_without_colour(self) -> None:
         looks = [
             (line.get_linestyle(), line._dash_pattern, line.get_marker())
-            for line in curves(training_curves(a_run())).values()
+            for line in curves(drawn_once(training_curves)).values()
         ]
         assert len({str(look) for look in looks}) == 4
 
@@ -254,7 +261,7 @@ class TestParticleTypes:
         assert left.get_xlim() == (0, 10)
 
     def test_the_legend_has_the_types_that_occur_in_their_order(self) -> None:
-        assert legend(particle_types(a_run())) == ["zero", "identity", "other"]
+        assert legend(drawn_once(particle_types)) == ["zero", "identity", "other"]
         every = {kind.label: {0: 3, 5: 3} for kind in FixpointType}
         assert legend(particle_types(metrics(**every))) == ["divergent", "zero", "identity", "secondary", "other"]
 
@@ -304,9 +311,18 @@ class TestStyle:
         for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and artist.get_text()):
             assert text.get_fontsize() >= 7
 
+    def test_a_dollar_in_a_title_is_a_dollar(self) -> None:
+        particle_types(a_run(), r"from $HOME\frac to $HOME\_")  # would be mathematics, and wrong
+
+    def test_nothing_moves_when_the_figure_is_saved(self, tmp_path: Path) -> None:
+        figure = training_curves(a_run())
+        before = [axes.get_position().bounds for axes in figure.axes]
+        save(figure, tmp_path / "figure.png")
+        assert [axes.get_position().bounds for axes in figure.axes] == before
+
     @PLOTS
     def test_the_users_settings_stay_and_do_not_matter(self, plot: Plot, tmp_path: Path) -> None:
-        expected = save(plot(a_run()), tmp_path / "plain.svg").read_bytes()
+        expected = save(drawn_once(plot), tmp_path / "plain.svg").read_bytes()
         with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path", "lines.linewidth": 9}):
             before = dict(mpl.rcParams)
             figure = plot(a_run())
@@ -339,7 +355,8 @@ class TestStyle:
         run = pd.concat([a_run(), metrics(task_loss={21: math.nan, 22: math.inf})])
         run.to_csv(tmp_path / "metrics.csv", index=False)
         read = pd.read_csv(tmp_path / "metrics.csv")
-        assert save(plot(run), tmp_path / "a.png").read_bytes() == save(plot(read), tmp_path / "b.png").read_bytes()
+        ours, theirs = (save(plot(frame), tmp_path / "figure.svg").read_bytes() for frame in (run, read))
+        assert ours == theirs
 
 
 class TestSave:
@@ -375,7 +392,7 @@ assert "matplotlib.pyplot" not in sys.modules
         assert len(content) < 300_000
 
     def test_svg_keeps_text_as_text_and_pdf_embeds_truetype_fonts(self, tmp_path: Path) -> None:
-        figure = training_curves(a_run(), "a title")
+        figure = drawn_once(training_curves)
         svg = save(figure, tmp_path / "figure.svg").read_text()
         assert re.search(r"<text[^>]*>replication loss</text>", svg)
         pdf = save(figure, tmp_path / "figure.pdf").read_bytes()
@@ -384,12 +401,12 @@ assert "matplotlib.pyplot" not in sys.modules
 
     @pytest.mark.parametrize("kind", FORMATS)
     def test_no_time_and_no_program_is_written_into_the_file(self, kind: str, tmp_path: Path) -> None:
-        content = save(particle_types(a_run()), tmp_path / f"figure.{kind}").read_bytes()
+        content = save(drawn_once(particle_types), tmp_path / f"figure.{kind}").read_bytes()
         for word in (b"Matplotlib v", b"matplotlib.org", b"CreationDate", b"dc:date", b"Software"):
             assert word not in content
 
     def test_folders_are_made_and_only_the_figure_is_left_in_them(self, tmp_path: Path) -> None:
-        path = save(particle_types(a_run()), tmp_path / "figures" / "types.PNG")
+        path = save(drawn_once(particle_types), tmp_path / "figures" / "types.PNG")
         assert path == tmp_path / "figures" / "types.PNG"
         assert list(path.parent.iterdir()) == [path]
 
@@ -401,7 +418,7 @@ assert "matplotlib.pyplot" not in sys.modules
 
         path = tmp_path / "figure.png"
         path.write_bytes(b"old")
-        figure = particle_types(a_run())
+        figure = drawn_once(particle_types)
         monkeypatch.setattr(figure, "savefig", fail)
         with pytest.raises(OSError, match="disk full"):
             save(figure, path)

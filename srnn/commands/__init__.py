@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from srnn.commands import presets, run, show
+from srnn.commands import bench, presets, run, show
 from srnn.errors import UserError
 
 app = typer.Typer(
@@ -25,17 +25,24 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("show")(show.command)
 app.command("presets")(presets.command)
+app.command("bench")(bench.command)
+
+#: The exit code of what ended with Ctrl-C.
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt  # typer has caught it and said nothing
+        sys.exit(code)
     except UserError as error:
         message = str(error)
     except (KeyboardInterrupt, typer.Abort):
         print("srnn: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has seen enough, as with `srnn show … | head`.
         sys.stderr.close()
@@ -44,6 +51,8 @@ def main() -> None:
         # A wrong option or argument, as typer tells it; anything else is a fault of ours and keeps its traceback.
         if not hasattr(error, "format_message"):
             raise
+        if not error.format_message():
+            sys.exit(2)  # plain srnn: the help is printed already
         message = f"{error.format_message()} (srnn --help and srnn COMMAND --help list what there is)"
     print(f"srnn: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -53,6 +53,8 @@ class Display:
             self._live.transient = True
         self._live.update(self._render())
         self._live.__exit__(kind, error, trace)
+        if not self._live.console.is_terminal and not self._live.transient:
+            self._live.console.print()  # there, rich ends its last line only on a terminal
 
     def start(self, training: Training) -> None:
         """Training is about to begin."""

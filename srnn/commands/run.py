@@ -12,7 +12,7 @@ from srnn.errors import UserError
 
 def command(
     experiment: Annotated[
-        str, typer.Argument(metavar="[PRESET|FILE]", help="A preset (srnn presets) or a TOML file.")
+        str, typer.Argument(metavar="PRESET|FILE", help="A preset (srnn presets) or a TOML file.")
     ] = "digits",
     settings: Annotated[
         list[str] | None,

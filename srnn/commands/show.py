@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def command(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN…", help="Run folders; a folder of seeds stands for all of them.")
+        list[Path], typer.Argument(metavar="RUN", help="Run folders; a folder of seeds stands for all of them.")
     ],
 ) -> None:
     """Show what was run, its last figures and the particle types of each layer.
@@ -53,6 +53,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     from rich.markup import escape
 
     from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.runs import figures
 
     experiment = runs[0].experiment
     scores = last_scores(runs)
@@ -65,14 +66,21 @@ def _print_group(console: Console, runs: list[Run]) -> None:
             console.print(
                 f"seed {run.experiment.seed} ended at epoch {last} of {experiment.training.epochs}", style="red"
             )
+    console.print()
     console.print(_last_figures(summary))
     for line in _answers(experiment, scores):
         console.print(line)
+    console.print()
     console.print(_census(summary))
+    console.print()
+    # Several seeds run together have figures of their own, with bands; those of each seed are in its folder.
+    together = figures(runs[0].folder.parent) if len({run.folder.parent for run in runs}) == 1 < len(runs) else []
     for run in runs:
         console.print(f"run     {run.folder}", soft_wrap=True, markup=False)
-        for figure in run.figures:
+        for figure in [] if together else run.figures:
             console.print(f"figure  {figure}", soft_wrap=True, markup=False)
+    for figure in together:
+        console.print(f"figure  {figure}", soft_wrap=True, markup=False)
 
 
 def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
@@ -91,7 +99,7 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     seeds = [run.experiment.seed for run in runs]
     return (
         f"{experiment.task.name}; {body.depth} layers of width {body.width}, residual {body.residual}; "
-        f"{count:,.0f} particles of {particle.hidden} hidden units; {how}; {training.epochs} epochs; "
+        f"{count:,.0f} particles of {particle.hidden} hidden units; {how}; {training.epochs} epoch{'s' if training.epochs > 1 else ''}; "
         f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     )
 
@@ -101,7 +109,7 @@ def _last_figures(summary: pd.DataFrame) -> Table:
     from rich.table import Table
 
     several = summary["seeds"].max() > 1
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("last figures")
     table.add_column("mean ± 95 % interval" if several else "value", justify="right")
     counts = {*_labels()}
@@ -118,8 +126,9 @@ def _census(summary: pd.DataFrame) -> Table:
     from srnn.analysis.summary import layer_table
 
     means, widths = layer_table(summary), layer_table(summary, "half_width")
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("particles")
+    # Narrow enough for 80 columns with the intervals of thousands of particles.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("layer")
     for kind in means.columns:
         table.add_column(kind, justify="right")
     table.add_column("identity share", justify="right")
@@ -131,7 +140,7 @@ def _census(summary: pd.DataFrame) -> Table:
             for mean, width in zip(means.loc[layer], widths.loc[layer], strict=True)
         ]
         table.add_row(
-            f"layer {layer}" if layer != "total" else layer,
+            layer,
             *cells,
             f"{means.at[layer, 'identity'] / means.loc[layer].sum():.1%}",
         )
