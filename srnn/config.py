@@ -307,4 +307,7 @@ def shorten(text: str, length: int = 60) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    """Without line breaks and without what would command a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

@@ -32,7 +32,9 @@ def load_preset(name: str) -> Experiment:
         200
     """
     if name not in preset_names():
-        raise UserError(f"there is no preset {shorten(repr(name))}{nearest(name, preset_names())} (srnn presets lists them all)")
+        raise UserError(
+            f"there is no preset {shorten(repr(name))}{nearest(name, preset_names())} (srnn presets lists them all)"
+        )
     return Experiment.from_toml(preset_folder() / f"{name}.toml")
 
 

@@ -17,17 +17,20 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
 import safetensors.torch
 import tomli_w
+import torch
 from torch import Tensor
 
 from srnn.config import Experiment
 from srnn.errors import UserError
 from srnn.files import is_file, write_whole
+from srnn.fixpoints import FixpointType
 from srnn.organism import Organism
 from srnn.training import build_organism
 
@@ -141,8 +144,11 @@ class Run:
         path = self.folder / "metrics.csv"
         types = {"Epoch": "int64", "Batch": "int64", "Metric": "str", "Score": "float64"}
         try:
-            frame = pd.read_csv(path, float_precision="round_trip")
-            return frame[list(types)].astype(types)
+            # As text first: read_csv's own way from text to float may be wrong in the last bit.
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)[list(types)].astype(types)
+            if missing := {kind.label for kind in FixpointType} - {*frame["Metric"]}:
+                raise ValueError(f"it has no row for {', '.join(sorted(missing))}")
+            return frame
         except FileNotFoundError:
             raise UserError(f"{path} is missing: this run was stopped before it measured anything") from None
         except (KeyError, ValueError) as error:
@@ -156,14 +162,34 @@ class Run:
     @property
     def figures(self) -> list[Path]:
         """The figures, by name."""
-        return sorted((self.folder / "figures").glob("[!.]*"))
+        return figures(self.folder)
 
-    def organism(self) -> Organism:
-        """The organism as the newest checkpoint has it.
+    @property
+    def logged_epochs(self) -> list[int]:
+        """Epochs whose weights the trajectory holds, in order."""
+        paths = (self.folder / "trajectory").glob("epoch-*.parquet")
+        return sorted(int(path.stem.removeprefix("epoch-")) for path in paths)
+
+    def organism(self, epoch: int | None = None) -> Organism:
+        """The organism as the newest checkpoint has it, or as it was after a logged epoch.
 
         Raises:
-            UserError: There is no checkpoint, or it is damaged or belongs to another experiment.
+            UserError: There is no checkpoint, or it is damaged or belongs to another experiment; that epoch was not
+                logged, or not with all its particles.
         """
+        organism = self._newest_organism()
+        if epoch is not None:
+            if epoch not in self.logged_epochs:
+                known = ", ".join(map(str, self.logged_epochs))
+                raise UserError(f"epoch is {epoch}; the trajectory of {self.folder} has {known}")
+            path = self.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
+            weights = _read_trajectory(path).drop(columns=["Epoch", "Weight"]).to_numpy().T
+            if weights.shape != organism.weights.shape:
+                raise UserError(f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles")
+            organism.weights.data = torch.from_numpy(np.ascontiguousarray(weights))
+        return organism
+
+    def _newest_organism(self) -> Organism:
         if not self.checkpoints:
             raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
         path = self.checkpoints[-1]
@@ -183,24 +209,47 @@ class Run:
         return organism
 
     def trajectory(self) -> pd.DataFrame:
-        """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32)."""
-        return pd.concat(
-            [pd.read_parquet(path) for path in sorted((self.folder / "trajectory").glob("epoch-*.parquet"))],
-            ignore_index=True,
-        )
+        """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32).
+
+        Raises:
+            UserError: Nothing is logged yet, or a file is damaged.
+        """
+        folder = self.folder / "trajectory"
+        frames = [_read_trajectory(path) for path in sorted(folder.glob("epoch-*.parquet"))]
+        if not frames:
+            raise UserError(f"{folder} is empty: this run was stopped before it logged anything")
+        return pd.concat(frames, ignore_index=True)
+
+
+def _read_trajectory(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+
+
+def figures(folder: Path) -> list[Path]:
+    """The figures of a run, or of the seeds in a folder, by name."""
+    return sorted((folder / "figures").glob("[!.]*"))
 
 
 def open_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """The runs in these folders; a folder of seeds (``runs/digits``) stands for all of them.
+    """The runs in these folders, each once; a folder of seeds (``runs/digits``) stands for all of them.
 
     Raises:
         UserError: A folder holds no run.
     """
     runs = []
     for folder in map(Path, folders):
-        seeds = sorted(folder.glob("seed-*/config.toml"), key=lambda path: (len(path.parent.name), path.parent.name))
-        runs += [Run(path.parent) for path in seeds] or [Run.open(folder)]
-    return runs
+        seeds: list[Path] = []
+        # A name that is too long to be one: Run.open tells.
+        with suppress(OSError):
+            seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
+        runs += [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))] or [
+            Run.open(folder)
+        ]
+    # A run named twice must not count as two seeds.
+    return list({run.folder.resolve(): run for run in runs}.values())
 
 
 def versions() -> dict[str, str]:

@@ -20,7 +20,9 @@ def last_scores(runs: Sequence[Run]) -> pd.DataFrame:
     """
     frames = []
     for run in runs:
-        last = run.metrics.groupby("Metric", sort=False).last().reset_index()
+        # Not groupby(…).last(), which passes over the NaN of a run that diverged.
+        last = run.metrics.groupby("Metric", sort=False).tail(1).set_index("Metric")
+        last = last.loc[run.metrics["Metric"].unique()].reset_index()
         frames.append(last.assign(Seed=run.experiment.seed)[["Seed", "Epoch", "Metric", "Score"]])
     return pd.concat(frames, ignore_index=True)
 
@@ -35,8 +37,9 @@ def mean_and_interval(scores: pd.DataFrame) -> pd.DataFrame:
         A row for each metric, in their order: columns mean, half_width (NaN for a single seed) and seeds.
     """
     groups = scores.groupby("Metric", sort=False)["Score"]
-    frame = pd.DataFrame({"mean": groups.mean(), "seeds": groups.size()})
-    error = groups.std(ddof=1) / np.sqrt(frame["seeds"])
+    # The NaN of a seed that diverged is not passed over: the mean of the others would say something else.
+    frame = pd.DataFrame({"mean": groups.agg(lambda score: score.mean(skipna=False)), "seeds": groups.size()})
+    error = groups.agg(lambda score: score.std(ddof=1, skipna=False)) / np.sqrt(frame["seeds"])
     frame["half_width"] = error * stats.t.ppf(0.975, np.maximum(frame["seeds"] - 1, 1))
     return frame[["mean", "half_width", "seeds"]]
 

@@ -76,6 +76,8 @@ def parse_seeds(text: str) -> list[int]:
     Raises:
         UserError: The text is none of these.
     """
+    from srnn.config import shorten
+
     allowed = "allowed: a number of seeds (3), a range (0-4) or a list (0,7,9), from 0 to 2147483647, 1,000 at most"
     seeds: list[int] = []
     try:
@@ -86,7 +88,7 @@ def parse_seeds(text: str) -> list[int]:
                 first, _, last = part.partition("-")
                 seeds += range(int(first), min(int(last or first), int(first) + 1001) + 1)
     except ValueError:
-        raise UserError(f"--seeds is {text!r}; {allowed}") from None
+        raise UserError(f"--seeds is {shorten(repr(text))}; {allowed}") from None
     if not 1 <= len(seeds) <= 1000 or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= 2**31:
-        raise UserError(f"--seeds is {text!r}; {allowed}")
+        raise UserError(f"--seeds is {shorten(repr(text))}; {allowed}")
     return seeds

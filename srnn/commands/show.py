@@ -97,10 +97,15 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     if replication.method != "none":
         how = f"replication {replication.method}, {replication.target}, α = {replication.alpha:g}"
     seeds = [run.experiment.seed for run in runs]
-    return (
-        f"{experiment.task.name}; {body.depth} layers of width {body.width}, residual {body.residual}; "
-        f"{count:,.0f} particles of {particle.hidden} hidden units; {how}; {training.epochs} epoch{'s' if training.epochs > 1 else ''}; "
-        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return "; ".join(
+        [
+            experiment.task.name,
+            f"{_many(body.depth, 'layer')} of width {body.width}, residual {body.residual}",
+            f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}",
+            how,
+            _many(training.epochs, "epoch"),
+            f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
+        ]
     )
 
 
@@ -164,6 +169,10 @@ def _answers(experiment: Experiment, scores: pd.DataFrame) -> list[str]:
 
 def _with_interval(mean: float, half_width: float, form: str) -> str:
     return form.format(mean) if half_width != half_width else f"{form.format(mean)} ± {form.format(half_width)}"
+
+
+def _many(number: float, of: str) -> str:
+    return f"{number:,.0f} {of}{'s' if number != 1 else ''}"
 
 
 def _labels() -> list[str]:
