@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -108,6 +109,9 @@ class LogConfig(_Section):
 
     every: Count = 5
     """Epochs between rows of the census, the metric on test data and the trajectory."""
+    particles: Literal["all"] | Count = "all"
+    """Particles in the trajectory: all, or a number of them drawn once at random, so that a large organism's
+    trajectory does not dwarf its training."""
 
 
 class CheckpointConfig(_Section):
@@ -261,13 +265,18 @@ def _explain(error: ValidationError) -> str:
         return _one_line(str(first["ctx"]["error"])) + more
     value, allowed = first["input"], _allowed(first["loc"])
     hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
-    return f"{key or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
+    return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Experiment.model_json_schema()
 
 
 def _allowed(location: tuple[int | str, ...]) -> str:
     """What the setting at this place may be, in words, read off the JSON schema."""
-    schema = Experiment.model_json_schema()
-    node: dict[str, Any] = schema
+    schema = _schema()
+    node = schema
     for part in location:
         node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
         node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)

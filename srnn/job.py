@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from srnn.plots.style import save
 from srnn.plots.training_curves import training_curves
 from srnn.runs import Run, RunWriter, require_new, versions
 from srnn.training import Report, Training
+
+#: Products of one pass over a batch below which waking a second thread costs more than it saves.
+_WORTH_THREADS = 2_000_000
 
 
 def run(
@@ -63,6 +67,7 @@ def run(
         require_new(folder)
     task = tasks.load(experiment.task, None if data_dir is None else Path(data_dir)).to(device)
     training = Training(experiment, task, seeds)
+    _choose_threads(training)
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
     writers = [
         RunWriter(folder, experiment.model_copy(update={"seed": seed, **complete}))
@@ -90,6 +95,16 @@ def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "p
     save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
 
 
+def _choose_threads(training: Training) -> None:
+    """Threads as the work deserves, such that the results do not depend on their number."""
+    products = training.organism.copies * training.organism.size * training.experiment.training.batch_size
+    if products < _WORTH_THREADS:
+        torch.set_num_threads(1)
+    else:
+        # Has MKL add up in the same order on any number of threads; it looks at this before its first product.
+        os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+
 def _record(training: Training, report: Report, writers: Sequence[RunWriter]) -> None:
     organism, checkpoint = training.organism, training.experiment.checkpoint
     last = report.epoch == training.experiment.training.epochs or report.stopped
@@ -97,6 +112,8 @@ def _record(training: Training, report: Report, writers: Sequence[RunWriter]) ->
         writer = writers[seed]
         writer.metrics(report.epoch, report.batch, scores, save=report.logged)
         if report.logged:
-            writer.trajectory(report.epoch, organism.names, training.weights[:, training.columns(seed)])
+            followed = training.followed[seed]
+            names = [organism.name(particle) for particle in followed.tolist()]
+            writer.trajectory(report.epoch, names, training.weights[:, training.columns(seed).start + followed])
         if last or (report.epoch and report.epoch % checkpoint.every == 0):
             writer.checkpoint(report.epoch, *training.state(seed))

@@ -77,12 +77,15 @@ class Organism(nn.Module):
     @property
     def names(self) -> list[str]:
         """Name of each particle of one organism, ``L0_C1_W2``: layer, cell (output unit), weight (input)."""
-        return [
-            f"{layer}_C{cell}_W{weight}"
-            for layer, shape in zip(self.layers, self.shapes, strict=True)
-            for cell in range(shape[0])
-            for weight in range(shape[1:].numel())
-        ]
+        return [self.name(particle) for particle in range(self.size)]
+
+    def name(self, particle: int) -> str:
+        """The name of one particle, by its place in the swarm."""
+        for (layer, particles), shape in zip(self.layers.items(), self.shapes, strict=True):
+            if particle < particles.stop:
+                cell, weight = divmod(particle - particles.start, shape[1:].numel())
+                return f"{layer}_C{cell}_W{weight}"
+        raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
 
     def effective_weights(self) -> list[Tensor]:
         """The particles' effective weights in the body's shapes, one tensor a layer, differentiable."""

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ from torch import Tensor
 
 from srnn.config import Experiment
 from srnn.errors import UserError
-from srnn.files import is_file, write_whole
+from srnn.files import is_file, replacing, write_whole
 from srnn.fixpoints import FixpointType
 from srnn.organism import Organism
 from srnn.training import build_organism
@@ -86,17 +85,14 @@ class RunWriter:
         names = list(names)
         columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
         columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
-        buffer = io.BytesIO()
-        pq.write_table(pa.table(columns), buffer)
-        write_whole(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet", buffer.getvalue())
+        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as path:
+            pq.write_table(pa.table(columns), path)
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
         """Write a checkpoint of tensors and small plain values, and remove all but the newest ``keep``."""
-        content = safetensors.torch.save(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            {name: json.dumps(value) for name, value in state.items()},
-        )
-        write_whole(self.folder / "checkpoints" / f"epoch-{epoch:06}.safetensors", content)
+        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with replacing(self.folder / "checkpoints" / f"epoch-{epoch:06}.safetensors") as path:
+            safetensors.torch.save_file(content, path, {name: json.dumps(value) for name, value in state.items()})
         for old in sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))[: -self.keep]:
             old.unlink()
 
@@ -186,7 +182,7 @@ class Run:
             weights = _read_trajectory(path).drop(columns=["Epoch", "Weight"]).to_numpy().T
             if weights.shape != organism.weights.shape:
                 raise UserError(f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles")
-            organism.weights.data = torch.from_numpy(np.ascontiguousarray(weights))
+            organism.weights.data = torch.tensor(np.ascontiguousarray(weights))
         return organism
 
     def _newest_organism(self) -> Organism:

@@ -20,7 +20,7 @@ from srnn.particle import Particle, replication_gradient
 from srnn.tasks import Task
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed.
-STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset")
+STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -113,6 +113,8 @@ class Training:
                 module.generators = [streams["dropout"] for streams in self.streams]
         self.epoch = 0
         self.batch = 0
+        #: The particles of each seed that the trajectory follows, by their place, int64 ``(n,)`` each.
+        self.followed = [self._sample(streams["sample"]) for streams in self.streams]
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
         settings = experiment.replication
@@ -136,6 +138,12 @@ class Training:
                 self.replication_buffer = self.optimizer.state[weights].get("momentum_buffer")
             case "separate" if settings.momentum:
                 self.replication_buffer = torch.zeros_like(weights)
+
+    def _sample(self, generator: torch.Generator) -> Tensor:
+        count = self.experiment.log.particles
+        if count == "all" or count >= self.organism.size:
+            return torch.arange(self.organism.size)
+        return torch.randperm(self.organism.size, generator=generator)[:count].sort().values
 
     @property
     def weights(self) -> torch.nn.Parameter:
@@ -350,8 +358,9 @@ class Training:
         if sums is not None:
             for seed, own in scores.items():
                 if self.replicating[seed]:
-                    loss = sums.replication[self.columns(seed)].sum() / sums.batches
-                    own["replication_loss"] = self.experiment.replication.alpha * float(loss)
+                    # numpy's sum of many numbers does not depend on the number of threads.
+                    total = sums.replication[self.columns(seed)].cpu().numpy().sum(dtype=np.float64)
+                    own["replication_loss"] = self.experiment.replication.alpha * float(total) / sums.batches
                 own["task_loss"] = float(sums.task[seed].mean()) / sums.batches
                 own[f"train_{self.task.metric}"] = float(sums.score[seed].mean()) / sums.batches
         if logged:

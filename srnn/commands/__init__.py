@@ -6,6 +6,7 @@ so that ``srnn --help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -33,6 +34,10 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding lacks, such as ± or α, is no reason to end.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = app(standalone_mode=False) or 0
         if code == _INTERRUPTED:

@@ -1,0 +1,132 @@
+"""Connectivity: particles of which type connect which units?"""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from srnn.files import write_whole
+from srnn.fixpoints import FixpointType, classify
+from srnn.organism import Organism
+from srnn.particle import effective_weight
+from srnn.runs import Run
+
+
+def edges(organism: Organism) -> pd.DataFrame:
+    """Every particle as an edge between two units, in the order of the swarm.
+
+    Residual links are no particles and no edges.
+
+    Args:
+        organism: One whose weights are matrices, each with as many inputs as the one before has outputs.
+
+    Returns:
+        Columns Particle (``L0_C1_W2``), Layer (``L0``), Cell and Weight (int: output and input unit), Source and Target
+        (units ``U0_2`` and ``U1_1``: layer of units, 0 being the input, and place in it), Type (label of the
+        :class:`FixpointType`) and Effective weight (float).
+
+    Raises:
+        ValueError: The organism is a stack, or has other weights than such matrices.
+
+    Example:
+        >>> frame = edges(Run.open("runs/digits/seed-0").organism())  # doctest: +SKIP
+        >>> frame[frame["Type"] == "identity"].groupby("Layer").size()  # doctest: +SKIP
+    """
+    shapes = organism.shapes
+    if (
+        organism.copies > 1
+        or any(len(shape) != 2 for shape in shapes)
+        or any(before[0] != after[1] for before, after in pairwise(shapes))
+    ):
+        raise ValueError(
+            f"the weights of {organism.copies} organism(s) have the shapes {[tuple(shape) for shape in shapes]}; "
+            "needed is one organism of matrices (out, in) that follow on one another"
+        )
+    weights = organism.weights.detach()
+    layer = np.repeat(np.arange(len(shapes)), [shape.numel() for shape in shapes])
+    cell, weight = np.concatenate([np.indices(tuple(shape)).reshape(2, -1) for shape in shapes], axis=1)
+    labels = np.array([kind.label for kind in FixpointType], dtype=object)
+    return pd.DataFrame(
+        {
+            "Particle": organism.names,
+            "Layer": np.array(list(organism.layers), dtype=object)[layer],
+            "Cell": cell,
+            "Weight": weight,
+            "Source": [f"U{index}_{unit}" for index, unit in zip(layer, weight, strict=True)],
+            "Target": [f"U{index + 1}_{unit}" for index, unit in zip(layer, cell, strict=True)],
+            "Type": labels[classify(weights, organism.particle).cpu().numpy()],
+            "Effective weight": effective_weight(weights, organism.particle).cpu().numpy().astype(float),
+        }
+    )
+
+
+def connectivity(run: Run, epoch: int | None = None) -> pd.DataFrame:
+    """The particles of a run as edges, as :func:`edges` gives them; at its end, or after a logged epoch."""
+    return edges(run.organism(epoch))
+
+
+def graph(edges: pd.DataFrame) -> nx.DiGraph[str]:
+    """The graph of an organism, or of those of its edges that are left in the frame.
+
+    Args:
+        edges: Of one organism, as :func:`edges` gives them.
+
+    Returns:
+        Nodes are units, with ``layer`` and ``index`` (int). Edges are particles, with ``particle`` (name), ``layer``,
+        ``cell``, ``weight`` (int), ``type`` (label) and ``effective_weight``. As in the particles' names ``weight`` is
+        the number of the input, so algorithms on weighted graphs are to be called with ``weight="effective_weight"``.
+
+    Raises:
+        ValueError: Two edges connect the same units: they are of several organisms.
+
+    Example:
+        >>> frame = edges(organism)  # doctest: +SKIP
+        >>> nx.number_weakly_connected_components(graph(frame[frame["Type"] != "zero"]))  # doctest: +SKIP
+    """
+    if edges.duplicated(["Source", "Target"]).any():
+        raise ValueError("two edges connect the same units; choose the edges of one organism")
+    layers = edges["Layer"].str.removeprefix("L").astype(int).tolist()
+    columns = {
+        name: edges[name].tolist()
+        for name in ("Particle", "Cell", "Weight", "Source", "Target", "Type", "Effective weight")
+    }
+    result: nx.DiGraph[str] = nx.DiGraph()
+    for end, index, step in (("Source", "Weight", 0), ("Target", "Cell", 1)):
+        result.add_nodes_from(
+            (unit, {"layer": layer + step, "index": place})
+            for unit, layer, place in zip(columns[end], layers, columns[index], strict=True)
+        )
+    attributes = ("particle", "layer", "cell", "weight", "type", "effective_weight")
+    values = zip(
+        columns["Particle"],
+        layers,
+        columns["Cell"],
+        columns["Weight"],
+        columns["Type"],
+        columns["Effective weight"],
+        strict=True,
+    )
+    result.add_edges_from(
+        (source, target, dict(zip(attributes, row, strict=True)))
+        for source, target, row in zip(columns["Source"], columns["Target"], values, strict=True)
+    )
+    return result
+
+
+def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
+    """Write the graph as GraphML, which Gephi, Cytoscape, igraph and networkx read; whole or not at all."""
+    buffer = io.BytesIO()
+    nx.write_graphml(graph, buffer)
+    write_whole(Path(path), buffer.getvalue())
+
+
+def write_edge_list(edges: pd.DataFrame, path: str | Path) -> None:
+    """Write the edges as CSV, one a line, Source and Target first, as graph programs expect; whole or not at all."""
+    ends = ["Source", "Target"]
+    ordered = edges[ends + [name for name in edges if name not in ends]]
+    write_whole(Path(path), ordered.to_csv(index=False).encode())

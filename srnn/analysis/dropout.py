@@ -1,0 +1,147 @@
+"""Particle dropout: what does the organism lose with all particles of one type, and what with as many random ones?
+
+Dropping a particle is setting its effective weight to zero. That is done for every type in the whole organism and in
+each layer. What any other choice of as many particles would do is the reference, twice over: random among all
+particles, and random among those that are not zero fixpoints. The second is the fairer one, because dropping a zero
+fixpoint costs nothing, whoever chooses it.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from srnn.fixpoints import FixpointType, classify
+from srnn.organism import Organism
+from srnn.particle import effective_weight
+from srnn.plots.series import mean_and_band
+from srnn.runs import Run
+from srnn.tasks import Task
+
+#: The references, as columns of a frame: random among all particles, and among those that are not zero.
+REFERENCES = ("Random", "Random nonzero")
+#: The part of the random repeats between a reference's low and high ends.
+_RANGE = (0.025, 0.975)
+
+
+@torch.no_grad()
+def dropout(
+    organism: Organism, task: Task, repeats: int = 20, generator: torch.Generator | None = None
+) -> pd.DataFrame:
+    """The metric on test data after all particles of a type are set to zero, beside as many random ones.
+
+    Args:
+        organism: A single one; it is not changed.
+        task: Its task.
+        repeats: Random choices for each reference.
+        generator: Where they are drawn from; without one, torch's global generator.
+
+    Returns:
+        A row for each scope and each type that occurs in the organism:
+
+        - Scope (str): ``total`` (types dropped in the whole organism) or a layer, ``L0`` … (dropped only there).
+        - Type (str): which particles are dropped.
+        - Particles, Dropped (int): how many the scope has, and how many of them are of that type.
+        - Metric (str): ``accuracy`` or ``mae``, on test data.
+        - Before, After, Change (float): the metric of the whole organism, without those particles, and After − Before.
+        - Random, Random low, Random high (float): the metric without as many random particles of the scope: the mean
+          of the repeats and the range of 95 % of them.
+        - Random nonzero, Random nonzero low, Random nonzero high (float): the same, drawn only among the particles
+          that are no zero fixpoints; NaN where these are fewer than Dropped.
+
+    Example:
+        >>> task = tasks.load(run.experiment.task)  # doctest: +SKIP
+        >>> dropout(run.organism(), task).query("Scope == 'total'")[["Type", "Dropped", "Change"]]  # doctest: +SKIP
+    """
+    organism = copy.deepcopy(organism).eval()
+    types = classify(organism.weights, organism.particle)
+    worth = effective_weight(organism.weights, organism.particle)
+
+    def score_without(dropped: Tensor) -> float:
+        # Not a product: a divergent particle is worth NaN, and NaN · 0 is NaN.
+        kept = worth.index_fill(0, dropped, 0)
+        return float(task.score(organism.call_with(organism.in_shape(kept), task.test_x), task.test_y).mean())
+
+    def random(count: int, pool: Tensor) -> tuple[float, float, float]:
+        if count > len(pool):
+            return (float("nan"),) * 3
+        if count in (0, len(pool)):  # then there is but one choice
+            return (score_without(pool[:count]),) * 3
+        order = torch.rand(repeats, len(pool), generator=generator).argsort(1)[:, :count].to(pool.device)
+        scores = pd.Series([score_without(pool[choice]) for choice in order])
+        return scores.mean(), scores.quantile(_RANGE[0]), scores.quantile(_RANGE[1])
+
+    everything = torch.arange(len(types), device=types.device)
+    before = score_without(everything[:0])
+    rows = []
+    for scope, particles in {"total": slice(None), **organism.layers}.items():
+        places, own = everything[particles], types[particles]
+        for kind in FixpointType:
+            if not (types == kind).any():
+                continue
+            dropped = places[own == kind]
+            after = score_without(dropped)
+            rows.append(
+                (scope, kind.label, len(places), len(dropped), task.metric, before, after, after - before)
+                + random(len(dropped), places)
+                + random(len(dropped), places[own != FixpointType.ZERO])
+            )
+    references = [f"{reference}{end}" for reference in REFERENCES for end in ("", " low", " high")]
+    columns = ["Scope", "Type", "Particles", "Dropped", "Metric", "Before", "After", "Change", *references]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def run_dropout(run: Run, task: Task, repeats: int = 20, epoch: int | None = None) -> pd.DataFrame:
+    """:func:`dropout` of a run's organism, drawn from the run's seed; the columns of that, and Seed.
+
+    Args:
+        run: Which run.
+        task: Its task.
+        repeats: Random choices for each reference.
+        epoch: A logged epoch; without one, the newest checkpoint.
+
+    Example:
+        >>> frame = pd.concat(run_dropout(run, task) for run in srnn.runs.open_runs(["runs/digits"]))  # doctest: +SKIP
+        >>> save(plots.dropout.dropout(frame, "digits"), "dropout.png")  # doctest: +SKIP
+    """
+    seed = run.experiment.seed
+    frame = dropout(run.organism(epoch), task, repeats, torch.Generator().manual_seed(seed))
+    return frame.assign(Seed=seed)
+
+
+def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
+    """By how much is dropping a type another thing than dropping at random? Over seeds, with 95 % t-intervals.
+
+    Args:
+        dropouts: As :func:`run_dropout` gives them, of several seeds one after the other.
+
+    Returns:
+        A row for each scope, type and reference: Scope, Type, Metric, Dropped (the mean over the seeds), Against
+        (``before``: the organism as it was, or a reference: ``random``, ``random nonzero``), Difference (After minus
+        that, the mean over the seeds), Low and High (the ends of its interval, NaN for a single seed) and Seeds (int).
+
+    Example:
+        >>> against_random(frame).query("Scope == 'total' and Type == 'identity'")  # doctest: +SKIP
+    """
+    keys = ["Scope", "Type", "Metric"]
+    parts = []
+    for reference in ("Before", *REFERENCES):
+        wide = dropouts.assign(Difference=dropouts["After"] - dropouts[reference]).pivot(
+            index=keys, columns="Seed", values=["Difference", "Dropped"]
+        )
+        mean, low, high = mean_and_band(wide["Difference"])
+        part = pd.DataFrame(
+            {
+                "Dropped": wide["Dropped"].mean(axis=1),
+                "Against": reference.lower(),
+                "Difference": mean,
+                "Low": low,
+                "High": high,
+                "Seeds": wide["Difference"].count(axis=1),
+            }
+        )
+        parts.append(part.loc[dropouts.set_index(keys).index.unique()])  # in the order of the frame
+    return pd.concat(parts).reset_index()

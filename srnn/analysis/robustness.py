@@ -1,0 +1,151 @@
+"""How robust are self-replicators? Noisy clones of them, self-applied until they are zero or divergent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from srnn.errors import UserError
+from srnn.fixpoints import TOLERANCE, FixpointType, classify
+from srnn.organism import Organism
+from srnn.particle import Particle, noise, self_application
+from srnn.runs import Run
+
+#: The published noise levels, 1e0 … 1e-9.
+LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
+#: Clones that are computed at once: as many as keep close to the processor.
+_AT_ONCE: Final = 8192
+
+
+def robustness(run: Run, clones: int = 5, cap: int = 1000, at_most: int = 1000) -> pd.DataFrame:
+    """Noisy clones of the self-replicators that a run ended with: :func:`organism_robustness`, drawn from its seed.
+
+    Example:
+        >>> clones = robustness(Run.open("runs/digits/seed-0"))  # doctest: +SKIP
+        >>> by_level(clones)[["Level", "Steps", "Identity steps", "Cap"]]  # doctest: +SKIP
+        >>> plots.robustness.robustness(clones, "digits")  # doctest: +SKIP
+    """
+    generator = torch.Generator().manual_seed(run.experiment.seed)
+    return organism_robustness(run.organism(), clones, cap=cap, at_most=at_most, generator=generator)
+
+
+def organism_robustness(
+    organism: Organism,
+    clones: int = 5,
+    levels: Sequence[float] = LEVELS,
+    cap: int = 1000,
+    at_most: int = 1000,
+    generator: torch.Generator | None = None,
+) -> pd.DataFrame:
+    """Clone each self-replicator with noise on every weight, and self-apply the clones until zero or divergence.
+
+    Self-replicators are the particles of type ``identity``; zero fixpoints are not among them.
+
+    Args:
+        organism: Whose particles are cloned.
+        clones: Clones of each self-replicator at each noise level.
+        levels: Noise levels, see :func:`srnn.particle.noise`.
+        cap: Steps after which a clone that is neither zero nor divergent is given up.
+        at_most: Of more self-replicators than this, as many are taken, evenly over the organism.
+        generator: Where the noise is drawn from; without one, torch's global generator.
+
+    Returns:
+        A row for each clone: Weight (the particle's name), Level (float), Clone (int, from 0), Steps (int, the
+        self-applications until it was zero or divergent), Identity steps (int, at how many of these steps it passed
+        the identity test before), End (``zero``, ``divergent``, or ``cap``: neither within ``cap`` steps).
+
+    Raises:
+        UserError: The organism has no self-replicator.
+    """
+    weights = organism.weights.detach()
+    replicators = torch.nonzero(classify(weights, organism.particle) == FixpointType.IDENTITY).flatten()
+    if not len(replicators):
+        raise UserError(
+            f"none of the {organism.size:,} particles is a self-replicator, so none can be cloned; "
+            "train replication longer or with a larger replication.alpha"
+        )
+    if len(replicators) > at_most:
+        replicators = replicators[torch.linspace(0, len(replicators) - 1, at_most).round().long()]
+    source = replicators.repeat_interleave(clones)
+    frames = []
+    for level in levels:
+        noisy = noise(weights[:, source].contiguous(), level, generator)
+        steps, identity, ends = until_zero_or_divergent(noisy, organism.particle, cap)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "Weight": np.repeat([organism.name(particle) for particle in replicators.tolist()], clones),
+                    "Level": level,
+                    "Clone": np.tile(np.arange(clones), len(replicators)),
+                    "Steps": steps.numpy(),
+                    "Identity steps": identity.numpy(),
+                    "End": [FixpointType(end).label if end >= 0 else "cap" for end in ends.tolist()],
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def until_zero_or_divergent(
+    weights: Tensor, particle: Particle, cap: int = 1000, tolerance: float = TOLERANCE
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Self-apply particles until each is a zero fixpoint or divergent, or has made ``cap`` steps.
+
+    Args:
+        weights: ``(P, N)``.
+        particle: What the particles are.
+        cap: Largest number of steps.
+        tolerance: See :func:`srnn.fixpoints.classify`.
+
+    Returns:
+        ``(N,)`` each: steps made; at how many of them the particle passed the identity test before the step; and the
+        :class:`FixpointType` it ended as, or -1 if it made ``cap`` steps and was still neither.
+    """
+    blocks = [_until_the_end(block.contiguous(), particle, cap, tolerance) for block in weights.split(_AT_ONCE, dim=1)]
+    steps, identity, ends = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+    return steps, identity, ends
+
+
+def _until_the_end(weights: Tensor, particle: Particle, cap: int, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
+    count = weights.shape[1]
+    steps, identity = torch.zeros(count, dtype=torch.long), torch.zeros(count, dtype=torch.long)
+    ends = torch.full((count,), -1)
+    left = torch.arange(count)  # which particles the columns of weights still are
+    for step in range(cap + 1):
+        types = classify(weights, particle, tolerance)
+        ended = (types == FixpointType.ZERO) | (types == FixpointType.DIVERGENT)
+        if ended.any():
+            ends[left[ended]] = types[ended].long()
+            left, types, weights = left[~ended], types[~ended], weights[:, ~ended].contiguous()
+        if not len(left) or step == cap:
+            break
+        steps[left] += 1
+        identity[left[types == FixpointType.IDENTITY]] += 1
+        weights = self_application(weights, particle)
+    return steps, identity, ends
+
+
+def by_level(clones: pd.DataFrame) -> pd.DataFrame:
+    """Medians and ends of the clones of each noise level, over all particles (and seeds).
+
+    Args:
+        clones: As :func:`robustness` gives them.
+
+    Returns:
+        A row for each level, the largest first: Level, Clones (int), Steps, Steps 25 %, Steps 75 %, Identity steps,
+        Identity 25 %, Identity 75 % (medians and quartiles; a clone that hit the cap counts with the cap), Zero,
+        Divergent, Cap (shares of the clones).
+    """
+    rows = []
+    for level, own in sorted(clones.groupby("Level"), reverse=True):
+        row: dict[str, object] = {"Level": level, "Clones": len(own)}
+        for column, short in (("Steps", "Steps"), ("Identity steps", "Identity")):
+            row[column] = own[column].median()
+            row[f"{short} 25 %"], row[f"{short} 75 %"] = own[column].quantile(0.25), own[column].quantile(0.75)
+        rows.append(row | {end.capitalize(): (own["End"] == end).mean() for end in ("zero", "divergent", "cap")})
+    return pd.DataFrame(rows)

@@ -1,0 +1,139 @@
+"""How do particles travel through weight space? Their weights over the logged epochs, in two principal components.
+
+Both published forms: a PCA of each particle by itself, and one PCA for all particles of a layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from srnn.errors import UserError
+from srnn.fixpoints import FixpointType, classify
+from srnn.particle import Particle
+from srnn.runs import Run
+
+#: What one PCA is of: one particle, or all particles of a layer.
+Form = Literal["particle", "layer"]
+Floats = NDArray[np.floating]
+
+
+def trajectories(run: Run, form: Form = "particle") -> pd.DataFrame:
+    """The particles of a run over its logged epochs, in two principal components: :func:`principal_components`.
+
+    Raises:
+        UserError: The run logged fewer than two epochs, or not the same particles in each.
+
+    Example:
+        >>> each = trajectories(Run.open("runs/digits/seed-0"))  # doctest: +SKIP
+        >>> plots.trajectories.trajectories(each, "digits: one PCA per particle")  # doctest: +SKIP
+    """
+    chosen = run.experiment.particle
+    particle = Particle(chosen.hidden, chosen.encoding, chosen.init)
+    return principal_components(run.trajectory(), particle, form)
+
+
+def principal_components(trajectory: pd.DataFrame, particle: Particle, form: Form = "particle") -> pd.DataFrame:
+    """Put the particles of each layer into two principal components of their weights over the epochs.
+
+    The components are in units of a weight, centred on the mean of what the PCA is of: the course of one particle
+    (form ``particle``; each has components of its own) or of all particles of its layer together (form ``layer``).
+    Particles that diverge at any of the epochs are left out and counted.
+
+    Args:
+        trajectory: Columns Epoch, Weight (the particle's name), dim_1 … dim_P, as :meth:`Run.trajectory` gives them.
+        particle: What the particles are.
+        form: What one PCA is of.
+
+    Returns:
+        A row for each particle and epoch: Weight (its name), Layer (``L0``), Type (at the last epoch), Epoch (int),
+        PC1, PC2 (float), Explained 1, Explained 2 (the share of the variance that each component explains, of that
+        particle or of its layer; NaN if nothing moves), Left out (int, the divergent particles of the layer).
+
+    Raises:
+        UserError: There are fewer than two epochs, or not the same particles in each.
+    """
+    epochs, names, weights = _cube(trajectory)
+    layers = pd.Series([name.partition("_")[0] for name in names])
+    types = classify(torch.tensor(np.ascontiguousarray(weights[-1].T), dtype=torch.float32), particle).tolist()
+    labels = np.array([FixpointType(kind).label for kind in types])
+    finite = np.isfinite(weights).all(axis=(0, 2))
+    frames = []
+    for layer in layers.unique():
+        inside = (layers == layer).to_numpy()
+        kept = np.flatnonzero(inside & finite)
+        if not kept.size:
+            continue
+        project = project_each if form == "particle" else project_together
+        scores, explained = project(weights[:, kept])
+        frame = pd.DataFrame({"Weight": names[kept].repeat(len(epochs)), "Layer": layer})
+        frame["Type"] = labels[kept].repeat(len(epochs))
+        frame["Epoch"] = np.tile(epochs, kept.size)
+        frame[["PC1", "PC2"]] = scores.swapaxes(0, 1).reshape(-1, 2)
+        frame[["Explained 1", "Explained 2"]] = explained.repeat(len(epochs), axis=0)
+        frame["Left out"] = inside.sum() - kept.size
+        frames.append(frame)
+    if not frames:
+        raise UserError(f"all {len(names):,} particles diverged: there is no course to draw; try a smaller training.lr")
+    return pd.concat(frames, ignore_index=True)
+
+
+def project_each(weights: Floats) -> tuple[Floats, Floats]:
+    """One PCA for each particle, all of them in one batched singular value decomposition.
+
+    Args:
+        weights: ``(epochs, N, P)``, finite.
+
+    Returns:
+        Scores ``(epochs, N, 2)`` and explained variance ratios ``(N, 2)``. The sign of a component is such that its
+        largest loading is positive, as in scikit-learn. A component that there is not is zero.
+    """
+    courses = weights.astype(np.float64).swapaxes(0, 1)
+    courses = courses - courses.mean(axis=1, keepdims=True)
+    _, singular, loadings = np.linalg.svd(courses, full_matrices=False)
+    loadings = loadings[:, :2]
+    largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=2, keepdims=True), axis=2)
+    scores = courses @ (loadings * np.where(largest < 0, -1, 1)).swapaxes(1, 2)
+    variance = singular**2
+    total = variance.sum(axis=1, keepdims=True)
+    explained = np.divide(variance[:, :2], total, out=np.full_like(variance[:, :2], np.nan), where=total > 0)
+    missing = 2 - scores.shape[2]
+    return np.pad(scores, ((0, 0), (0, 0), (0, missing))).swapaxes(0, 1), np.pad(explained, ((0, 0), (0, missing)))
+
+
+def project_together(weights: Floats) -> tuple[Floats, Floats]:
+    """One PCA (scikit-learn's) for all particles at all epochs.
+
+    Args:
+        weights: ``(epochs, N, P)``, finite.
+
+    Returns:
+        Scores ``(epochs, N, 2)`` and explained variance ratios ``(N, 2)``, the same for every particle.
+    """
+    epochs, count, size = weights.shape
+    points = weights.reshape(-1, size).astype(np.float64)
+    if not np.ptp(points, axis=0).any():
+        return np.zeros((epochs, count, 2)), np.full((count, 2), np.nan)
+    pca = PCA(n_components=2, svd_solver="full" if len(points) < 1000 else "covariance_eigh")
+    scores = pca.fit_transform(points)
+    return scores.reshape(epochs, count, 2), np.tile(pca.explained_variance_ratio_, (count, 1))
+
+
+def _cube(trajectory: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.str_], Floats]:
+    """Epochs ``(E,)``, names ``(N,)`` and weights ``(E, N, P)`` of a trajectory whose epochs are in order."""
+    epochs = trajectory["Epoch"].unique()
+    if len(epochs) < 2:
+        raise UserError(
+            f"a course needs at least two logged epochs; there is {len(epochs)}: choose a smaller log.every"
+        )
+    names = trajectory["Weight"].to_numpy(dtype=str)
+    count = int((trajectory["Epoch"] == epochs[0]).sum())
+    if len(names) != len(epochs) * count or (names.reshape(-1, count) != names[:count]).any():
+        raise UserError("the trajectory does not hold the same particles in every epoch; log.particles must not change")
+    weights = trajectory.drop(columns=["Epoch", "Weight"]).to_numpy()
+    return epochs.astype(np.int64), names[:count], weights.reshape(len(epochs), count, -1)

@@ -1,0 +1,106 @@
+"""Which particles connect which units: the graph of an organism, a panel for each fixpoint type."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from srnn.errors import UserError
+from srnn.fixpoints import FixpointType
+from srnn.plots.style import GREY, TYPE_COLOURS, WIDTH, in_house_style, new_figure
+
+#: Width of the page, in inches (17 cm), for several panels side by side.
+_PAGE: Final = 6.69
+#: Line widths, in points, of an effective weight of 0 and of the largest one.
+_WIDTHS: Final = (0.2, 2.2)
+#: Opacities of the same.
+_ALPHAS: Final = (0.35, 1.0)
+#: How much a pale edge's dark outline exceeds it, in points.
+_OUTLINE: Final = 0.5
+
+
+@in_house_style
+def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
+    """Draw an organism's particles as edges between its units, a panel for each type that occurs.
+
+    A layer's units stand one above the other, at positions from 0 to 1; layers follow from left to right. Width and
+    opacity of an edge grow with its |effective weight|, on one scale for all panels; edges worth nothing stay visible
+    as hairlines.
+
+    Args:
+        edges: As :func:`srnn.analysis.connectivity.edges` gives them; of several seeds (column Seed) the first is
+            drawn.
+        title: Above the figure.
+
+    Raises:
+        UserError: There are no edges.
+    """
+    if edges.empty:
+        raise UserError("there are no edges to draw; choose a run with an organism")
+    if "Seed" in edges:
+        edges = edges[edges["Seed"] == edges["Seed"].iloc[0]]
+    kinds = [kind for kind in FixpointType if (edges["Type"] == kind.label).any()]
+    layer = edges["Layer"].str.removeprefix("L").astype(int)
+    depth = int(layer.max()) + 1
+    # Places of each layer's units, the input first.
+    last = [*edges.groupby(layer)["Weight"].max(), edges["Cell"][layer == depth - 1].max()]
+    places = [np.linspace(0, 1, int(unit) + 1) if unit else np.array([0.5]) for unit in last]
+    ends = [
+        [(index, places[index][weight]), (index + 1, places[index + 1][cell])]
+        for index, weight, cell in zip(layer, edges["Weight"], edges["Cell"], strict=True)
+    ]
+    sizes = edges["Effective weight"].abs().to_numpy()
+    largest = float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+    scale = np.nan_to_num(sizes, nan=0.0, posinf=largest) / (largest or 1.0)
+
+    figure = new_figure(title, height=2.6)
+    figure.set_figwidth(_PAGE if len(kinds) > 1 else WIDTH)
+    panels = figure.subplots(1, len(kinds), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, kind in zip(panels, kinds, strict=True):
+        chosen = np.flatnonzero(edges["Type"] == kind.label)
+        # Strong edges above weak ones.
+        chosen = chosen[np.argsort(scale[chosen], kind="stable")]
+        _draw(axes, kind, [ends[place] for place in chosen], scale[chosen])
+        for index, place in enumerate(places):
+            axes.plot([index] * len(place), place, ".", color=GREY, markersize=min(3.0, 60 / len(place)), zorder=3)
+        axes.set_title(f"{kind.label}: {len(chosen):,} of {len(edges):,}")
+        axes.set_xticks(range(depth + 1), ["in", *map(str, range(1, depth)), "out"])
+        axes.set_xlim(-0.08 * depth, 1.08 * depth)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel("layer of units")
+    panels[0].set_ylabel("position of the unit in its layer")
+    figure.legend(
+        handles=[
+            Line2D([], [], color=GREY, linewidth=float(_between(_WIDTHS, share)), label=label)
+            for share, label in ((0.0, "0"), (0.5, f"{largest / 2:.2g}"), (1.0, f"{largest:.2g}"))
+        ],
+        title="|effective weight|",
+        loc="outside lower center",
+        ncols=3,
+        alignment="center",
+    )
+    return figure
+
+
+def _draw(axes: Axes, kind: FixpointType, ends: list[list[tuple[float, float]]], scale: NDArray[np.float64]) -> None:
+    """Draw the edges of one type; those of a pale colour get a dark outline, without which white would swallow them."""
+    widths = _between(_WIDTHS, scale)
+    colours = np.repeat(to_rgba_array(TYPE_COLOURS[kind]), len(ends), axis=0)
+    pale = float(colours[0, :3].mean()) > 0.7
+    if pale:
+        axes.add_collection(LineCollection(ends, linewidths=widths + _OUTLINE, colors=GREY, gid="outline"))
+    else:
+        colours[:, 3] = _between(_ALPHAS, scale)
+    axes.add_collection(LineCollection(ends, linewidths=widths, colors=colours, gid=kind.label))
+
+
+def _between(limits: tuple[float, float], share: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return np.asarray(limits[0] + (limits[1] - limits[0]) * np.asarray(share))
