@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class NotApplicableError(UserError):
+    """A question that makes no sense for what it is asked of, such as a heat map of inputs that are no image."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean X?"`` for the known name closest to ``name``, or nothing if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

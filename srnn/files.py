@@ -35,8 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.touch()  # with the permissions the user's files have; some writers would choose their own
+        temporary.touch()
+        permissions = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(permissions)  # the user's own; some writers choose others
         _to_disk(temporary)
         temporary.replace(path)
     except BaseException:

@@ -92,7 +92,7 @@ class RunWriter:
         """Write a checkpoint of tensors and small plain values, and remove all but the newest ``keep``."""
         content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with replacing(self.folder / "checkpoints" / f"epoch-{epoch:06}.safetensors") as path:
-            safetensors.torch.save_file(content, path, {name: json.dumps(value) for name, value in state.items()})
+            safetensors.torch.save_file(content, path, {"state": json.dumps(dict(state))})
         for old in sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))[: -self.keep]:
             old.unlink()
 
@@ -191,7 +191,7 @@ class Run:
         path = self.checkpoints[-1]
         try:
             with safetensors.safe_open(path, framework="pt") as file:
-                state = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+                state = json.loads((file.metadata() or {})["state"])
                 organism = build_organism(self.experiment, int(state["inputs"]), int(state["outputs"]))
                 weights = file.get_tensor("weights")
         except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
@@ -246,6 +246,16 @@ def open_runs(folders: Iterable[str | Path]) -> list[Run]:
         ]
     # A run named twice must not count as two seeds.
     return list({run.folder.resolve(): run for run in runs}.values())
+
+
+def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
+    """The runs, the seeds of one experiment together."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        # What differs between the seeds of one experiment.
+        same = run.experiment.model_copy(update={"seed": 0, "versions": {}}).model_dump_json()
+        groups.setdefault(same, []).append(run)
+    return list(groups.values())
 
 
 def versions() -> dict[str, str]:

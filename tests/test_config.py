@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from srnn import Experiment, tasks
-from srnn.config import known_keys
+from srnn.config import LogConfig, known_keys
 from srnn.errors import UserError
 from srnn.presets import load_experiment, load_preset, preset_folder, preset_names
 from srnn.training import build_organism, particle_count
@@ -301,6 +301,8 @@ class TestToml:
             'name = "a\\nb\\u2028c\\u0000\\u202e"',
             '"a\\nb\\u2028c\\u0000\\u202e" = 1',
             'training."\\n\\t\\u001b[31m" = 1',
+            'versions."\\n\\u001e\\u0007" = 1',
+            f"versions.{'x' * 1_000_000} = 1",
             'task.name = "\\n💥\\u0007"',
             "task.name = '" + "m" * 1_000_000 + "'",
         ],
@@ -422,12 +424,17 @@ class TestBadValues:
             ("training.epochs.x=2", "training.epochs.x is not a setting; did you mean training.epochs?"),
             ("batch_size=2", "batch_size is not a setting; did you mean training.batch_size?"),
             ("seeds=2", "seeds is not a setting; did you mean seed?"),
-            ("log.qqq=2", "log.qqq is not a setting; allowed in [log]: every"),
             ("seed.x=2", "seed.x is not a setting; did you mean seed?"),
         ],
     )
     def test_an_unknown_setting_is_answered_with_the_nearest(self, assignment: str, message: str) -> None:
         assert error_of(assignment) == message
+
+    def test_where_none_is_near_all_of_the_section_are_named(self) -> None:
+        assert (
+            error_of("log.qqq=2") == f"log.qqq is not a setting; allowed in [log]: {', '.join(LogConfig.model_fields)}"
+        )
+        assert error_of("qqq=2").startswith("qqq is not a setting; allowed: name, about, ")
 
     def test_of_several_mistakes_the_first_is_told_and_an_unknown_setting_goes_first(self) -> None:
         """It is most often the cause of the others."""

@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from srnn.analysis.summary import mean_and_interval
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.plots.series import mean_and_band
 from srnn.runs import Run
 from srnn.tasks import Task
 
@@ -65,14 +65,14 @@ def dropout(
         kept = worth.index_fill(0, dropped, 0)
         return float(task.score(organism.call_with(organism.in_shape(kept), task.test_x), task.test_y).mean())
 
-    def random(count: int, pool: Tensor) -> tuple[float, float, float]:
+    def random(count: int, pool: Tensor) -> list[float]:
         if count > len(pool):
-            return (float("nan"),) * 3
+            return [float("nan")] * 3
         if count in (0, len(pool)):  # then there is but one choice
-            return (score_without(pool[:count]),) * 3
+            return [score_without(pool[:count])] * 3
         order = torch.rand(repeats, len(pool), generator=generator).argsort(1)[:, :count].to(pool.device)
         scores = pd.Series([score_without(pool[choice]) for choice in order])
-        return scores.mean(), scores.quantile(_RANGE[0]), scores.quantile(_RANGE[1])
+        return [float(scores.mean()), *map(float, scores.quantile([*_RANGE]))]
 
     everything = torch.arange(len(types), device=types.device)
     before = score_without(everything[:0])
@@ -84,11 +84,9 @@ def dropout(
                 continue
             dropped = places[own == kind]
             after = score_without(dropped)
-            rows.append(
-                (scope, kind.label, len(places), len(dropped), task.metric, before, after, after - before)
-                + random(len(dropped), places)
-                + random(len(dropped), places[own != FixpointType.ZERO])
-            )
+            reference = random(len(dropped), places) + random(len(dropped), places[own != FixpointType.ZERO])
+            change = (task.metric, before, after, after - before)
+            rows.append((scope, kind.label, len(places), len(dropped), *change, *reference))
     references = [f"{reference}{end}" for reference in REFERENCES for end in ("", " low", " high")]
     columns = ["Scope", "Type", "Particles", "Dropped", "Metric", "Before", "After", "Change", *references]
     return pd.DataFrame(rows, columns=columns)
@@ -119,7 +117,7 @@ def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
         dropouts: As :func:`run_dropout` gives them, of several seeds one after the other.
 
     Returns:
-        A row for each scope, type and reference: Scope, Type, Metric, Dropped (the mean over the seeds), Against
+        A row for each reference, scope and type: Scope, Type, Metric, Dropped (the mean over the seeds), Against
         (``before``: the organism as it was, or a reference: ``random``, ``random nonzero``), Difference (After minus
         that, the mean over the seeds), Low and High (the ends of its interval, NaN for a single seed) and Seeds (int).
 
@@ -127,21 +125,16 @@ def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
         >>> against_random(frame).query("Scope == 'total' and Type == 'identity'")  # doctest: +SKIP
     """
     keys = ["Scope", "Type", "Metric"]
+    cases = [*dropouts[keys].itertuples(index=False, name=None)]
     parts = []
     for reference in ("Before", *REFERENCES):
-        wide = dropouts.assign(Difference=dropouts["After"] - dropouts[reference]).pivot(
-            index=keys, columns="Seed", values=["Difference", "Dropped"]
+        difference = (dropouts["After"] - dropouts[reference]).to_numpy()
+        over_seeds = mean_and_interval(pd.DataFrame({"Metric": cases, "Score": difference}))
+        part = pd.DataFrame([*over_seeds.index], columns=keys)
+        part["Dropped"] = dropouts.groupby(keys, sort=False)["Dropped"].mean().to_numpy()
+        part["Against"] = reference.lower()
+        mean, half = over_seeds["mean"].to_numpy(), over_seeds["half_width"].to_numpy()
+        parts.append(
+            part.assign(Difference=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"].to_numpy())
         )
-        mean, low, high = mean_and_band(wide["Difference"])
-        part = pd.DataFrame(
-            {
-                "Dropped": wide["Dropped"].mean(axis=1),
-                "Against": reference.lower(),
-                "Difference": mean,
-                "Low": low,
-                "High": high,
-                "Seeds": wide["Difference"].count(axis=1),
-            }
-        )
-        parts.append(part.loc[dropouts.set_index(keys).index.unique()])  # in the order of the frame
-    return pd.concat(parts).reset_index()
+    return pd.concat(parts, ignore_index=True)

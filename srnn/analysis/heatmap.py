@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.runs import Run
@@ -37,7 +37,7 @@ def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
     """
     size = isqrt(x.shape[1])
     if size < 2 or size * size != x.shape[1]:
-        raise UserError(
+        raise NotApplicableError(
             f"the task has {x.shape[1]} input(s), which is not a square image; a heat map needs an image task "
             "such as digits or mnist"
         )

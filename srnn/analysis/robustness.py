@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError
 from srnn.fixpoints import TOLERANCE, FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import Particle, noise, self_application
@@ -22,7 +22,7 @@ LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
 _AT_ONCE: Final = 8192
 
 
-def robustness(run: Run, clones: int = 5, cap: int = 1000, at_most: int = 1000) -> pd.DataFrame:
+def robustness(run: Run, clones: int = 10, cap: int = 1000, at_most: int = 1000) -> pd.DataFrame:
     """Noisy clones of the self-replicators that a run ended with: :func:`organism_robustness`, drawn from its seed.
 
     Example:
@@ -36,7 +36,7 @@ def robustness(run: Run, clones: int = 5, cap: int = 1000, at_most: int = 1000) 
 
 def organism_robustness(
     organism: Organism,
-    clones: int = 5,
+    clones: int = 10,
     levels: Sequence[float] = LEVELS,
     cap: int = 1000,
     at_most: int = 1000,
@@ -65,7 +65,7 @@ def organism_robustness(
     weights = organism.weights.detach()
     replicators = torch.nonzero(classify(weights, organism.particle) == FixpointType.IDENTITY).flatten()
     if not len(replicators):
-        raise UserError(
+        raise NotApplicableError(
             f"none of the {organism.size:,} particles is a self-replicator, so none can be cloned; "
             "train replication longer or with a larger replication.alpha"
         )

@@ -41,7 +41,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     Returns:
         Columns Layer (``L0`` … and ``total``), Metric, Score. The metrics are
 
-        - ``edges``: particles;
+        - ``edges``: particles; ``threshold``: as given;
         - ``live_type``: share of them whose type is not zero;
         - ``live_weight``: share with |effective weight| > ``threshold``;
         - ``live_signal``: the smallest share that carries 99 % of the layer's Σ |effective weight| · E|input|, where
@@ -54,9 +54,9 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         - ``paths`` (only total): paths from input to output along live edges and residual links, which are always live;
         - ``paths_share`` (only total): divided by the number with all edges live;
         - ``gini``: Gini coefficient of |effective weight|: 0 when all are equal, near 1 when one is all;
-        - ``effective_rank`` (no total): exp of the entropy of the singular values of the effective weights, normalised
-          to sum 1; 0 for a layer of zeros;
-        - ``full_rank`` (no total): the most it can be, the smaller side of the matrix.
+        - ``effective_rank``: exp of the entropy of the singular values of the effective weights, normalised to sum 1;
+          0 for a layer of zeros. For the total: the sum over the layers;
+        - ``full_rank``: the most it can be, the smaller side of the matrix. For the total: the sum.
 
         What an infinite or undefined weight makes meaningless is NaN; as an edge such a weight is live.
 
@@ -80,11 +80,13 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
             "edges": [size.size for size in sizes],
             "live_type": [int((kind != FixpointType.ZERO).sum()) for kind in types],
             "live_weight": [int(live.sum()) for live in alive],
-            "live_signal": [_carriers(size * entering) for size, entering in zip(sizes, inputs, strict=True)],
+            "live_signal": [_carriers(size, entering) for size, entering in zip(sizes, inputs, strict=True)],
             "units_without_output": [int((~live.any(axis=0)).sum()) for live in alive],
             "units_without_input": [int((~live.any(axis=1)).sum()) for live in alive],
             "below": [live.shape[1] for live in alive],
             "above": [live.shape[0] for live in alive],
+            "effective_rank": [effective_rank(weight.double().cpu().numpy()) for weight in weights],
+            "full_rank": [min(size.shape) for size in sizes],
         },
         index=list(organism.layers),
         dtype=float,
@@ -95,20 +97,19 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     paths, all_paths = _paths(alive, added), _paths([np.ones_like(live) for live in alive], added)
     nothing = [np.nan] * len(sizes)
     frame = counts[["edges"]].assign(
+        threshold=threshold,
         **{name: counts[name] / counts["edges"] for name in LIVE},
         units_without_output=counts["units_without_output"] / counts["below"],
         units_without_input=counts["units_without_input"] / counts["above"],
         paths=[*nothing, paths],
         paths_share=[*nothing, paths / all_paths],
         gini=[gini(size) for size in [*sizes, np.concatenate([size.ravel() for size in sizes])]],
-        effective_rank=[*(effective_rank(weight.double().cpu().numpy()) for weight in weights), np.nan],
-        full_rank=[*(min(size.shape) for size in sizes), np.nan],
+        effective_rank=counts["effective_rank"],
+        full_rank=counts["full_rank"],
     )
-    # Only what is not defined for a row is left out; a NaN that was measured stays.
     long = frame.rename_axis("Layer").reset_index().melt("Layer", var_name="Metric", value_name="Score")
-    total = long["Layer"] == TOTAL
-    defined = ~(total & long["Metric"].isin(["effective_rank", "full_rank"]))
-    return long[defined & (total | ~long["Metric"].isin(["paths", "paths_share"]))].reset_index(drop=True)
+    # Paths are the total's alone.
+    return long[(long["Layer"] == TOTAL) | ~long["Metric"].str.startswith("paths")].reset_index(drop=True)
 
 
 def thinning(run: Run, task: Task, threshold: float = THRESHOLD) -> pd.DataFrame:
@@ -152,16 +153,13 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
         raise UserError(f"epoch is {missing[0]}; the runs logged {', '.join(map(str, logged))}")
     rows = thinning[thinning["Metric"].isin(LIVE) & thinning["Epoch"].isin(epochs)]
     keys = ["Metric", "Layer", "Epoch"]
-    frames = [
-        mean_and_interval(group).reset_index(drop=True).assign(**dict(zip(keys, key, strict=True)))
-        for key, group in rows.groupby(keys, sort=False)
-    ]
-    frame = pd.concat(frames, ignore_index=True)[[*keys, "mean", "half_width", "seeds"]]
-    order = frame["Metric"].map({name: place for place, name in enumerate(LIVE)})
     # In the order of the definitions, within each in that of the layers.
-    layers = {name: place for place, name in enumerate(rows["Layer"].unique())}
-    frame = frame.assign(_metric=order, _layer=frame["Layer"].map(layers))
-    return frame.sort_values(["_metric", "_layer", "Epoch"]).drop(columns=["_metric", "_layer"]).reset_index(drop=True)
+    order = {name: place for place, name in enumerate([*LIVE, *rows["Layer"].unique()])}
+    rows = rows.sort_values(keys, key=lambda column: column if column.name == "Epoch" else column.map(order))
+    # The name under which mean_and_interval takes the seeds together.
+    names = rows["Metric"] + " " + rows["Layer"] + " " + rows["Epoch"].astype(str)
+    summary = mean_and_interval(rows.assign(Metric=names)).reset_index(drop=True)
+    return pd.concat([rows[keys].drop_duplicates(ignore_index=True), summary], axis=1)
 
 
 def signals(organism: Organism, x: Tensor) -> list[Tensor]:
@@ -212,8 +210,10 @@ def _walk(body: MLP, weights: Sequence[Tensor], x: Tensor) -> Iterator[Tensor]:
         yield x
 
 
-def _carriers(carried: NDArray[np.float64]) -> float:
-    """The smallest number of edges that carry 99 % of what all of a layer carry."""
+def _carriers(sizes: NDArray[np.float64], entering: NDArray[np.float64]) -> float:
+    """The smallest number of edges ``(out, in)`` that carry 99 % of what all carry of the signals ``(in,)``."""
+    with np.errstate(invalid="ignore"):
+        carried = sizes * entering
     ordered = np.sort(carried, axis=None)[::-1]
     sums = ordered.cumsum()
     if not np.isfinite(sums[-1]):

@@ -101,7 +101,8 @@ def _layer(weights: Tensor, particle: Particle, shape: torch.Size, signal: Tenso
     fed = signal.new_zeros(shape[1], len(signal), INPUTS)
     fed[..., 4] = signal.T
     hidden = fed @ W1.mT @ W2.mT  # (cells, inputs, n, H)
-    return (hidden @ W3[..., None]).squeeze(-1).sum(1).T
+    answer: Tensor = (hidden @ W3[..., None]).squeeze(-1).sum(1).T
+    return answer
 
 
 def weight_distribution(organism: Organism, dense: nn.Module | None = None) -> pd.DataFrame:
@@ -114,8 +115,8 @@ def weight_distribution(organism: Organism, dense: nn.Module | None = None) -> p
     Returns:
         A row for each scope (``total``, ``L0`` …) and type that occurs there: Scope (str), Network (str: ``organism``
         or ``dense``), Type (str: a fixpoint type; ``all`` for all of a network's weights), Count (int), Mean, Deviation
-        (the standard deviation), Magnitude (the mean of \\|weight\\|), Below 0.001 (the share with \\|weight\\| < 0.001),
-        and the quantiles Smallest, 5 %, 25 %, Median, 75 %, 95 %, Largest of the weights (float).
+        (the standard deviation), Magnitude (the mean of the absolute weights), Below 0.001 (the share of absolute
+        weights below that), and the quantiles Smallest, 5 %, 25 %, Median, 75 %, 95 %, Largest of the weights (float).
 
     Example:
         >>> weight_distribution(run.organism()).query("Scope == 'total'")  # doctest: +SKIP
@@ -125,10 +126,8 @@ def weight_distribution(organism: Organism, dense: nn.Module | None = None) -> p
         if len(values):
             quantiles = np.quantile(values, list(_QUANTILES.values()))
             size = np.abs(values)
-            rows.append(
-                (scope, network, kind, len(values), values.mean(), values.std(), size.mean(), (size < 1e-3).mean())
-                + tuple(quantiles)
-            )
+            moments = (values.mean(), values.std(), size.mean(), (size < 1e-3).mean())
+            rows.append((scope, network, kind, len(values), *moments, *quantiles))
     columns = ["Scope", "Network", "Type", "Count", "Mean", "Deviation", "Magnitude", "Below 0.001", *_QUANTILES]
     return pd.DataFrame(rows, columns=columns)
 
@@ -141,9 +140,9 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
         dense: As for :func:`weight_distribution`.
 
     Returns:
-        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, Low, High (float: Low ≤ \\|weight\\| < High,
-        four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins have their row, so that
-        seeds can be averaged. A NaN is in no bin.
+        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, Low, High (float: the absolute weight is
+        from Low to below High, four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins
+        have their row, so that seeds can be averaged. A NaN is in no bin.
 
     Example:
         >>> save(plots.transfer.weights(weight_histogram(run.organism())), "weights.png")  # doctest: +SKIP

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from srnn.commands import bench, presets, run, show
+from srnn.commands import analyze, bench, figures, minimal, presets, run, show
 from srnn.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +25,9 @@ app = typer.Typer(
 )
 app.command("run")(run.command)
 app.command("show")(show.command)
+app.command("analyze")(analyze.command)
+app.command("minimal")(minimal.command)
+app.command("figures")(figures.command)
 app.command("presets")(presets.command)
 app.command("bench")(bench.command)
 

@@ -39,13 +39,10 @@ def print_runs(runs: list[Run]) -> None:
     """Print the runs, the seeds of one experiment together."""
     from rich.console import Console
 
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        # What differs between the seeds of one experiment.
-        same = run.experiment.model_copy(update={"seed": 0, "versions": {}}).model_dump_json()
-        groups.setdefault(same, []).append(run)
+    from srnn.runs import by_experiment
+
     console = Console(highlight=False)
-    for group in groups.values():
+    for group in by_experiment(runs):
         _print_group(console, group)
 
 

@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -21,8 +20,10 @@ from srnn.plots.style import GREY, TYPE_COLOURS, WIDTH, in_house_style, new_figu
 _PAGE: Final = 6.69
 #: Line widths, in points, of an effective weight of 0 and of the largest one.
 _WIDTHS: Final = (0.2, 2.2)
-#: Opacities of the same.
-_ALPHAS: Final = (0.35, 1.0)
+#: How much of their colour the same have, mixed with white.
+_STRENGTHS: Final = (0.45, 1.0)
+#: Colours whose mean of red, green and blue is above this are pale.
+_PALE: Final = 0.7
 #: How much a pale edge's dark outline exceeds it, in points.
 _OUTLINE: Final = 0.5
 
@@ -32,7 +33,7 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     """Draw an organism's particles as edges between its units, a panel for each type that occurs.
 
     A layer's units stand one above the other, at positions from 0 to 1; layers follow from left to right. Width and
-    opacity of an edge grow with its |effective weight|, on one scale for all panels; edges worth nothing stay visible
+    colour of an edge grow with its |effective weight|, on one scale for all panels; edges worth nothing stay visible
     as hairlines.
 
     Args:
@@ -54,7 +55,7 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     last = [*edges.groupby(layer)["Weight"].max(), edges["Cell"][layer == depth - 1].max()]
     places = [np.linspace(0, 1, int(unit) + 1) if unit else np.array([0.5]) for unit in last]
     ends = [
-        [(index, places[index][weight]), (index + 1, places[index + 1][cell])]
+        [(float(index), float(places[index][weight])), (float(index + 1), float(places[index + 1][cell]))]
         for index, weight, cell in zip(layer, edges["Weight"], edges["Cell"], strict=True)
     ]
     sizes = edges["Effective weight"].abs().to_numpy()
@@ -68,7 +69,7 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
         chosen = np.flatnonzero(edges["Type"] == kind.label)
         # Strong edges above weak ones.
         chosen = chosen[np.argsort(scale[chosen], kind="stable")]
-        _draw(axes, kind, [ends[place] for place in chosen], scale[chosen])
+        axes.add_collection(_lines(kind, [ends[place] for place in chosen], scale[chosen]))
         for index, place in enumerate(places):
             axes.plot([index] * len(place), place, ".", color=GREY, markersize=min(3.0, 60 / len(place)), zorder=3)
         axes.set_title(f"{kind.label}: {len(chosen):,} of {len(edges):,}")
@@ -90,16 +91,19 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _draw(axes: Axes, kind: FixpointType, ends: list[list[tuple[float, float]]], scale: NDArray[np.float64]) -> None:
-    """Draw the edges of one type; those of a pale colour get a dark outline, without which white would swallow them."""
+def _lines(kind: FixpointType, ends: list[list[tuple[float, float]]], scale: NDArray[np.float64]) -> LineCollection:
+    """The edges of one type. Those of a pale colour get a dark outline each, without which white would swallow them."""
     widths = _between(_WIDTHS, scale)
-    colours = np.repeat(to_rgba_array(TYPE_COLOURS[kind]), len(ends), axis=0)
-    pale = float(colours[0, :3].mean()) > 0.7
-    if pale:
-        axes.add_collection(LineCollection(ends, linewidths=widths + _OUTLINE, colors=GREY, gid="outline"))
+    strength = _between(_STRENGTHS, scale)[:, None]
+    colour = np.array(to_rgb(TYPE_COLOURS[kind]))
+    if colour.mean() > _PALE:
+        ends = [line for line in ends for _ in range(2)]
+        widths = np.stack([widths + _OUTLINE, widths], axis=1).ravel()
+        colours = np.tile([to_rgb(GREY), colour], (len(scale), 1))
     else:
-        colours[:, 3] = _between(_ALPHAS, scale)
-    axes.add_collection(LineCollection(ends, linewidths=widths, colors=colours, gid=kind.label))
+        # Mixed with white rather than transparent: nearly the same look, and many times smaller as a file.
+        colours = strength * colour + (1 - strength)
+    return LineCollection(ends, linewidths=widths, colors=colours, antialiaseds=False, gid=kind.label)
 
 
 def _between(limits: tuple[float, float], share: NDArray[np.float64] | float) -> NDArray[np.float64]:

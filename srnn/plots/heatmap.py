@@ -47,19 +47,16 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
         figure.subplots(2, 2, sharex=True, sharey=True).flat, _PANELS, strict=True
     ):
         grid = means[name].unstack("Column").to_numpy()
-        share = name in ("identity", "zero")
-        largest = 1.0 if share else float(np.max(grid, where=np.isfinite(grid), initial=0.0)) or 1.0
+        largest = float(np.max(grid, where=np.isfinite(grid), initial=0.0)) or 1.0
         image = axes.imshow(grid, cmap=_shades(colour), vmin=0, vmax=largest, interpolation="nearest")
         axes.set_title(heading)
-        bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.03)
-        bar.set_label(unit)
-        bar.outline.set_linewidth(0.5)
+        # Inside the axes' own coordinates, so that it is as high as the image.
+        figure.colorbar(image, cax=axes.inset_axes((1.05, 0, 0.07, 1)), label=unit)
         axes.spines[["top", "right"]].set_visible(True)
         axes.label_outer()
-        size = len(grid)
-        step = max(1, (size - 1) // 2)
-        axes.set_xticks(range(0, size, step))
-        axes.set_yticks(range(0, size, step))
+        ticks = sorted({0, len(grid) // 2, len(grid) - 1})
+        axes.set_xticks(ticks)
+        axes.set_yticks(ticks)
         if axes.get_subplotspec().is_last_row():
             axes.set_xlabel("pixel column")
         if axes.get_subplotspec().is_first_col():
@@ -68,7 +65,6 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _shades(colour: str) -> Colormap:
-    """From white to the colour; what is not a number is hatched out in light grey."""
+    """From white to the colour; light grey for what is not a number."""
     shades = LinearSegmentedColormap.from_list(f"to {colour}", ["white", colour])
-    shades.set_bad("#EEEEEE")
-    return shades
+    return shades.with_extremes(bad="#EEEEEE")

@@ -22,14 +22,14 @@ _COLUMNS: Final = 3
 #: The definitions of a live edge: told apart by colour and, in greyscale, by dashes and markers.
 _LIVE: Final[dict[str, dict[str, Any]]] = {
     "live_type": {"color": PURPLE, "label": "type is not zero"},
-    "live_weight": {"color": ORANGE, "linestyle": (0, (4, 1.5)), "label": "|effective weight| above the threshold"},
+    "live_weight": {"color": ORANGE, "linestyle": (0, (4, 1.5)), "label": "|effective weight| > {threshold:g}"},
     "live_signal": {"color": GREEN, "linestyle": (0, (1, 1)), "label": "carries 99 % of the signal"},
 }
 #: What the second figure shows: the metric, or a metric and what to divide it by, and the panel's title and y axis.
 _STRUCTURE: Final = (
     (("units_without_input",), "units without a live input", "share of units"),
     (("units_without_output",), "units without a live output", "share of units"),
-    (("paths_share",), "paths from input to output", "share of paths that survive"),
+    (("paths_share",), "paths from input to output", "share of paths alive"),
     (("gini",), "inequality of edges", "Gini of |effective weight|"),
     (("effective_rank", "full_rank"), "effective rank", "share of the full rank"),
 )
@@ -52,20 +52,23 @@ def live_edges(thinning: pd.DataFrame, title: str = "") -> Figure:
         UserError: Nothing is measured.
     """
     layers = _layers(thinning)
-    figure, panels = _panels(len(layers), title)
+    figure, panels = _panels(len(layers), title, sharey=True)
+    threshold = thinning.loc[thinning["Metric"] == "threshold", "Score"].iloc[0]
     for axes, layer in zip(panels, layers, strict=False):
         rows = thinning[thinning["Layer"] == layer]
         for metric, look in _LIVE.items():
-            _curve(axes, _series(rows, metric), look)
+            _curve(axes, _series(rows, metric), look | {"label": look["label"].format(threshold=threshold)}, band=True)
         edges = int(rows.loc[rows["Metric"] == "edges", "Score"].iloc[0])
         axes.set_title(f"{'all layers' if layer == _TOTAL else f'layer {layer}'}: {edges:,} edges")
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    _finish(figure, panels, len(layers), thinning)
+    _finish(panels, len(layers))
     for axes in panels[::_COLUMNS]:
         axes.set_ylabel("live edges")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=2.4)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=3, handlelength=2.4, title=_averaged(thinning, "95 % band")
+    )
     return figure
 
 
@@ -73,7 +76,7 @@ def live_edges(thinning: pd.DataFrame, title: str = "") -> Figure:
 def structure(thinning: pd.DataFrame, title: str = "") -> Figure:
     """Draw what is left of the network over the epochs: units, paths, inequality and rank, a line for each layer.
 
-    Of several seeds the mean is drawn, with its 95 % t-interval as a band.
+    Of several seeds the mean is drawn, for all layers together with its 95 % t-interval as a band.
 
     Args:
         thinning: As for :func:`live_edges`.
@@ -90,15 +93,22 @@ def structure(thinning: pd.DataFrame, title: str = "") -> Figure:
             rows = thinning[thinning["Layer"] == layer]
             values, *divisor = (_series(rows, metric) for metric in metrics)
             if not values.empty:
-                _curve(axes, values / divisor[0] if divisor else values, looks[layer])
+                _curve(axes, values / divisor[0] if divisor else values, looks[layer], band=layer == _TOTAL)
         axes.set_title(name)
         axes.set_ylabel(quantity)
-        axes.set_ylim(-0.02, 1.04)
-    _finish(figure, panels, len(_STRUCTURE), thinning)
+        if metrics == ("paths_share",):
+            _share_axis(axes, _series(thinning[thinning["Layer"] == _TOTAL], "paths_share"))
+        elif metrics[0].startswith("units"):
+            highest = axes.dataLim.ymax
+            axes.set_ylim(0, max(0.1, 1.04 * highest) if np.isfinite(highest) else 1.04)
+        else:
+            axes.set_ylim(0, 1.04)
+    _finish(panels, len(_STRUCTURE))
     # In the place of the sixth panel.
     spare = panels[len(_STRUCTURE)]
     handles, labels = panels[0].get_legend_handles_labels()
-    spare.legend(handles, labels, loc="center", handlelength=3, ncols=1 + (len(layers) > 8))
+    averaged = _averaged(thinning, "95 % band of all layers")
+    spare.legend(handles, labels, loc="center", handlelength=3, ncols=1 + (len(layers) > 8), title=averaged)
     return figure
 
 
@@ -119,24 +129,39 @@ def _layer_looks(layers: Iterable[str]) -> dict[str, dict[str, Any]]:
     return looks | {_TOTAL: {"color": "black", "linewidth": 1.6, "label": "all layers"}}
 
 
-def _panels(count: int, title: str) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, title: str, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     rows = -(-count // _COLUMNS)
-    figure = new_figure(title, height=0.6 + 1.55 * rows)
+    figure = new_figure(title, height=0.7 + 1.5 * rows)
     figure.set_figwidth(_PAGE)
-    return figure, list(figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).flat)
+    return figure, list(figure.subplots(rows, _COLUMNS, sharex=True, sharey=sharey, squeeze=False).flat)
 
 
-def _finish(figure: Figure, panels: list[Axes], used: int, thinning: pd.DataFrame) -> None:
+def _finish(panels: list[Axes], used: int) -> None:
     """Name the epochs under the lowest panel of each column, and empty the panels that are left over."""
-    count = seeds(thinning)
     for axes in panels[used:]:
         axes.set_axis_off()
     for axes in panels[max(0, used - _COLUMNS) : used]:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(whole_numbers())
         axes.tick_params(labelbottom=True)
-    if count > 1:
-        panels[max(0, used - 1)].set_xlabel(f"epoch (mean of {count} seeds with 95 % band)")
+
+
+def _averaged(thinning: pd.DataFrame, band: str) -> str | None:
+    count = seeds(thinning)
+    return f"mean of {count} seeds with {band}" if count > 1 else None
+
+
+def _share_axis(axes: Axes, values: pd.DataFrame) -> None:
+    """A y axis for shares that may be tiny: logarithmic if they are, with marks below where nothing is left."""
+    lowest = np.nanmin(values.where(values > 0).to_numpy(), initial=1.0)
+    gone = values.index[(values == 0).any(axis=1)]
+    if lowest > 0.1 and gone.empty:
+        axes.set_ylim(0, 1.04)
+        return
+    axes.set_yscale("log")
+    axes.set_ylim(min(0.1, 10 ** np.floor(np.log10(lowest))), 1.3)
+    if len(gone):
+        axes.plot(gone, [0] * len(gone), "v", color="black", transform=axes.get_xaxis_transform(), clip_on=False)
 
 
 def _series(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -145,10 +170,10 @@ def _series(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return values.where(np.isfinite(values))
 
 
-def _curve(axes: Axes, values: pd.DataFrame, look: dict[str, Any]) -> None:
-    """Draw the mean over the seeds and its band."""
+def _curve(axes: Axes, values: pd.DataFrame, look: dict[str, Any], band: bool) -> None:
+    """Draw the mean over the seeds and, if asked for, its band."""
     mean, low, high = mean_and_band(values)
-    if low.notna().any():
+    if band and low.notna().any():
         axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
     marker = {"marker": "o"} if len(values) == 1 else {}
     axes.plot(values.index, mean, **(marker | look))

@@ -1,0 +1,61 @@
+"""``srnn analyze``: ask a run, or the seeds of an experiment, the questions of the laboratory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def command(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Run folders; a folder of seeds stands for all of them.")
+    ],
+    only: Annotated[
+        str | None, typer.Option(metavar="QUESTION,…", help="Only these questions; without, all of them.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR")
+    ] = None,
+    image_format: Annotated[
+        Literal["png", "svg", "pdf"], typer.Option("--format", help="File format of the figures.")
+    ] = "png",
+) -> None:
+    """Answer the laboratory's questions: connectivity, thinning, dropout, transfer, trajectories, robustness, heatmap.
+
+    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds.
+
+    \b
+    Examples:
+      srnn analyze runs/digits/seed-0
+      srnn analyze runs/connectivity --only thinning,dropout --data-dir data/mnist
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from srnn.laboratory import analyze, choose
+    from srnn.runs import by_experiment, open_runs
+
+    questions = choose(only)
+    groups = by_experiment(open_runs(runs))
+    for group in groups:
+        console = Console(stderr=True)
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        with Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task("")
+            figures, left_out = analyze(
+                group,
+                questions,
+                data_dir,
+                image_format,
+                lambda what, bar=bar, group=group: progress.update(  # type: ignore[misc]
+                    bar, description=f"{group[0].experiment.name}: {what}"
+                ),
+            )
+        for reason in left_out:
+            print(f"left out {reason}")
+        for run in group:
+            print(f"results  {run.folder / 'results'}")
+        for figure in figures:
+            print(f"figure   {figure}")
