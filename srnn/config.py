@@ -57,7 +57,7 @@ class BodyConfig(_Section):
 
     depth: Annotated[int, Field(ge=1, le=100)] = 4
     width: Annotated[int, Field(ge=1, le=10_000)] = 8
-    residual: Residual = "none"
+    residual: Residual = "layer"
     activation: Activation = "none"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -88,7 +88,7 @@ class ReplicationConfig(_Section):
 class TrainingConfig(_Section):
     """How the task is trained."""
 
-    epochs: Count = 30
+    epochs: Count = 100
     batch_size: Count = 50
     optimizer: Optimizer = "sgd"
     lr: Annotated[float, Field(gt=0, le=1000)] = 0.008

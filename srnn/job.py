@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -59,24 +60,22 @@ def run(
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device is cuda, but torch finds no CUDA device here; use --device cpu")
-    # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
-    torch.set_flush_denormal(True)
     seeds = [experiment.seed] if seeds is None else list(seeds)
     folders = [Path(out) / experiment.name / f"seed-{seed}" for seed in seeds]
     for folder in folders:
         require_new(folder)
     task = tasks.load(experiment.task, None if data_dir is None else Path(data_dir)).to(device)
     training = Training(experiment, task, seeds)
-    _choose_threads(training)
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
     writers = [
         RunWriter(folder, experiment.model_copy(update={"seed": seed, **complete}))
         for folder, seed in zip(folders, seeds, strict=True)
     ]
     after_start(training)
-    for report in training.run(after_batch):
-        _record(training, report, writers)
-        after_report(report)
+    with _fast_arithmetic(training):
+        for report in training.run(after_batch):
+            _record(training, report, writers)
+            after_report(report)
 
     runs = [Run(writer.folder) for writer in writers]
     for one, seed in zip(runs, seeds, strict=True):
@@ -95,14 +94,23 @@ def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "p
     save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
 
 
-def _choose_threads(training: Training) -> None:
-    """Threads as the work deserves, such that the results do not depend on their number."""
+@contextmanager
+def _fast_arithmetic(training: Training) -> Iterator[None]:
+    """Compute as fast as may be, with results that do not depend on the number of threads, inside this context."""
+    threads = torch.get_num_threads()
     products = training.organism.copies * training.organism.size * training.experiment.training.batch_size
     if products < _WORTH_THREADS:
         torch.set_num_threads(1)
     else:
         # Has MKL add up in the same order on any number of threads; it looks at this before its first product.
         os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def _record(training: Training, report: Report, writers: Sequence[RunWriter]) -> None:

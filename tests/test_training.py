@@ -216,7 +216,7 @@ def test_the_multiplying_particle_reports_what_it_learned() -> None:
     chosen = Experiment.from_dict(
         {
             "task": {"name": "multiply", "factor": 0.5},
-            "body": {"depth": 1, "width": 1},
+            "body": {"depth": 1, "width": 1, "residual": "none"},
             "training": {"epochs": 1, "batch_size": 1000},
         }
     )

@@ -19,9 +19,10 @@ from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import TYPE_COLOURS, WIDTH, in_house_style, new_figure
 
-#: Cubes beside each other (15 cm), and the width of one in inches.
+#: Cubes beside each other (14 cm), and the width of one in inches.
 _ACROSS: Final = 3
-_CUBE: Final = 1.95
+_CUBE: Final = 1.88
+_TICKS: Final = MaxNLocator(4, steps=[1, 1.5, 2, 2.5, 5, 10])
 
 
 @in_house_style
@@ -49,7 +50,7 @@ def trajectories(frame: pd.DataFrame, title: str = "", at_most: int = 12) -> Fig
     kinds = [kind for kind in FixpointType if (frame["Type"] == kind.label).any()]
     columns = 2 if len(layers) == 4 else min(len(layers), _ACROSS)
     rows = -(-len(layers) // columns)
-    figure = new_figure(title, height=0.4 + 1.9 * rows)
+    figure = new_figure(title, height=0.4 + 1.85 * rows)
     figure.set_figwidth(max(WIDTH, _CUBE * columns))
     # A cube takes its grid from the settings at its birth.
     with matplotlib.rc_context({"grid.color": "0.9", "grid.linewidth": 0.3}):
@@ -82,16 +83,20 @@ def _cube(axes: Axes3D, frame: pd.DataFrame, kinds: list[FixpointType], at_most:
             lines = [courses[name] for name in chosen[kind]]
             collection = Line3DCollection(lines, colors=TYPE_COLOURS[kind], linewidths=0.5, label=kind.label)
             axes.add_collection3d(collection, autolim=False)
-    for set_limits, component in ((axes.set_xlim, "PC1"), (axes.set_ylim, "PC2")):
+    for axis, component in ((axes.xaxis, "PC1"), (axes.yaxis, "PC2")):
         low, high = shown[component].min(), shown[component].max()
-        set_limits(low - (low == high), high + (low == high))
+        low, high = low - (low == high), high + (low == high)
+        axis.set_view_interval(low, high, ignore=True)
+        # None in the corner, where it would meet one of the other axis.
+        ticks, margin = _TICKS.tick_values(low, high), 0.1 * (high - low)
+        axis.set_ticks([tick for tick in ticks if low + margin < tick < high - margin])
     axes.set_zlim(frame["Epoch"].min(), frame["Epoch"].max())
+    axes.zaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.set_title(_heading(frame, particles, len(courses)), fontsize=7, linespacing=1.2, y=0.98)
-    axes.set_xlabel("PC1", labelpad=-10)
-    axes.set_ylabel("PC2", labelpad=-9)
+    axes.set_xlabel("PC1", labelpad=-9)
+    axes.set_ylabel("PC2", labelpad=-7)
     axes.set_zlabel("epoch", labelpad=-7.5)
     for axis, pad in ((axes.xaxis, -5), (axes.yaxis, -5), (axes.zaxis, -3)):
-        axis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axis.set_pane_color("white")
         axis.set_tick_params(pad=pad, labelsize=6)
     axes.view_init(elev=22, azim=-55)

@@ -139,7 +139,7 @@ def _named_folder(name: str, folder: Path, option: str) -> Path:
     if missing:
         raise UserError(
             f"{option}: no {missing[0]} (plain or .gz) in {folder}; {name} needs {', '.join(_FILES)}, "
-            f"in this folder or in {name}/ below it"
+            f"in this folder or in {name}/ below it; without {option} it is fetched once from OpenML"
         )
     return folder
 
