@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -152,17 +153,17 @@ def random_task(examples: int = 5_000, inputs: int = INPUTS, outputs: int = OUTP
     return Task("random", "classification", x, y, x, y, outputs)
 
 
-def organism_step(experiment: Experiment, task: Task, seeds: int = 1) -> float:
-    """Seconds that one batch of training takes, for that many seeds side by side."""
+def training_step(experiment: Experiment, task: Task, seeds: int = 1) -> Callable[[], object]:
+    """One batch of training, for that many seeds side by side."""
     training = Training(experiment, task, range(seeds))
     size = experiment.training.batch_size
     index = torch.stack([torch.randperm(len(task.train_x), generator=one["order"])[:size] for one in training.streams])
     sums = training.no_sums()
-    return seconds(lambda: training.train_batch(index, sums))
+    return lambda: training.train_batch(index, sums)
 
 
-def dense_step(experiment: Experiment, task: Task) -> float:
-    """Seconds that one batch takes when the same body is trained directly, by torch's own optimizer."""
+def dense_step(experiment: Experiment, task: Task) -> Callable[[], object]:
+    """One batch of training the same body directly, by torch's own optimizer."""
     body = Training(experiment, task, [0]).organism.to_dense()
     settings = experiment.training
     optimizer = torch.optim.SGD(body.parameters(), lr=settings.lr, momentum=settings.momentum)
@@ -174,7 +175,35 @@ def dense_step(experiment: Experiment, task: Task) -> float:
         cross_entropy(body(x), y).backward()
         optimizer.step()
 
-    return seconds(step)
+    return step
+
+
+def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 300) -> dict[str, float]:
+    """Seconds of a batch: of the dense body, of its organism without and with replication, of ten seeds side by side.
+
+    They take turns, so that whatever else the machine does strikes them alike; the median of each counts. Threads are
+    as a run chooses them: one, but for ten seeds all.
+    """
+    task, threads = random_task(), torch.get_num_threads()
+    steps = {
+        "dense": (dense_step(experiment, task), 1),
+        "task": (training_step(experiment.override(["replication.method=none"]), task), 1),
+        "batch": (training_step(experiment, task), 1),
+        "ten seeds": (training_step(experiment, task, 10), threads),
+    }
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    torch.set_flush_denormal(True)
+    try:
+        for _ in range(rounds):
+            for name, (step, own_threads) in steps.items():
+                torch.set_num_threads(own_threads)
+                started = time.perf_counter()
+                step()
+                times[name].append(time.perf_counter() - started)
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+    return {name: statistics.median(own) for name, own in times.items()}
 
 
 def million_particles() -> tuple[float, float]:
@@ -234,14 +263,13 @@ def measure(
             share = operations(particle, "live") * count / fused / 1e9 / peak
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
-    task = random_task()
     watch("training steps")
-    dense = dense_step(CONNECTIVITY, task)
-    task_only = CONNECTIVITY.override(["replication.method=none"])
+    times = training_steps()
+    dense = times["dense"]
     figures = {
-        "organism's task step / dense step": organism_step(task_only, task) / dense,
-        "organism's batch, replication and task / dense step": organism_step(CONNECTIVITY, task) / dense,
-        "batch of ten seeds side by side / dense step": organism_step(CONNECTIVITY, task, seeds=10) / dense,
+        "organism's task step / dense step": times["task"] / dense,
+        "organism's batch, replication and task / dense step": times["batch"] / dense,
+        "batch of ten seeds side by side / dense step": times["ten seeds"] / dense,
         "dense step, ms": dense * 1e3,
         "arithmetic peak, Gflop/s": peak,
     }

@@ -36,6 +36,10 @@ class MLP(nn.Module):
         dropout: Share of hidden units set to zero in training, in [0, 1).
         generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
 
+    Attributes:
+        weights: The weight of each layer, ``(out, in)``.
+        sources: For each layer, the index of the layer whose input is added to its output, or None.
+
     Raises:
         ValueError: A size is below 1, or ``residual`` or ``activation`` is not one of those above.
     """
@@ -66,16 +70,16 @@ class MLP(nn.Module):
             nn.init.uniform_(weight, -bound, bound, generator=generator)
         self.activation = _ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
-        self._added = _residual_sources(sizes, width, residual)
+        self.sources = _residual_sources(sizes, width, residual)
 
     def forward(self, x: Tensor) -> Tensor:
         signals = [x]
-        last = len(self._added) - 1
+        last = len(self.sources) - 1
         for index, weight in enumerate(self.weights):
             x = x @ weight.mT
             if index < last:
                 x = self.dropout(self.activation(x))
-            if (source := self._added[index]) is not None:
+            if (source := self.sources[index]) is not None:
                 x = x + signals[source]
             signals.append(x)
         return x

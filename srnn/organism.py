@@ -97,6 +97,11 @@ class Organism(nn.Module):
         parts = values.view(*leading, -1).split([shape.numel() for shape in self.shapes], dim=-1)
         return [part.view(*leading, *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
+    def out_of_shape(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The reverse of :meth:`in_shape`: one value per particle, ``(copies · N,)``, from the body's shapes."""
+        leading = 0 if self.copies == 1 else 1
+        return torch.cat([tensor.flatten(leading) for tensor in tensors], dim=-1).flatten()
+
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.call_with(self.effective_weights(), *inputs)
 

@@ -115,6 +115,9 @@ class Training:
         self.batch = 0
         #: The particles of each seed that the trajectory follows, by their place, int64 ``(n,)`` each.
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
+        # Each example's part in the mean loss of its batch: the gradient to begin with.
+        shape = (len(seeds), experiment.training.batch_size)
+        self._share = torch.full(shape, 1 / experiment.training.batch_size, device=task.train_x.device)
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
         settings = experiment.replication
@@ -255,16 +258,18 @@ class Training:
         fast = kernels.fast_path(self.weights, self.organism.particle, buffer)
         if fast is not None and settings.optimizer == "sgd" and not joint:
             # The gradient stops at the effective weights; the kernel takes it on to the particles as it steps.
-            effective = fast.effective_weight(self.weights.detach(), self.organism.particle).requires_grad_()
-            output = self.organism.call_with(self.organism.in_shape(effective), x)
+            effective = fast.effective_weight(self.weights.detach(), self.organism.particle)
+            leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
+            output = self.organism.call_with(leaves, x)
             losses = self.task.loss(output, y)
-            (losses.sum() / losses.shape[1]).backward()
-            fast.sgd_step(self.weights, self.organism.particle, effective.grad, buffer, settings.lr, settings.momentum)
+            losses.backward(self._share)
+            gradient = self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
+            fast.sgd_step(self.weights, self.organism.particle, gradient, buffer, settings.lr, settings.momentum)
         else:
             self.optimizer.zero_grad()
             output = self.organism(x)
             losses = self.task.loss(output, y)
-            (losses.sum() / losses.shape[1]).backward()
+            losses.backward(self._share)
             if joint:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()

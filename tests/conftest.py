@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import settings
 
 # No test is about time: the machine may be busy.
@@ -15,3 +16,10 @@ def each_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Runs a test twice: by the fused kernels, and by the torch reference."""
     monkeypatch.setenv("SRNN_KERNELS", "torch" if request.param == "torch" else "")
     return str(request.param)
+
+
+@pytest.fixture
+def cuda() -> None:
+    """For tests that need a GPU."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")

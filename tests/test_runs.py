@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -419,3 +422,32 @@ class TestWriteWhole:
         assert is_file(tmp_path / "file")
         for other in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300), tmp_path / "file" / "below"):
             assert not is_file(other)
+
+
+def test_the_trajectory_of_a_large_organism_follows_a_fixed_sample(tmp_path: Path) -> None:
+    chosen = SMALL.override(["log.particles=7"])
+    [run] = srnn.run(chosen, tmp_path)
+    trajectory = run.trajectory()
+    names = trajectory.groupby("Epoch")["Weight"].agg(tuple)
+    assert len(set(names)) == 1
+    assert len(names.iloc[0]) == 7
+    with pytest.raises(UserError, match=r"holds 7 of .* particles"):
+        run.organism(run.logged_epochs[-1])
+    # The sample is no beginning of the swarm, and its weights are those of the particles it names.
+    organism = run.organism()
+    places = [organism.names.index(name) for name in names.iloc[0]]
+    assert places != list(range(7))
+    last = trajectory[trajectory["Epoch"] == trajectory["Epoch"].max()].drop(columns=["Epoch", "Weight"])
+    torch.testing.assert_close(torch.tensor(last.to_numpy()).T, organism.weights.detach()[:, places], rtol=0, atol=0)
+
+
+def test_results_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    """Of an organism so large that its products are computed on several threads."""
+    large = [f"--set={setting}" for setting in ("body.width=150", "training.epochs=1", "training.batch_size=500")]
+    files = []
+    for threads in ("1", "2"):
+        command = [sys.executable, "-m", "srnn", "run", "digits", *large, "--out", str(tmp_path / threads), "--quiet"]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": threads}, capture_output=True)
+        folder = tmp_path / threads / "digits" / "seed-0"
+        files.append([path.read_bytes() for path in (folder / "metrics.csv", *folder.glob("checkpoints/*"))])
+    assert files[0] == files[1]

@@ -93,7 +93,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     )
     # Not pandas' default, which would pass over the NaN of a layer.
     counts.loc[TOTAL] = counts.sum(skipna=False)
-    added = organism.body._added
+    added = organism.body.sources
     paths, all_paths = _paths(alive, added), _paths([np.ones_like(live) for live in alive], added)
     nothing = [np.nan] * len(sizes)
     frame = counts[["edges"]].assign(
@@ -200,7 +200,7 @@ def _walk(body: MLP, weights: Sequence[Tensor], x: Tensor) -> Iterator[Tensor]:
     """The signals of :meth:`srnn.MLP.forward`, without dropout."""
     seen = [x]
     yield x
-    for index, (weight, source) in enumerate(zip(weights, body._added, strict=True)):
+    for index, (weight, source) in enumerate(zip(weights, body.sources, strict=True)):
         x = x @ weight.mT
         if index < len(weights) - 1:
             x = body.activation(x)

@@ -86,7 +86,7 @@ def through_particles(organism: Organism, x: Tensor) -> Tensor:
         for index, (weights, shape) in enumerate(zip(swarms, organism.shapes, strict=True)):
             signal = _layer(weights, organism.particle, shape, signals[-1])
             signal = body.activation(signal) if index < len(swarms) - 1 else signal
-            if (source := body._added[index]) is not None:
+            if (source := body.sources[index]) is not None:
                 signal = signal + signals[source]
             signals.append(signal)
         answers.append(signals[-1])
