@@ -443,7 +443,7 @@ def test_the_trajectory_of_a_large_organism_follows_a_fixed_sample(tmp_path: Pat
 
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     """Of an organism so large that its products are computed on several threads."""
-    large = [f"--set={setting}" for setting in ("body.width=150", "training.epochs=1", "training.batch_size=500")]
+    large = [f"--set={setting}" for setting in ("body.width=150", "training.epochs=1", "training.batch_size=1400")]
     files = []
     for threads in ("1", "2"):
         command = [sys.executable, "-m", "srnn", "run", "digits", *large, "--out", str(tmp_path / threads), "--quiet"]

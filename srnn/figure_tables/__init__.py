@@ -45,13 +45,7 @@ SECTIONS = {
     "connectivity": Section("Connectivity", ["connectivity"], training.connections),
     "thinning": Section("Thinning", ["connectivity"], questions.thin),
     "residual": Section("Residual links against none", _H8, training.residual),
-    "sizes": Section(
-        "Particle sizes",
-        ["connectivity", "residual-h8"],
-        training.compared(
-            {"4 units": "connectivity", "8 units": "residual-h8"}, "Particles of 4 units against particles of 8."
-        ),
-    ),
+    "sizes": Section("Particle sizes", ["connectivity", "residual-h8"], training.sizes),
     "dropout": Section("Particle dropout", ["connectivity", *_H8], questions.drop),
     "transfer": Section(
         "Weight transfer",

@@ -77,8 +77,8 @@ def interval(mean: float, half: float, form: str = "{:,.0f}") -> str:
 
 
 def between(mean: float, low: float, high: float, form: str) -> str:
-    """``mean (low … high)``."""
-    return f"{form.format(mean)} ({form.format(low)} … {form.format(high)})"
+    """``mean (low … high)``, or a dash where there is none."""
+    return "–" if mean != mean else f"{form.format(mean)} ({form.format(low)} … {form.format(high)})"
 
 
 def markdown(rows: Sequence[Sequence[object]], columns: Sequence[object]) -> str:
