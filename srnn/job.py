@@ -119,7 +119,7 @@ def _record(training: Training, report: Report, writers: Sequence[RunWriter]) ->
     for seed, scores in report.scores.items():
         writer = writers[seed]
         writer.metrics(report.epoch, report.batch, scores, save=report.logged)
-        if report.logged:
+        if report.logged and not report.stopped:
             followed = training.followed[seed]
             names = [organism.name(particle) for particle in followed.tolist()]
             writer.trajectory(report.epoch, names, training.weights[:, training.columns(seed).start + followed])

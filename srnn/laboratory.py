@@ -11,11 +11,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from srnn import tasks
-from srnn.analysis import connectivity, dropout, heatmap, robustness, thinning, trajectories, transfer
+from srnn.analysis import (
+    baselines,
+    comparison,
+    connectivity,
+    dropout,
+    heatmap,
+    robustness,
+    thinning,
+    trajectories,
+    transfer,
+)
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
 from srnn.plots.style import save
-from srnn.runs import Run
+from srnn.runs import Run, by_experiment
 from srnn.tasks import Task
 
 Frames = dict[str, pd.DataFrame]
@@ -37,12 +47,27 @@ class Question:
     answer: Callable[[Run, Task], Frames]
     figures: Mapping[str, tuple[str, str]]
     per_run: bool = False
+    #: Whether the answer takes training of its own: then it is asked only by name.
+    trains: bool = False
+
+
+def _connectivity(run: Run, task: Task) -> Frames:
+    edges = connectivity.connectivity(run)
+    path = result_path(run, "connectivity.graphml")
+    connectivity.write_graphml(connectivity.graph(edges), path)
+    return {"connectivity": edges}
+
+
+def _baselines(run: Run, task: Task) -> Frames:
+    curves = baselines.run_baselines([run], task)
+    shapes = baselines.sizes(run.experiment, task.inputs, task.outputs)
+    return {"baselines": curves, "baselines_final": baselines.final_scores(curves), "baselines_sizes": shapes}
 
 
 QUESTIONS = {
     "connectivity": Question(
         "Which particles of which type connect which units?",
-        lambda run, task: {"connectivity": connectivity.connectivity(run)},
+        _connectivity,
         {"connectivity": ("connectivity", "connectivity.connectivity")},
         per_run=True,
     ),
@@ -87,16 +112,24 @@ QUESTIONS = {
         lambda run, task: {"heatmap": heatmap.heatmap(run, task)},
         {"heatmap": ("heatmap", "heatmap.heatmap")},
     ),
+    "baselines": Question(
+        "What do ordinary networks reach on the same batches?",
+        _baselines,
+        {"baselines": ("baselines", "baselines.baselines")},
+        trains=True,
+    ),
 }
 
 
 def choose(only: str | None) -> list[str]:
-    """The questions named in ``only``, separated by commas; all without it.
+    """The questions named in ``only``, separated by commas; without it, all that need no training.
 
     Raises:
         UserError: There is no such question.
     """
-    names = list(QUESTIONS) if only is None else [name.strip() for name in only.split(",")]
+    if only is None:
+        return [name for name, question in QUESTIONS.items() if not question.trains]
+    names = list(dict.fromkeys(name.strip() for name in only.split(",")))
     for name in names:
         if name not in QUESTIONS:
             raise UserError(f"--only names {name!r}{nearest(name, QUESTIONS)}; allowed: {', '.join(QUESTIONS)}")
@@ -128,42 +161,88 @@ def analyze(
     Example:
         >>> analyze(open_runs(["runs/connectivity"]), ["dropout"], Path("data/mnist"))  # doctest: +SKIP
     """
+    [runs] = by_experiment(runs)
     experiment = runs[0].experiment
     watch("data")
     task = tasks.load(experiment.task, data_dir)
     folder = (runs[0].folder if len(runs) == 1 else runs[0].folder.parent) / "figures"
     folder.mkdir(exist_ok=True)
-    seeds = f"seed {experiment.seed}" if len(runs) == 1 else f"{len(runs)} seeds"
     figures, left_out = [], []
     for name in questions:
-        question = QUESTIONS[name]
-        answers: list[Frames] = []
         try:
-            for run in runs:
-                watch(f"{name}, seed {run.experiment.seed}")
-                answers.append(question.answer(run, task))
-                for result, frame in answers[-1].items():
-                    write_result(run, result, frame)
+            figures += _ask(QUESTIONS[name], name, runs, task, folder, image_format, watch)
         except NotApplicableError as error:
             left_out.append(f"{name}: {error}")
-            continue
-        watch(f"{name}, figures")
-        for figure, (result, drawing) in question.figures.items():
-            frames = [
-                answer[result].assign(Seed=run.experiment.seed) for run, answer in zip(runs, answers, strict=True)
-            ]
-            shown = frames[0] if question.per_run else pd.concat(frames, ignore_index=True)
-            title = f"{experiment.name}, {f'seed {experiment.seed}' if question.per_run else seeds}"
-            figures.append(save(draw(drawing, shown, title), folder / f"{figure}.{image_format}"))
     return figures, left_out
 
 
-def write_result(run: Run, name: str, frame: pd.DataFrame) -> Path:
-    """Write an answer to the run's ``results/``."""
-    path = run.folder / "results" / f"{name}.csv"
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, frame.to_csv(index=False).encode())
-    return path
+def _ask(
+    question: Question,
+    name: str,
+    runs: Sequence[Run],
+    task: Task,
+    folder: Path,
+    image_format: str,
+    watch: Callable[[str], None],
+) -> list[Path]:
+    answers = []
+    for run in runs:
+        watch(f"{name}, seed {run.experiment.seed}")
+        answers.append(question.answer(run, task))
+        for result, frame in answers[-1].items():
+            write_whole(result_path(run, f"{result}.csv"), frame.to_csv(index=False).encode())
+    watch(f"{name}, figures")
+    one = question.per_run or len(runs) == 1
+    title = f"{runs[0].experiment.name}, "
+    title += f"seed {runs[0].experiment.seed}" if one else f"{len(runs)} seeds"
+    figures = []
+    for figure, (result, drawing) in question.figures.items():
+        frames = [answer[result].assign(Seed=run.experiment.seed) for run, answer in zip(runs, answers, strict=True)]
+        shown = frames[0] if question.per_run else pd.concat(frames, ignore_index=True)
+        figures.append(save(draw(drawing, shown, title), folder / f"{figure}.{image_format}"))
+    return figures
+
+
+def compare(groups: Mapping[str, Sequence[Run]], folder: Path, image_format: str = "png") -> list[Path]:
+    """Compare experiments: curves, how they ended, paired tests and the order of learning.
+
+    Args:
+        groups: The seeds of each, under the name it shall have in tables and figures.
+        folder: Where ``results/*.csv`` and ``figures/*`` go.
+        image_format: ``png``, ``svg`` or ``pdf``.
+
+    Returns:
+        The figures.
+    """
+    measured = {metric for runs in groups.values() for run in runs for metric in run.metrics["Metric"]}
+    metrics = [metric for metric in ("test_accuracy", "test_mae", "replication_loss") if metric in measured]
+    milestones = {metric: values for metric, values in comparison.MILESTONES.items() if metric in measured}
+    frames = {
+        "curves": pd.concat([comparison.compare(groups, metric) for metric in (*metrics, "identity_share")]),
+        "final": comparison.final_table(groups),
+        "tests": comparison.paired_tests(groups),
+        "order_of_learning": comparison.order_of_learning(groups, milestones),
+    }
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, frame in frames.items():
+        write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
+    drawings = {
+        "curves": "comparison.curves",
+        "final": "comparison.finals",
+        "order_of_learning": "comparison.order_of_learning",
+    }
+    return [
+        save(draw(drawing, frames[name], ""), folder / "figures" / f"{name}.{image_format}")
+        for name, drawing in drawings.items()
+    ]
+
+
+def result_path(run: Run, file: str) -> Path:
+    """Where an answer is written: in the run's ``results/``, which is made if need be."""
+    folder = run.folder / "results"
+    folder.mkdir(exist_ok=True)
+    return folder / file
 
 
 def draw(drawing: str, frame: pd.DataFrame, title: str, **options: bool) -> Figure:

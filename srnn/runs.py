@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from srnn.config import Experiment
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError, UserError
 from srnn.files import is_file, replacing, write_whole
 from srnn.fixpoints import FixpointType
 from srnn.organism import Organism
@@ -181,7 +181,9 @@ class Run:
             path = self.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
             weights = _read_trajectory(path).drop(columns=["Epoch", "Weight"]).to_numpy().T
             if weights.shape != organism.weights.shape:
-                raise UserError(f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles")
+                raise NotApplicableError(
+                    f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles"
+                )
             organism.weights.data = torch.tensor(np.ascontiguousarray(weights))
         return organism
 
@@ -248,16 +250,33 @@ def open_runs(folders: Iterable[str | Path]) -> list[Run]:
     return list({run.folder.resolve(): run for run in runs}.values())
 
 
+def same_experiment(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments differ in nothing but their seed, versions and the texts about them."""
+    return _essence(one) == _essence(other)
+
+
+def _essence(experiment: Experiment) -> str:
+    return experiment.model_copy(update={"seed": 0, "versions": {}, "about": "", "duration": ""}).model_dump_json()
+
+
 def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
-    """The runs, the seeds of one experiment together."""
+    """The runs, the seeds of one experiment together.
+
+    Raises:
+        UserError: Two runs of one experiment have the same seed.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        # What differs between the seeds of one experiment.
-        same = run.experiment.model_copy(update={"seed": 0, "versions": {}}).model_dump_json()
-        groups.setdefault(same, []).append(run)
+        group = groups.setdefault(_essence(run.experiment), [])
+        for other in group:
+            if other.experiment.seed == run.experiment.seed:
+                raise UserError(
+                    f"seed {run.experiment.seed} is named twice: {other.folder} and {run.folder}; name one of them"
+                )
+        group.append(run)
     return list(groups.values())
 
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("srnn", "torch", "numpy")}
+    return {"python": platform.python_version()} | {name: version(name) for name in ("srnn", "torch", "numpy", "numba")}

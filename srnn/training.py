@@ -93,7 +93,7 @@ class Training:
         batch: Batches trained so far.
 
     Raises:
-        UserError: The batch is larger than the training data.
+        UserError: The batch is larger than the training data, or replication waits for the accuracy of a regression.
     """
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
@@ -101,6 +101,11 @@ class Training:
             raise UserError(
                 f"training.batch_size is {experiment.training.batch_size:,}; the task {task.name} has "
                 f"{len(task.train_x):,} training examples: set it to at most that"
+            )
+        if experiment.replication.start_accuracy > 0 and task.metric != "accuracy":
+            raise UserError(
+                f"replication.start_accuracy is {experiment.replication.start_accuracy}; a regression has no accuracy: "
+                "set it to 0"
             )
         self.experiment = experiment
         self.task = task

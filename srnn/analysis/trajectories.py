@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.particle import Particle
 from srnn.runs import Run
@@ -27,7 +27,7 @@ def trajectories(run: Run, form: Form = "particle") -> pd.DataFrame:
     """The particles of a run over its logged epochs, in two principal components: :func:`principal_components`.
 
     Raises:
-        UserError: The run logged fewer than two epochs, or not the same particles in each.
+        NotApplicableError: The run logged fewer than two epochs, or not the same particles in each.
 
     Example:
         >>> each = trajectories(Run.open("runs/digits/seed-0"))  # doctest: +SKIP
@@ -56,7 +56,7 @@ def principal_components(trajectory: pd.DataFrame, particle: Particle, form: For
         particle or of its layer; NaN if nothing moves), Left out (int, the divergent particles of the layer).
 
     Raises:
-        UserError: There are fewer than two epochs, or not the same particles in each.
+        NotApplicableError: There are fewer than two epochs, or not the same particles in each.
     """
     epochs, names, weights = _cube(trajectory)
     layers = pd.Series([name.partition("_")[0] for name in names])
@@ -79,7 +79,9 @@ def principal_components(trajectory: pd.DataFrame, particle: Particle, form: For
         frame["Left out"] = inside.sum() - kept.size
         frames.append(frame)
     if not frames:
-        raise UserError(f"all {len(names):,} particles diverged: there is no course to draw; try a smaller training.lr")
+        raise NotApplicableError(
+            f"all {len(names):,} particles diverged: there is no course to draw; try a smaller training.lr"
+        )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -128,12 +130,14 @@ def _cube(trajectory: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.str_]
     """Epochs ``(E,)``, names ``(N,)`` and weights ``(E, N, P)`` of a trajectory whose epochs are in order."""
     epochs = trajectory["Epoch"].unique()
     if len(epochs) < 2:
-        raise UserError(
+        raise NotApplicableError(
             f"a course needs at least two logged epochs; there is {len(epochs)}: choose a smaller log.every"
         )
     names = trajectory["Weight"].to_numpy(dtype=str)
     count = int((trajectory["Epoch"] == epochs[0]).sum())
     if len(names) != len(epochs) * count or (names.reshape(-1, count) != names[:count]).any():
-        raise UserError("the trajectory does not hold the same particles in every epoch; log.particles must not change")
+        raise NotApplicableError(
+            "the trajectory does not hold the same particles in every epoch; log.particles must not change"
+        )
     weights = trajectory.drop(columns=["Epoch", "Weight"]).to_numpy()
     return epochs.astype(np.int64), names[:count], weights.reshape(len(epochs), count, -1)

@@ -55,6 +55,10 @@ def main() -> None:
         # The reader has seen enough, as with `srnn show … | head`.
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        # A full disk, a folder that may not be written, a file where a folder should be.
+        print(f"srnn: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(3)
     except Exception as error:
         # A wrong option or argument, as typer tells it; anything else is a fault of ours and keeps its traceback.
         if not hasattr(error, "format_message"):

@@ -13,7 +13,8 @@ def command(
         list[Path], typer.Argument(metavar="RUN…", help="Run folders; a folder of seeds stands for all of them.")
     ],
     only: Annotated[
-        str | None, typer.Option(metavar="QUESTION,…", help="Only these questions; without, all of them.")
+        str | None,
+        typer.Option(metavar="QUESTION,…", help="Only these questions; without, all that need no training."),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR")
@@ -24,17 +25,21 @@ def command(
 ) -> None:
     """Answer the laboratory's questions: connectivity, thinning, dropout, transfer, trajectories, robustness, heatmap.
 
-    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds.
+    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds. Asked
+    only by name: baselines, which trains dense networks on the same batches. Several experiments are compared, too.
 
     \b
     Examples:
       srnn analyze runs/digits/seed-0
       srnn analyze runs/connectivity --only thinning,dropout --data-dir data/mnist
+      srnn analyze runs/digits --only baselines
+      srnn analyze runs/residual-h8 runs/no-residual-h8 --data-dir data/mnist
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from srnn.laboratory import analyze, choose
+    from srnn.errors import NotApplicableError
+    from srnn.laboratory import analyze, choose, compare
     from srnn.runs import by_experiment, open_runs
 
     questions = choose(only)
@@ -59,3 +64,14 @@ def command(
             print(f"results  {run.folder / 'results'}")
         for figure in figures:
             print(f"figure   {figure}")
+    if len(groups) > 1:
+        named = {group[0].experiment.name: group for group in groups}
+        if len(named) < len(groups):
+            print("left out comparison: two of the experiments have the same name")
+            return
+        folder = groups[0][0].folder.parent.parent / ("comparison-" + "-".join(named))
+        try:
+            for figure in compare(named, folder, image_format):
+                print(f"figure   {figure}")
+        except NotApplicableError as error:
+            print(f"left out comparison: {error}")

@@ -16,7 +16,8 @@ from srnn.figure_tables.desk import Desk
 from srnn.files import write_whole
 from srnn.job import run as run_experiment
 from srnn.presets import load_preset
-from srnn.runs import Run
+from srnn.runs import Run, same_experiment
+from srnn.tasks import complete
 
 HEADER = """# The figure tables
 
@@ -34,6 +35,7 @@ class Section:
     heading: str
     presets: Sequence[str]
     make: Callable[[Desk], str]
+    at_least: int = 1  #: seeds, whatever is asked for
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -41,7 +43,7 @@ SECTIONS = {
     "sanity": Section(
         "Sanity check: one particle multiplies", [f"sanity-h{hidden}" for hidden in training.SANITY], training.sanity
     ),
-    "addition": Section("Addition", ["addition"], training.addition),
+    "addition": Section("Addition", ["addition"], training.addition, at_least=10),
     "connectivity": Section("Connectivity", ["connectivity"], training.connections),
     "thinning": Section("Thinning", ["connectivity"], questions.thin),
     "residual": Section("Residual links against none", _H8, training.residual),
@@ -49,7 +51,15 @@ SECTIONS = {
     "dropout": Section("Particle dropout", ["connectivity", *_H8], questions.drop),
     "transfer": Section(
         "Weight transfer",
-        ["connectivity", *_H8, "mnist-h5", "addition", *(f"sanity-h{hidden}" for hidden in training.SANITY)],
+        [
+            "connectivity",
+            *_H8,
+            "smaller",
+            "mnist-h5",
+            "digits",
+            "addition",
+            *(f"sanity-h{hidden}" for hidden in training.SANITY),
+        ],
         questions.worth,
     ),
     "baselines": Section("Dense baselines", ["connectivity"], questions.dense),
@@ -103,16 +113,15 @@ def make(
             )
     made = []
     for name in names or list(SECTIONS):
-        text = out / name / "section.md"
-        if text.is_file() and text.read_text().startswith(_mark(seeds)):
+        section, text = SECTIONS[name], out / name / "section.md"
+        count = max(seeds, section.at_least)
+        if text.is_file() and text.read_text().startswith(_mark(count)):
             continue
-        section = SECTIONS[name]
-        collected = {preset: _run_missing(preset, seeds, runs, data_dir, watch) for preset in section.presets}
+        collected = {preset: _run_missing(preset, count, runs, data_dir, watch) for preset in section.presets}
         text.parent.mkdir(parents=True, exist_ok=True)
         body = section.make(Desk(text.parent, collected, data_dir, lambda what, name=name: watch(f"{name}: {what}")))  # type: ignore[misc]
-        write_whole(
-            text, f"{_mark(seeds)}\n## {section.heading}\n\n`srnn figures {name} --seeds {seeds}`\n\n{body}".encode()
-        )
+        command = f"`srnn figures {name} --seeds {count}`"
+        write_whole(text, f"{_mark(count)}\n## {section.heading}\n\n{command}\n\n{body}".encode())
         made.append(name)
     parts = [path.read_text() for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
@@ -138,4 +147,10 @@ def _run_missing(preset: str, seeds: int, out: Path, data_dir: Path | None, watc
                 f"training {preset}, epoch {report.epoch} of {experiment.training.epochs}"
             ),
         )
-    return [Run.open(folder) for folder in folders]
+    runs = [Run.open(folder) for folder in folders]
+    for run in runs:
+        if int(run.metrics["Epoch"].max()) < experiment.training.epochs:
+            raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
+        if not same_experiment(run.experiment, experiment.model_copy(update={"task": complete(experiment.task)})):
+            raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")
+    return runs

@@ -73,12 +73,14 @@ class Desk:
 
 def interval(mean: float, half: float, form: str = "{:,.0f}") -> str:
     """``mean ± half``, or the mean alone of a single seed."""
-    return form.format(mean) if half != half else f"{form.format(mean)} ± {form.format(half)}"
+    return form.format(mean) if half != half else f"{form.format(mean)} ± {form.replace('+', '').format(half)}"
 
 
 def between(mean: float, low: float, high: float, form: str) -> str:
     """``mean (low … high)``, or a dash where there is none."""
-    return "–" if mean != mean else f"{form.format(mean)} ({form.format(low)} … {form.format(high)})"
+    if mean != mean:
+        return "–"
+    return form.format(mean) if low != low else f"{form.format(mean)} ({form.format(low)} … {form.format(high)})"
 
 
 def markdown(rows: Sequence[Sequence[object]], columns: Sequence[object]) -> str:

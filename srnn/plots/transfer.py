@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType
 from srnn.plots.series import seeds
 from srnn.plots.style import GREY, ORANGE, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure
@@ -29,12 +29,12 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
         scope: ``total`` or a layer.
 
     Raises:
-        UserError: There is nothing to draw for that scope.
+        NotApplicableError: There is nothing to draw for that scope.
     """
     rows = histogram[histogram["Scope"] == scope]
     if not rows["Count"].any():
         known = ", ".join(histogram["Scope"].unique())
-        raise UserError(f"the histogram has no weights of {scope!r}; it has {known or 'none at all'}")
+        raise NotApplicableError(f"the histogram has no weights of {scope!r}; it has {known or 'none at all'}")
     count = seeds(rows)
     means = rows.groupby(["Network", "Type", "Low"])["Count"].sum() / count
     lows = np.sort(rows["Low"].unique())
