@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -61,13 +62,6 @@ def process(command: tuple[str, ...], folder: Path, **changes: str) -> Answer:
         command, cwd=folder, env=environment(**changes), capture_output=True, encoding="utf-8", timeout=300, check=False
     )
     return Answer(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture(autouse=True)
-def _floating_point_as_ever() -> Iterator[None]:
-    """Training lets the processor round the smallest numbers to zero, for the whole process; others need them."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture
@@ -313,7 +307,7 @@ class TestPresets:
     def test_a_terminal_without_unicode_will_do(self, tmp_path: Path) -> None:
         answer = process((*SRNN, "presets"), tmp_path, PYTHONIOENCODING="ascii")
         assert (answer.code, answer.err) == (0, "")
-        assert "8?8 digits" in answer.out
+        assert "8?8" in answer.out
 
 
 class TestHelp:
@@ -484,3 +478,27 @@ class TestSeeds:
         with pytest.raises(UserError, match=r"; allowed: a number of seeds \(3\), a range \(0-4\) or a list") as error:
             parse_seeds(text)
         assert len(str(error.value)) < 300
+
+
+class TestAnalyze:
+    def test_it_names_its_results_and_figures(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
+        folder = shutil.copytree(first.folder / "runs/digits/seed-0", tmp_path / "seed-0")
+        answer = srnn("analyze", folder, "--only", "dropout,transfer")
+        assert answer.code == 0
+        assert f"results  {folder / 'results'}" in answer.out
+        assert (folder / "figures/dropout.png").is_file()
+        assert (folder / "results/transfer.csv").is_file()
+
+    def test_an_unknown_question_is_named(self, srnn: Srnn, first: Session) -> None:
+        line = srnn("analyze", first.folder / "runs/digits/seed-0", "--only", "droput").line
+        assert "'droput'; did you mean dropout?" in line
+
+    def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_3(
+        self, srnn: Srnn, first: Session, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(first.folder / "runs/digits/seed-0", tmp_path / "seed-0")
+        (folder / "results").write_text("a file where a folder should be")
+        answer = srnn("analyze", folder, "--only", "dropout")
+        assert answer.code == 3
+        assert "results: File exists" in answer.err
+        assert "Traceback" not in answer.err

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +44,6 @@ SMALL = Experiment.from_dict(
 )
 SEEDS = [3, 11]
 PARTICLES = 16 * 3 + 3 * 3 + 3 * 10
-
-
-@pytest.fixture(autouse=True)
-def _floating_point_as_ever() -> Iterator[None]:
-    """Training lets the processor round the smallest numbers to zero, for the whole process; hypothesis needs them."""
-    torch.set_flush_denormal(False)
-    yield
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")
@@ -451,3 +442,18 @@ def test_results_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
         folder = tmp_path / threads / "digits" / "seed-0"
         files.append([path.read_bytes() for path in (folder / "metrics.csv", *folder.glob("checkpoints/*"))])
     assert files[0] == files[1]
+
+
+def test_a_run_leaves_the_arithmetic_of_the_process_as_it_was(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    srnn.run(SMALL, tmp_path)
+    assert torch.get_num_threads() == threads
+    assert torch.tensor(1e-40) * 0.5 != 0  # flushed to zero during training
+
+
+def test_a_stop_does_not_touch_the_trajectory_of_the_epoch_before(tmp_path: Path) -> None:
+    wild = SMALL.override(["replication.divergent=stop", "training.lr=0.3", "particle.init=xavier"])
+    [run] = srnn.run(wild, tmp_path)
+    assert run.metrics["Epoch"].max() < wild.training.epochs
+    assert run.organism(0).weights.isfinite().all()
+    assert not run.organism().weights.isfinite().all()

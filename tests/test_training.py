@@ -242,3 +242,11 @@ def test_streams_of_random_numbers_are_independent_and_repeat() -> None:
     other = {name: torch.rand(4, generator=one).tolist() for name, one in generators(2).items()}
     assert first == again
     assert len({tuple(values) for values in [*first.values(), *other.values()]}) == 2 * len(first)
+
+
+def test_replication_cannot_wait_for_the_accuracy_of_a_regression() -> None:
+    x = torch.randn(20, 3)
+    regression = Task("arrays", "regression", x, x, x, x, outputs=3)
+    chosen = experiment(replication={"start_accuracy": 0.5}, training={"batch_size": 5})
+    with pytest.raises(UserError, match=r"start_accuracy is 0\.5; a regression has no accuracy"):
+        Training(chosen, regression, [0])
