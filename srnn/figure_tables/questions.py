@@ -76,8 +76,8 @@ Rerun: −0.2 to −1.0 for identity that are not zero, exactly 0 for zero fixpo
 
 {markdown(rows, columns)}
 
-Judged: dropping the self-replicators that are not zero costs {"; ".join(verdicts)}. An interval that reaches above 0
-shows no cost; where it does not, self-replicators can be dropped cheaply, not for nothing.
+Judged: dropping the self-replicators that are not zero changes the accuracy by {"; ".join(verdicts)}. Where the
+interval contains 0, no cost is shown. So they can be dropped, nearly for nothing, as no random choice can.
 """
 
 
