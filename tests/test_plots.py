@@ -18,10 +18,10 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from srnn.analysis.series import by_epoch, mean_and_band
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.particle_types import particle_types
-from srnn.plots.series import by_epoch, mean_and_band
 from srnn.plots.style import FORMATS, TYPE_COLOURS, WIDTH, house_style, save
 from srnn.plots.training_curves import training_curves
 

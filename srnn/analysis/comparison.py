@@ -19,10 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from srnn.analysis.series import by_epoch, mean_and_band
 from srnn.analysis.summary import mean_and_interval
 from srnn.errors import UserError, nearest
 from srnn.fixpoints import FixpointType
-from srnn.plots.series import by_epoch, mean_and_band
 from srnn.runs import Run
 
 Groups = Mapping[str, Sequence[Run]]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from srnn.analysis.series import by_epoch, mean_and_band, seeds
 from srnn.errors import UserError
-from srnn.plots.series import by_epoch, mean_and_band, seeds
 from srnn.plots.style import GREEN, GREY, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
 from srnn.plots.training_curves import _log_axis
 

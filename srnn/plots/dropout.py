@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from srnn.analysis.series import mean_and_band, seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.series import mean_and_band, seeds
 from srnn.plots.style import ORANGE, PURPLE, TYPE_COLOURS, TYPE_HATCHES, WIDTH, in_house_style, new_figure
 
 #: Where each reference stands on a bar of width 1, its colour, its mark and its name in the legend.

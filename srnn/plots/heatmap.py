@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from srnn.analysis.series import seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.series import seeds
 from srnn.plots.style import GREEN, PURPLE, TYPE_COLOURS, in_house_style, new_figure
 
 #: The column drawn in each panel, its title, the unit at its colour bar, and the colour of its largest value.

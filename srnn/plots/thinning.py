@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from srnn.analysis.series import by_epoch, mean_and_band, seeds
 from srnn.errors import UserError
-from srnn.plots.series import by_epoch, mean_and_band, seeds
 from srnn.plots.style import GREEN, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
 
 #: Width of the page, in inches (17 cm).

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from srnn.analysis.series import by_epoch, mean_and_band, seeds
 from srnn.errors import UserError
-from srnn.plots.series import by_epoch, mean_and_band, seeds
 from srnn.plots.style import GREEN, GREY, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
 
 # Told apart by colour and, in greyscale, by dashes and markers. Train and test are one quantity, hence one colour.
