@@ -15,10 +15,10 @@ from srnn.errors import UserError, nearest
 from srnn.particle import Encoding, Init, Target
 
 TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
-Method = Literal["none", "sgd"]
+Method = Literal["none", "sgd", "newton", "lifted"]
 Momentum = Literal["shared", "separate", "fresh"]
 Divergent = Literal["keep", "reset", "stop"]
-Optimizer = Literal["sgd", "adam"]
+Optimizer = Literal["sgd", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop"]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -74,11 +74,17 @@ class ReplicationConfig(_Section):
     """How the particles learn to replicate themselves."""
 
     method: Method = "sgd"
+    """``sgd``: descent on the replication loss. ``newton``: after task steps every particle is put back onto the set
+    of self-replicators. ``lifted``: the optimizer moves the effective weights, the particles follow within that set."""
     target: Target = "live"
     objective: Literal["alternate", "joint"] = "alternate"
     alpha: Annotated[float, Field(ge=0, le=1e9)] = 100.0
     steps: Annotated[int, Field(ge=0, le=100_000)] = 1
-    """Replication steps per batch."""
+    """Replication steps of ``sgd`` per batch."""
+    every: Count = 1
+    """Batches between the projections of ``newton``."""
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Newton steps of a projection."""
     momentum: Momentum = "shared"
     start_accuracy: Share = 0.0
     """Training accuracy of an epoch from which on replication is trained."""
@@ -152,6 +158,16 @@ class Experiment(_Section):
                 f"replication.steps is {replication.steps}; with replication.objective 'joint' each batch takes one "
                 "step on the sum of both losses: set it to 1"
             )
+        if replication.objective == "joint" and self.exact:
+            raise ValueError(
+                f"replication.objective is 'joint', which needs replication.method 'sgd', not '{replication.method}': "
+                "set it to 'alternate'"
+            )
+        if replication.start_accuracy > 0 and replication.method == "lifted":
+            raise ValueError(
+                f"replication.start_accuracy is {replication.start_accuracy}; lifted particles are self-replicators "
+                "from birth: set it to 0"
+            )
         if self.training.optimizer != "sgd" and replication.momentum == "shared" and self._alternates:
             raise ValueError(
                 f"replication.momentum is 'shared', which needs training.optimizer 'sgd', not "
@@ -163,6 +179,11 @@ class Experiment(_Section):
                 "accuracy: set it to 0"
             )
         return self
+
+    @property
+    def exact(self) -> bool:
+        """Whether every particle is kept a self-replicator."""
+        return self.replication.method in ("newton", "lifted")
 
     @property
     def _alternates(self) -> bool:

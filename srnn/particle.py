@@ -160,15 +160,25 @@ def replication_gradient(weights: Tensor, particle: Particle, target: Target = "
         g = torch.zeros_like(v)
         torch.sum(scaled * weights, 0, out=g[0])
         torch.mm(positions.T, scaled, out=g[1:4])
-        W1g = (W1 * g).sum(1)
-        gradient = torch.empty_like(weights)
-        d1, d2, d3 = matrices(gradient, particle)
-        torch.mul(S[:, None], g, out=d1)
-        torch.mul(W3[:, None], W1g, out=d2)
-        torch.sum(W2 * W1g, 1, out=d3)
+        gradient = pull_back(weights, particle, S, g)
         if target == "live":
             gradient.addcmul_(scaled, v[0] - 1)
         return residual.square().mean(0), gradient
+
+
+def pull_back(weights: Tensor, particle: Particle, S: Tensor, g: Tensor) -> Tensor:
+    """Chain rule from a gradient ``g (5, N)`` of the row vector to one of the weights, ``(P, N)``.
+
+    ``S = W3 W2 (H, N)`` is at hand wherever the row vector is.
+    """
+    W1, W2, W3 = matrices(weights, particle)
+    W1g = (W1 * g).sum(1)
+    gradient = torch.empty_like(weights)
+    d1, d2, d3 = matrices(gradient, particle)
+    torch.mul(S[:, None], g, out=d1)
+    torch.mul(W3[:, None], W1g, out=d2)
+    torch.sum(W2 * W1g, 1, out=d3)
+    return gradient
 
 
 def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:

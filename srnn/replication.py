@@ -1,4 +1,8 @@
-"""How replication is trained: gradient descent on the replication loss."""
+"""How replication is trained: gradient descent on its loss, or steps straight onto the set of self-replicators.
+
+A particle replicates itself exactly where ``v = W3 W2 W1`` is ``(1, 0, 0, 0, v4)``. That leaves its effective weight v4
+free: :func:`project` brings a particle there as the weight that it is, :func:`lift` as any weight one asks for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,23 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
-from srnn.particle import Particle, Target, replication_gradient
+from srnn.particle import (
+    INPUTS,
+    Particle,
+    Target,
+    effective_weight,
+    matrices,
+    pull_back,
+    replication_gradient,
+    row_vector,
+)
+
+#: Iterations of :func:`project` that bring newborn particles of any size onto the set: most need fewer than ten.
+NEWBORN = 100
+#: The longest step of :func:`lift`, in lengths of the particle: Newton steps lead astray from far away.
+_LONGEST_STEP = 0.5
+#: What is added to the diagonal of its system, in parts of the trace, and in any case: a singular one is solved, too.
+_DAMPING, _SMALLEST = 1e-6, 1e-30
 
 
 def train(
@@ -53,3 +73,123 @@ def train(
             buffer.mul_(momentum).add_(gradient, alpha=alpha)
             weights.sub_(buffer, alpha=lr)
     return total / max(steps, 1)
+
+
+def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
+    """Make the particles self-replicators by the smallest change that keeps what they are worth, in place.
+
+    This is :func:`lift` to their own effective weights: ``v4`` stays as it is, not only to first order.
+
+    Args:
+        weights: ``(P, N)``, changed in place.
+        particle: What the particles are.
+        iterations: Newton steps. After a step of training one is enough; newborn particles take up to 100.
+
+    Returns:
+        How far each particle still is, ``(N,)``: see :func:`lift`.
+
+    Example:
+        >>> particle = Particle(4)
+        >>> weights = particle.draw(1000, torch.Generator().manual_seed(0))
+        >>> bool((project(weights, particle, iterations=100) < 1e-6).all())
+        True
+    """
+    return lift(weights, particle, effective_weight(weights.detach(), particle), iterations)
+
+
+@torch.no_grad()
+def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1) -> Tensor:
+    """Make the particles self-replicators with these effective weights by the smallest change, in place.
+
+    With ``c = v − (1, 0, 0, 0, effective)``, ``S = W3 W2`` and ``U = W2 W1`` the linearised change that leads there and
+    has the least norm is ``ΔW3 = −(U λ)ᵀ``, ``ΔW2 = −W3ᵀ (W1 λ)ᵀ``, ``ΔW1 = −Sᵀ λᵀ`` where ``A λ = c`` and
+    ``A = UᵀU + |W3|² W1ᵀW1 + |S|² I``, 5 × 5. A step longer than half the particle is shortened to that. What the last
+    step leaves over, being of second order, ``W1`` makes up alone: ``ΔW1 = −Sᵀ cᵀ / |S|²`` is exact, for v is linear in
+    W1. (It is left out while it would be longer than half of W1.)
+
+    A particle that this does not bring nearer stays as it was, to the bit: one of zeros, one of NaN or infinity, one
+    so small that ``v`` is nothing beside 1 in its precision. One that is worth so much that the rounding errors of its
+    v4 are not small beside 1 is brought nearer but cannot arrive.
+
+    Args:
+        weights: ``(P, N)``, changed in place.
+        particle: What the particles are.
+        effective: What each is to be worth, ``(N,)``.
+        iterations: Newton steps.
+
+    Returns:
+        The largest ``|c|`` that is left, ``(N,)``: rounding errors where it has converged, NaN where it was NaN.
+    """
+    weights = weights.detach()
+    if (fast := kernels.fast_path(weights, particle, effective)) is not None:
+        left: Tensor = fast.lift(weights, particle, effective.detach(), iterations)
+        return left
+    goal = torch.zeros(INPUTS, weights.shape[1], dtype=weights.dtype, device=weights.device)
+    goal[0], goal[4] = 1, effective
+    moved = weights.clone()
+    for _ in range(iterations):
+        _newton_step(moved, particle, goal)
+    _closing_step(moved, particle, goal)
+    before, after = row_vector(weights, particle) - goal, row_vector(moved, particle) - goal
+    # False for NaN, before or after.
+    better = after.square().sum(0) < before.square().sum(0)
+    weights.copy_(torch.where(better, moved, weights))
+    return torch.where(better, after, before).abs().amax(0)
+
+
+def _newton_step(weights: Tensor, particle: Particle, goal: Tensor) -> None:
+    W1, W2, W3 = matrices(weights, particle)
+    S = (W3[:, None] * W2).sum(0)
+    c = (S[:, None] * W1).sum(0) - goal
+    U = torch.einsum("ijn,jan->ian", W2, W1)
+    A = torch.einsum("ian,ibn->nab", U, U)
+    A += W3.square().sum(0)[:, None, None] * torch.einsum("jan,jbn->nab", W1, W1)
+    diagonal = A.diagonal(dim1=1, dim2=2)
+    diagonal += S.square().sum(0)[:, None]
+    diagonal += (_DAMPING * diagonal.sum(1) + _SMALLEST)[:, None]
+    factor, _ = torch.linalg.cholesky_ex(A)
+    solution = torch.cholesky_solve(c.T[:, :, None], factor)[:, :, 0].T
+    # The step's squared length is λ · c.
+    length = (solution * c).sum(0)
+    shorten = (_LONGEST_STEP**2 * weights.square().sum(0) / length).clamp(max=1).sqrt()
+    weights -= pull_back(weights, particle, S, solution * shorten)
+
+
+def _closing_step(weights: Tensor, particle: Particle, goal: Tensor) -> None:
+    W1, W2, W3 = matrices(weights, particle)
+    S = (W3[:, None] * W2).sum(0)
+    c = (S[:, None] * W1).sum(0) - goal
+    square = S.square().sum(0)
+    small = c.square().sum(0) < _LONGEST_STEP**2 * square * W1.square().sum((0, 1))
+    W1 -= torch.where(small, S[:, None] * (c / square), 0)
+
+
+@torch.no_grad()
+def balance(weights: Tensor, particle: Particle) -> Tensor:
+    """Rescale the three matrices of each particle to norms as equal as powers of two allow, in place.
+
+    ``v`` stays the same to the bit (but where numbers leave the range of their type), and with it all that a particle
+    does for a task; balanced factors keep the steps of :func:`lift` short and its system well conditioned.
+
+    Args:
+        weights: ``(P, N)``, changed in place.
+        particle: What the particles are.
+
+    Returns:
+        What each weight was multiplied by, ``(P, N)``. Particles of zeros or of NaN are multiplied by one.
+    """
+    blocks = matrices(weights.detach(), particle)
+    norms = torch.stack([block.flatten(end_dim=-2).norm(dim=0) for block in blocks])
+    logs = norms.log2()
+    usable = logs.isfinite().all(0)
+    exponents = torch.where(usable, (logs.mean(0) - logs).round(), 0)
+    # They add up to zero; the second matrix takes what rounding leaves.
+    exponents[1] = -exponents[0] - exponents[2]
+    scale = torch.cat(
+        [
+            exponent.exp2().expand(block.flatten(end_dim=-2).shape)
+            for exponent, block in zip(exponents, blocks, strict=True)
+        ]
+    )
+    weights.detach().mul_(scale)
+    return scale

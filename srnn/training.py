@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn import chemistry, kernels, replication
 from srnn.body import MLP, Dropout
-from srnn.config import Experiment
+from srnn.config import Experiment, TrainingConfig
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType, census, classify
 from srnn.organism import Organism, stack
-from srnn.particle import Particle, replication_gradient
+from srnn.particle import Particle, effective_weight, replication_gradient, self_output
 from srnn.tasks import Task
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed.
 STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
+
+
+#: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
+_SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_avg_sq": 2, "square_avg": 2}
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -51,6 +55,21 @@ def build_organism(
     )
 
 
+def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimizer as the experiment describes it. It treats every number by itself, so that seeds do not mix."""
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=settings.lr, momentum=settings.momentum)
+        case name:
+            [kind] = [
+                value for key, value in vars(torch.optim).items() if key.lower() == name and isinstance(value, type)
+            ]
+            optimizer: torch.optim.Optimizer = kind(parameters, lr=settings.lr)
+            return optimizer
+
+
 def particle_count(experiment: Experiment, inputs: int, outputs: int) -> int:
     """Number N of particles of the experiment's organism, without building it."""
     sizes = [inputs, *[experiment.body.width] * (experiment.body.depth - 1), outputs]
@@ -66,7 +85,8 @@ class Report:
         batch: Batches trained, over all epochs.
         scores: For each seed reported, by its place among the seeds of the training: metric → value. The losses and
             the training metric are means over the epoch's batches; ``replication_loss`` is ``alpha · Σ`` over the
-            particles; the others are measured after the epoch.
+            particles; the others are measured after the epoch. With an exact method there is no such loss, but
+            ``replication_error``: the largest deviation of any weight from its particle's output for it.
         logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
         stopped: Whether training of these seeds ended here because a particle diverged.
     """
@@ -128,24 +148,30 @@ class Training:
         settings = experiment.replication
         #: Which seeds train replication by now.
         self.replicating = [settings.method != "none" and settings.start_accuracy == 0] * len(seeds)
+        if experiment.exact:
+            for seed in self.running:
+                if self.replicating[seed]:
+                    self._make_exact(seed)
         self._build_optimizer()
 
     def _build_optimizer(self) -> None:
-        settings, weights = self.experiment.training, self.weights
-        self.optimizer: torch.optim.Optimizer
-        if settings.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD([weights], lr=settings.lr, momentum=settings.momentum)
-            if settings.momentum:
-                # There from the start, so that replication can drive the same buffer before the first task step.
-                self.optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
-        else:
-            self.optimizer = torch.optim.Adam([weights], lr=settings.lr)
+        settings, method = self.experiment.training, self.experiment.replication.method
+        #: What the optimizer moves: the weights of the particles or, lifted, what they are worth.
+        self.trained = self.weights
+        if method == "lifted":
+            self.trained = nn.Parameter(effective_weight(self.weights.detach(), self.organism.particle))
+        self.optimizer = build_optimizer([self.trained], settings)
+        own = self.optimizer.state[self.trained]
+        if settings.optimizer == "sgd" and settings.momentum:
+            # There from the start, so that replication can drive the same buffer before the first task step.
+            own["momentum_buffer"] = torch.zeros_like(self.trained)
         self.replication_buffer: Tensor | None = None
-        match self.experiment.replication.momentum:
-            case "shared":
-                self.replication_buffer = self.optimizer.state[weights].get("momentum_buffer")
-            case "separate" if settings.momentum:
-                self.replication_buffer = torch.zeros_like(weights)
+        if method == "sgd":
+            match self.experiment.replication.momentum:
+                case "shared":
+                    self.replication_buffer = own.get("momentum_buffer")
+                case "separate" if settings.momentum:
+                    self.replication_buffer = torch.zeros_like(self.weights)
 
     def _sample(self, generator: torch.Generator) -> Tensor:
         count = self.experiment.log.particles
@@ -168,11 +194,11 @@ class Training:
         return len(self.task.train_x) // self.experiment.training.batch_size
 
     def buffers(self) -> dict[str, Tensor]:
-        """What the next step depends on besides the weights, by name, each ``(P, S · N)``."""
+        """What the next step depends on besides the weights, by name: ``(P, S · N)`` or, lifted, ``(S · N,)``."""
         state = {
             name: value
-            for name, value in self.optimizer.state[self.weights].items()
-            if isinstance(value, Tensor) and value.shape == self.weights.shape
+            for name, value in self.optimizer.state[self.trained].items()
+            if isinstance(value, Tensor) and value.shape == self.trained.shape
         }
         if self.experiment.replication.momentum == "separate" and self.replication_buffer is not None:
             state["replication_buffer"] = self.replication_buffer
@@ -182,11 +208,11 @@ class Training:
         """All that one seed's training depends on, to be saved: tensors, and small plain values."""
         columns = self.columns(seed)
         tensors = {"weights": self.weights[:, columns]}
-        tensors |= {name: buffer[:, columns] for name, buffer in self.buffers().items()}
+        tensors |= {name: buffer[..., columns] for name, buffer in self.buffers().items()}
         # What an optimizer keeps besides is the same for all seeds, such as Adam's count of steps.
         tensors |= {
             f"optimizer.{name}": value
-            for name, value in self.optimizer.state[self.weights].items()
+            for name, value in self.optimizer.state[self.trained].items()
             if isinstance(value, Tensor) and value.ndim == 0
         }
         tensors |= {f"generator.{name}": one.get_state() for name, one in self.streams[seed].items()}
@@ -219,6 +245,8 @@ class Training:
                     yield self._report(diverged, logged=True, sums=sums, stopped=True)
                     if not self.running:
                         return
+            if self.experiment.exact:
+                self._end_exact_epoch()
             self.epoch += 1
             logged = self.epoch % self.experiment.log.every == 0 or self.epoch == settings.epochs
             report = self._report(self.running, logged, sums)
@@ -238,7 +266,7 @@ class Training:
         """
         task, settings = self.task, self.experiment.replication
         self._interact()
-        if settings.objective == "alternate" and any(self.replicating):
+        if settings.method == "sgd" and settings.objective == "alternate" and any(self.replicating):
             sums.replication += self._replicate()
             self._redraw_divergent()
         # A task step would spread one divergent particle over the whole organism; the others need theirs.
@@ -250,6 +278,8 @@ class Training:
         for seed, weights in spared.items():
             self.weights.data[:, self.columns(seed)] = weights
         self._redraw_divergent()
+        if settings.method == "newton" and (self.batch + 1) % settings.every == 0:
+            self._project()
 
         sums.task += losses
         sums.score += task.score(output, y)
@@ -258,18 +288,29 @@ class Training:
 
     def _task_step(self, x: Tensor, y: Tensor, sums: _Sums) -> tuple[Tensor, Tensor]:
         """One step of the optimizer on the task, or on both losses; output ``(S, B, outputs)``, losses ``(S, B)``."""
-        settings, buffer = self.experiment.training, self.optimizer.state[self.weights].get("momentum_buffer")
-        joint = self.experiment.replication.objective == "joint" and any(self.replicating)
-        fast = kernels.fast_path(self.weights, self.organism.particle, buffer)
-        if fast is not None and settings.optimizer == "sgd" and not joint:
-            # The gradient stops at the effective weights; the kernel takes it on to the particles as it steps.
-            effective = fast.effective_weight(self.weights.detach(), self.organism.particle)
+        settings, replication_settings = self.experiment.training, self.experiment.replication
+        joint = replication_settings.objective == "joint" and any(self.replicating)
+        lifted = replication_settings.method == "lifted"
+        particle, weights = self.organism.particle, self.weights.detach()
+        buffer = self.optimizer.state[self.trained].get("momentum_buffer")
+        fast = kernels.fast_path(self.weights, particle, buffer)
+        if lifted or (fast is not None and settings.optimizer == "sgd" and not joint):
+            # The gradient stops at the effective weights.
+            effective = effective_weight(weights, particle)
             leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
             output = self.organism.call_with(leaves, x)
             losses = self.task.loss(output, y)
             losses.backward(self._share)
             gradient = self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
-            fast.sgd_step(self.weights, self.organism.particle, gradient, buffer, settings.lr, settings.momentum)
+            if lifted:
+                # The optimizer goes on from what the particles really are, not from a copy of its own.
+                self.trained.data, self.trained.grad = effective, gradient
+                self.optimizer.step()
+                replication.lift(weights, particle, self.trained.detach(), replication_settings.iterations)
+            else:
+                assert fast is not None
+                # The kernel takes the gradient on to the particles as it steps.
+                fast.sgd_step(self.weights, particle, gradient, buffer, settings.lr, settings.momentum)
         else:
             self.optimizer.zero_grad()
             output = self.organism(x)
@@ -279,6 +320,37 @@ class Training:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()
         return output.detach(), losses.detach()
+
+    def _project(self) -> None:
+        """Put the particles back onto the set of self-replicators."""
+        iterations = self.experiment.replication.iterations
+        if all(self.replicating):
+            replication.project(self.weights.detach(), self.organism.particle, iterations)
+            return
+        for seed, on in enumerate(self.replicating):
+            if on:
+                self._project_seed(seed, iterations)
+
+    def _project_seed(self, seed: int, iterations: int) -> None:
+        part = self.weights.detach()[:, self.columns(seed)].contiguous()
+        replication.project(part, self.organism.particle, iterations)
+        self.weights.data[:, self.columns(seed)] = part
+
+    def _make_exact(self, seed: int) -> None:
+        """Make self-replicators of particles that are far from it, worth the same, with balanced matrices."""
+        self._project_seed(seed, replication.NEWBORN)
+        replication.balance(self.weights.detach()[:, self.columns(seed)], self.organism.particle)
+
+    def _end_exact_epoch(self) -> None:
+        """At the end of an epoch all particles are self-replicators, and their matrices balanced."""
+        settings = self.experiment.replication
+        if settings.method == "newton" and self.batch % settings.every:
+            self._project()
+        scale = replication.balance(self.weights.detach(), self.organism.particle)
+        for name, power in _SCALING.items():
+            buffer = self.optimizer.state[self.trained].get(name)
+            if buffer is not None and buffer.shape == scale.shape:
+                buffer.div_(scale**power)
 
     def _interact(self) -> None:
         rates = self.experiment.interactions
@@ -298,6 +370,8 @@ class Training:
         for seed, scores in report.scores.items():
             if not self.replicating[seed]:
                 self.replicating[seed] = scores["train_accuracy"] >= self.experiment.replication.start_accuracy
+                if self.replicating[seed] and self.experiment.exact:
+                    self._make_exact(seed)
 
     def _replicate(self) -> Tensor:
         """Take the replication steps of one batch; each particle's mean loss over them, ``(S · N,)``."""
@@ -358,16 +432,18 @@ class Training:
             columns = self.columns(seed)
             places = columns.start + divergent[columns].nonzero().flatten()
             drawn = self.organism.particle.draw(len(places), streams["reset"])
+            if self.experiment.exact and self.replicating[seed]:
+                replication.project(drawn, self.organism.particle, replication.NEWBORN)
             self.weights.data[:, places] = drawn.to(self.weights.device)
             for buffer in self.buffers().values():
-                buffer[:, places] = 0
+                buffer[..., places] = 0
 
     @torch.no_grad()
     def _report(self, seeds: Sequence[int], logged: bool, sums: _Sums | None = None, stopped: bool = False) -> Report:
         scores: dict[int, dict[str, float]] = {seed: {} for seed in seeds}
         if sums is not None:
             for seed, own in scores.items():
-                if self.replicating[seed]:
+                if self.replicating[seed] and not self.experiment.exact:
                     # numpy's sum of many numbers does not depend on the number of threads.
                     total = sums.replication[self.columns(seed)].cpu().numpy().sum(dtype=np.float64)
                     own["replication_loss"] = self.experiment.replication.alpha * float(total) / sums.batches
@@ -388,6 +464,9 @@ class Training:
         for seed, own in scores.items():
             own[f"test_{self.task.metric}"] = float(test[seed].mean())
             own.update({name: float(output[seed]) for name, output in probes.items()})
+            if self.experiment.exact:
+                weights = self.weights[:, self.columns(seed)]
+                own["replication_error"] = float((self_output(weights, self.organism.particle) - weights).abs().max())
             counts = census(types[self.columns(seed)], self.organism.layers)
             for layer, row in counts.iterrows():
                 prefix = "" if layer == "total" else f"{layer}_"

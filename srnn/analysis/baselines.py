@@ -28,7 +28,7 @@ from srnn.errors import UserError
 from srnn.particle import Particle
 from srnn.runs import Run
 from srnn.tasks import Task
-from srnn.training import Training, generators
+from srnn.training import Training, build_optimizer, generators
 
 ORGANISM, NO_REPLICATION, SAME_UNITS, SAME_WEIGHTS = "organism", "no replication", "same units", "same weights"
 #: The networks that are compared, in the order of tables and figures.
@@ -167,12 +167,7 @@ def train_dense(
     if bodies is None:
         bodies = dense_bodies(experiment, task.inputs, task.outputs, seeds, width)
     bodies = bodies.to(device)
-    optimizer: torch.optim.Optimizer
-    if settings.optimizer == "sgd":
-        optimizer = torch.optim.SGD(bodies.parameters(), lr=settings.lr, momentum=settings.momentum)
-    else:
-        optimizer = torch.optim.Adam(bodies.parameters(), lr=settings.lr)
-
+    optimizer = build_optimizer(bodies.parameters(), settings)
     orders = [generators(seed)["order"] for seed in seeds]
     batches = len(task.train_x) // size
     rows: list[tuple[int, int, str, float, int]] = []

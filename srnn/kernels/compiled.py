@@ -35,6 +35,10 @@ LANES = 16
 BLOCK = 4 * LANES
 INPUTS = 5
 
+#: Of :func:`srnn.replication.lift`: the longest step, in lengths of the particle; what is added to the diagonal of a
+#: system, in parts of its trace; and what is added in any case.
+LONGEST_STEP, DAMPING, SMALLEST = 0.5, 1e-6, 1e-30
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The algebra of one group. `w[k]` and `b[k]` read and write weight k and its momentum; numbers only add and multiply.
 
@@ -208,6 +212,75 @@ def replication_step(w: Any, b: Any, c: Constants, live: bool, barrier: Callable
     return loss
 
 
+def deviation(w: Any, hidden: int, effective: Any) -> tuple[list[Any], list[Any]]:
+    """``S`` and ``v − (1, 0, 0, 0, effective)``: how far a particle is from a self-replicator of that worth."""
+    S, v = row_vector(w, hidden)
+    return S, [v[0] - 1.0, *v[1:4], v[4] - effective]
+
+
+def newton_step(w: Any, hidden: int, effective: Any, barrier: Callable[[], None]) -> None:
+    """One bounded Newton step of a group towards self-replicators of that worth: :func:`srnn.replication.lift`."""
+    W1, W2, W3 = rows(hidden)
+    S, c = deviation(w, hidden, effective)
+    barrier()
+    A: list[list[Any]] = [[None] * INPUTS for _ in range(INPUTS)]
+    squares = None
+    lower = [(a, b) for a in range(INPUTS) for b in range(a + 1)]
+    for row in W1:
+        values = [w[k] for k in row]
+        for a, b in lower:
+            A[a][b] = total(x for x in (A[a][b], values[a] * values[b]) if x is not None)
+    squares = total(A[a][a] for a in range(INPUTS))
+    last_square = total(w[k] * w[k] for k in W3)
+    squares = squares + last_square
+    for a, b in lower:
+        A[a][b] = A[a][b] * last_square
+    for row in W2:
+        values = [w[k] for k in row]
+        squares = squares + total(x * x for x in values)
+        U = [total(x * w[W1[j][m]] for j, x in enumerate(values)) for m in range(INPUTS)]
+        for a, b in lower:
+            A[a][b] = A[a][b] + U[a] * U[b]
+        barrier()
+    S_square = total(x * x for x in S)
+    trace = total(A[a][a] for a in range(INPUTS)) + S_square * float(INPUTS)
+    for a in range(INPUTS):
+        A[a][a] = A[a][a] + (S_square + trace * DAMPING + SMALLEST)
+
+    # A = L D Lᵀ, from which λ with A λ = c; L has ones on its diagonal.
+    inverse: list[Any] = []
+    for a in range(INPUTS):
+        for b in range(a):
+            A[a][b] = total([A[a][b], *(A[a][m] * A[b][m] * inverse[m] * -1.0 for m in range(b))])
+        pivot = total([A[a][a], *(A[a][m] * A[a][m] * inverse[m] * -1.0 for m in range(a))])
+        inverse.append(pivot.reciprocal())
+    g = list(c)
+    for a in range(INPUTS):
+        g[a] = total([g[a], *(A[a][m] * inverse[m] * g[m] * -1.0 for m in range(a))])
+    for a in reversed(range(INPUTS)):
+        g[a] = total([g[a] * inverse[a], *(A[m][a] * inverse[a] * g[m] * -1.0 for m in range(a + 1, INPUTS))])
+
+    # The step's squared length is λ · c.
+    length_square = total(x * y for x, y in zip(g, c, strict=True))
+    shorten = (squares * length_square.reciprocal() * (LONGEST_STEP * LONGEST_STEP)).at_most_one().sqrt()
+    g = [x * shorten for x in g]
+    for k, value, derivative in gradient(w, hidden, S, g, barrier):
+        w[k] = value - (derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0])
+
+
+def closing_step(w: Any, hidden: int, effective: Any) -> None:
+    """What is left after Newton steps is made up by ``W1`` alone, in which ``v`` is linear; unless much is left."""
+    W1, _, _ = rows(hidden)
+    S, c = deviation(w, hidden, effective)
+    S_square = total(x * x for x in S)
+    first_square = total(w[k] * w[k] for row in W1 for k in row)
+    bound = S_square * first_square * (LONGEST_STEP * LONGEST_STEP)
+    factor = S_square.reciprocal().where(total(x * x for x in c).less(bound))
+    for row, s in zip(W1, S, strict=True):
+        for k, x in zip(row, c, strict=True):
+            w[k] = w[k] - s * (x * factor)
+
+
 class _Tally:
     """A number that counts the operations done on it: for :func:`operations`."""
 
@@ -273,13 +346,36 @@ class Vector:
     def __mul__(self, other: Vector | float) -> Vector:
         return Vector(self.builder, self.builder.fmul(self.value, self._other(other), flags=_FLAGS))
 
+    def reciprocal(self) -> Vector:
+        one = ir.Constant(_VECTOR, [1.0] * LANES)
+        return Vector(self.builder, self.builder.fdiv(one, self.value))
+
+    def sqrt(self) -> Vector:
+        return self._unary("sqrt")
+
+    def magnitude(self) -> Vector:
+        return self._unary("fabs")
+
+    def _unary(self, name: str) -> Vector:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{LANES}f32")
+        return Vector(self.builder, self.builder.call(function, [self.value]))
+
+    def less(self, other: Vector | float) -> Any:
+        """Lanes that are below the other: a mask, false for NaN."""
+        return self.builder.fcmp_ordered("<", self.value, self._other(other))
+
+    def where(self, mask: Any, other: Vector | float = 0.0) -> Vector:
+        """This number where the mask holds, elsewhere the other."""
+        return Vector(self.builder, self.builder.select(mask, self.value, self._other(other)))
+
+    def at_most_one(self) -> Vector:
+        """The number, or one where it is larger or NaN."""
+        return self.where(self.less(1.0), 1.0)
+
     def within(self, bound: Vector | float, strictly: bool = False) -> Any:
         """Lanes whose magnitude is at most (below) the bound: a mask, false for NaN."""
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
-        fabs = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fabs.v{LANES}f32")
-        return self.builder.fcmp_ordered(
-            "<" if strictly else "<=", self.builder.call(fabs, [self.value]), self._other(bound)
-        )
+        return self.builder.fcmp_ordered("<" if strictly else "<=", self.magnitude().value, self._other(bound))
 
 
 class Scalars:
@@ -477,6 +573,40 @@ def _emit_sgd_step(
         w[k] = value - lr * velocity
 
 
+def _emit_lift(builder: Any, hidden: int, weights: Any, effective: Any, out: Any, iterations: Any, first: Any) -> None:
+    size = INPUTS * hidden + hidden * hidden + hidden
+    with builder.goto_entry_block():
+        memory = builder.alloca(ir.ArrayType(_FLOAT, size * LANES))
+    memory.align = 64
+    outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, _FLOAT.as_pointer()))
+    barrier = _barrier(builder)
+    with cgutils.for_range(builder, _integer(size)) as loop:
+        w[loop.index] = outside[loop.index]
+    worth = Rows(builder, effective, first)[0]
+
+    def distances() -> tuple[Vector, Vector]:
+        """Squared length and largest entry of the deviation."""
+        barrier()
+        _, c = deviation(w, hidden, worth)
+        largest = c[0].magnitude()
+        for x in c[1:]:
+            largest = largest.where(x.magnitude().less(largest), x.magnitude())
+        return total(x * x for x in c), largest
+
+    before, largest_before = distances()
+    with cgutils.for_range(builder, iterations):
+        barrier()
+        newton_step(w, hidden, worth, barrier)
+    barrier()
+    closing_step(w, hidden, worth)
+    after, largest_after = distances()
+    # False for NaN, before or after: such particles stay as they are.
+    better = after.less(before)
+    with cgutils.for_range(builder, _integer(size)) as loop:
+        outside[loop.index] = w[loop.index].where(better, outside[loop.index])
+    Rows(builder, out, first)[0] = largest_after.where(better, largest_before)
+
+
 def _emit_attack(builder: Any, hidden: int, attackers: Any, victims: Any, out: Any, constants: Any, first: Any) -> None:
     c = Constants(Scalars(builder, constants.data), hidden)
     _, v = row_vector(Rows(builder, attackers, first), hidden, inputs=range(4))
@@ -514,6 +644,7 @@ _train = _emitted(_emit_train)
 _effective_weight = _emitted(_emit_effective_weight)
 _effective_weight_gradient = _emitted(_emit_effective_weight_gradient)
 _sgd_step = _emitted(_emit_sgd_step)
+_lift = _emitted(_emit_lift)
 _attack = _emitted(_emit_attack)
 _classify = _emitted(_emit_classify)
 
@@ -592,6 +723,14 @@ def sgd_step(
     mode = _set_float_mode(-1)
     for first in range(start, stop, LANES):
         _sgd_step(hidden, (weights, effective_gradient, buffer, constants, first))
+    _set_float_mode(mode)
+
+
+@_compiled
+def lift(hidden: Any, weights: Any, effective: Any, out: Any, iterations: int, start: int, stop: int) -> None:
+    mode = _set_float_mode(-1)
+    for first in range(start, stop, LANES):
+        _lift(hidden, (weights, effective, out, iterations, first))
     _set_float_mode(mode)
 
 

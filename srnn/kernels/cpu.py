@@ -108,6 +108,15 @@ def sgd_step(
     _changed(weights, buffer)
 
 
+def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1) -> Tensor:
+    """:func:`srnn.replication.lift`: in place; the deviation that is left, ``(N,)``."""
+    out = torch.empty(weights.shape[1])
+    arrays = (_array(weights), _array(effective), out.numpy(), iterations)
+    _run(compiled.lift, particle, arrays, out.numel(), work=4 * iterations * weights.numel())
+    _changed(weights)
+    return out
+
+
 def classify(weights: Tensor, particle: Particle, tolerance: float = 1e-5) -> Tensor:
     """:func:`srnn.fixpoints.classify`: ``(P, N) ->`` int8 ``(N,)``."""
     out = torch.empty(weights.shape[1], dtype=torch.int8)
