@@ -41,6 +41,8 @@ CONNECTIVITY = Experiment.from_dict(
         "training": {"batch_size": BATCH},
     }
 )
+#: A body that learns the task well, with more particles.
+WIDE = CONNECTIVITY.override(["body.depth=3", "body.width=64", "body.residual=none", "body.activation=relu"])
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def dense_step(experiment: Experiment, task: Task) -> Callable[[], object]:
 
 
 def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 300) -> dict[str, float]:
-    """Seconds of a batch: of the dense body, of its organism without and with replication, of ten seeds side by side.
+    """Seconds of a batch: of the dense body, of its organism without and with each way of replication, of ten seeds.
 
     They take turns, so that whatever else the machine does strikes them alike; the median of each counts. Threads are
     as a run chooses them: one, but for ten seeds all.
@@ -189,6 +191,8 @@ def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 300) -> 
         "dense": (dense_step(experiment, task), 1),
         "task": (training_step(experiment.override(["replication.method=none"]), task), 1),
         "batch": (training_step(experiment, task), 1),
+        "newton": (training_step(experiment.override(["replication.method=newton"]), task), 1),
+        "lifted": (training_step(experiment.override(["replication.method=lifted"]), task), 1),
         "ten seeds": (training_step(experiment, task, 10), threads),
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
@@ -264,11 +268,15 @@ def measure(
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
     watch("training steps")
-    times = training_steps()
+    times, wide = training_steps(), training_steps(WIDE, rounds=100)
     dense = times["dense"]
     figures = {
         "organism's task step / dense step": times["task"] / dense,
         "organism's batch, replication and task / dense step": times["batch"] / dense,
+        "batch of exact replication by newton / dense step": times["newton"] / dense,
+        "batch of exact replication, lifted / dense step": times["lifted"] / dense,
+        "the same, 225-64-64-10 with ReLU, by newton": wide["newton"] / wide["dense"],
+        "the same, 225-64-64-10 with ReLU, lifted": wide["lifted"] / wide["dense"],
         "batch of ten seeds side by side / dense step": times["ten seeds"] / dense,
         "dense step, ms": dense * 1e3,
         "arithmetic peak, Gflop/s": peak,

@@ -14,7 +14,7 @@ from srnn import chemistry, kernels, replication
 from srnn.body import MLP, Dropout
 from srnn.config import Experiment, TrainingConfig
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType, census, classify
+from srnn.fixpoints import TOLERANCE, FixpointType, census, classify
 from srnn.organism import Organism, stack
 from srnn.particle import Particle, effective_weight, replication_gradient, self_output
 from srnn.tasks import Task
@@ -331,10 +331,12 @@ class Training:
             if on:
                 self._project_seed(seed, iterations)
 
-    def _project_seed(self, seed: int, iterations: int) -> None:
+    def _project_seed(self, seed: int, iterations: int) -> float:
+        """Project the particles of one seed; how far the farthest still is."""
         part = self.weights.detach()[:, self.columns(seed)].contiguous()
-        replication.project(part, self.organism.particle, iterations)
+        left = replication.project(part, self.organism.particle, iterations)
         self.weights.data[:, self.columns(seed)] = part
+        return float(left.max())
 
     def _make_exact(self, seed: int) -> None:
         """Make self-replicators of particles that are far from it, worth the same, with balanced matrices."""
@@ -342,10 +344,10 @@ class Training:
         replication.balance(self.weights.detach()[:, self.columns(seed)], self.organism.particle)
 
     def _end_exact_epoch(self) -> None:
-        """At the end of an epoch all particles are self-replicators, and their matrices balanced."""
-        settings = self.experiment.replication
-        if settings.method == "newton" and self.batch % settings.every:
-            self._project()
+        """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""
+        for seed, on in enumerate(self.replicating):
+            if on and not self._project_seed(seed, self.experiment.replication.iterations) < TOLERANCE:
+                self._project_seed(seed, replication.NEWBORN)
         scale = replication.balance(self.weights.detach(), self.organism.particle)
         for name, power in _SCALING.items():
             buffer = self.optimizer.state[self.trained].get(name)

@@ -39,7 +39,7 @@ def test_the_torch_path_is_measured_inside_its_context_alone(monkeypatch) -> Non
 
 def test_training_steps_are_of_the_same_body() -> None:
     times = bench.training_steps(rounds=2)
-    assert set(times) == {"dense", "task", "batch", "ten seeds"}
+    assert set(times) == {"dense", "task", "batch", "newton", "lifted", "ten seeds"}
     assert all(seconds > 0 for seconds in times.values())
     assert torch.get_num_threads() >= 1
 

@@ -373,7 +373,7 @@ CHOICES = {
     "replication.objective=jont": "alternate, joint; did you mean joint?",
     "replication.momentum=share": "shared, separate, fresh; did you mean shared?",
     "replication.divergent=rest": "keep, reset, stop; did you mean reset?",
-    "training.optimizer=Adam": "sgd, adam; did you mean adam?",
+    "training.optimizer=Adam": "sgd, adagrad, adam, adamax, adamw, nadam, radam, rmsprop; did you mean adam?",
 }
 
 

@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from srnn import Experiment, UserError, particle, replication, tasks
 from srnn.fixpoints import FixpointType, classify
+from srnn.particle import matrices
 from srnn.tasks import Task
-from srnn.training import Report, Training, build_organism, generators, particle_count
+from srnn.training import Report, Training, build_optimizer, build_organism, generators, particle_count
 
 SMALL = {
     "body": {"depth": 3, "width": 4},
@@ -103,6 +104,9 @@ def test_without_replication_only_the_task_is_trained(digits: Task) -> None:
         {"replication": {"divergent": "reset"}, "training": {"lr": 0.05}},
         {"replication": {"divergent": "stop"}, "training": {"lr": 0.02}},
         {"task": {"name": "add"}},
+        {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}, "training": {"epochs": 4}},
+        {"replication": {"method": "newton", "divergent": "reset"}, "training": {"lr": 0.5}},
+        {"replication": {"method": "lifted"}, "training": {"optimizer": "adam"}},
     ],
     ids=str,
 )
@@ -130,6 +134,68 @@ def test_with_the_joint_objective_seeds_are_as_alone_within_rounding(digits: Tas
     together, _ = train(chosen, digits, [3, 4])
     alone, _ = train(chosen, digits, [4])
     torch.testing.assert_close(together.weights[:, together.columns(1)], alone.weights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("each_path")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("how", [{"method": "newton"}, {"method": "newton", "every": 4}, {"method": "lifted"}], ids=str)
+def test_exact_methods_keep_every_particle_a_self_replicator(digits: Task, how: dict[str, Any], optimizer: str) -> None:
+    chosen = experiment(replication=how, training={"optimizer": optimizer}, log={"every": 1})
+    training, reports = train(chosen, digits, [5, 6])
+    for report in reports:
+        for scores in report.scores.values():
+            assert scores["identity"] == training.organism.size
+            assert scores["replication_error"] < 1e-5
+    assert "replication_loss" not in reports[-1].scores[0]
+
+
+@pytest.mark.usefixtures("each_path")
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.1), ("adamw", 0.004)])
+def test_lifted_follows_the_dense_body(digits: Task, optimizer: str, lr: float) -> None:
+    chosen = experiment(replication={"method": "lifted"}, training={"optimizer": optimizer, "lr": lr})
+    training = Training(chosen, digits, [5])
+    dense, order = training.organism.to_dense(), generators(5)["order"]
+    stepping = build_optimizer(dense.parameters(), chosen.training)
+    for _ in range(chosen.training.epochs):
+        permutation = torch.randperm(len(digits.train_x), generator=order)
+        for index in permutation.split(chosen.training.batch_size)[: training.batches_per_epoch]:
+            stepping.zero_grad()
+            cross_entropy(dense(digits.train_x[index]), digits.train_y[index]).backward()
+            stepping.step()
+    start = torch.cat([weight.flatten() for weight in training.organism.effective_weights()])
+    list(training.run())
+    ours = torch.cat([weight.flatten() for weight in training.organism.effective_weights()])
+    theirs = torch.cat([weight.flatten() for weight in dense.parameters()])
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert (ours - start).abs().max() > 0.01
+
+
+def test_newton_steps_as_the_task_alone_and_then_projects(digits: Task) -> None:
+    chosen = experiment(replication={"method": "newton", "iterations": 2})
+    training, alone = Training(chosen, digits, [5]), Training(experiment(replication={"method": "none"}), digits, [5])
+    alone.weights.data.copy_(training.weights.data)
+    index = torch.arange(chosen.training.batch_size)[None]
+    training.train_batch(index, training.no_sums())
+    alone.train_batch(index, alone.no_sums())
+    replication.project(alone.weights.detach(), alone.organism.particle, 2)
+    assert torch.equal(training.weights, alone.weights)
+
+
+def test_newton_balances_its_factors_and_their_momentum_at_the_end_of_an_epoch(digits: Task) -> None:
+    chosen = experiment(replication={"method": "newton"})
+    training = Training(chosen, digits, [5])
+    training.train_batch(torch.arange(chosen.training.batch_size)[None], training.no_sums())
+    W1, W2, _ = matrices(training.weights.data, training.organism.particle)
+    W1 *= 64
+    W2 /= 64
+    [momentum] = training.buffers().values()
+    expected, before = training.weights.detach().clone(), momentum.clone()
+    replication.project(expected, training.organism.particle)
+    scale = replication.balance(expected, training.organism.particle)
+    assert (scale != 1).any()
+    training._end_exact_epoch()
+    assert torch.equal(training.weights, expected)
+    assert torch.equal(momentum * scale, before)
 
 
 def test_what_a_report_holds(digits: Task) -> None:
