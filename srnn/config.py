@@ -127,6 +127,15 @@ class CheckpointConfig(_Section):
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
 
 
+class ComparisonConfig(_Section):
+    """Variants of the experiment that are run one after the other and compared."""
+
+    variants: dict[str, list[str]] = {}
+    """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
+    dense: bool = False
+    """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
+
+
 class Experiment(_Section):
     """Everything that defines an experiment; what is left out has the default of the quick ``digits`` run.
 
@@ -147,6 +156,7 @@ class Experiment(_Section):
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
     versions: dict[str, str] = {}
     """What a run was made with: recorded in its folder, of no effect."""
 
@@ -178,7 +188,23 @@ class Experiment(_Section):
                 f"replication.start_accuracy is {replication.start_accuracy}; the task {self.task.name} has no "
                 "accuracy: set it to 0"
             )
+        self.expand()
         return self
+
+    def expand(self) -> dict[str, Experiment]:
+        """The experiments that are compared, by variant: each by itself an experiment ``NAME-VARIANT``.
+
+        Raises:
+            UserError: A variant is not valid.
+        """
+        alone = self.model_copy(update={"comparison": ComparisonConfig()})
+        experiments = {}
+        for variant, changes in self.comparison.variants.items():
+            try:
+                experiments[variant] = alone.override([f"name={self.name}-{variant}", *changes])
+            except UserError as error:
+                raise UserError(f"comparison.variants.{shorten(variant)}: {error}") from None
+        return experiments
 
     @property
     def exact(self) -> bool:
