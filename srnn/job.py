@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from srnn import tasks
+from srnn.arithmetic import fast_arithmetic
 from srnn.config import Experiment
 from srnn.errors import UserError
 from srnn.plots.particle_types import particle_types
@@ -18,9 +17,6 @@ from srnn.plots.style import save
 from srnn.plots.training_curves import training_curves
 from srnn.runs import Run, RunWriter, require_new, versions
 from srnn.training import Report, Training
-
-#: Products of one pass over a batch below which waking a second thread costs more than it saves.
-_WORTH_THREADS = 2_000_000
 
 
 def run(
@@ -72,7 +68,7 @@ def run(
         for folder, seed in zip(folders, seeds, strict=True)
     ]
     after_start(training)
-    with _fast_arithmetic(training):
+    with fast_arithmetic(len(seeds) * training.organism.size * experiment.training.batch_size):
         for report in training.run(after_batch):
             _record(training, report, writers)
             after_report(report)
@@ -92,25 +88,6 @@ def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "p
     """Draw the two figures of a run, or of several seeds, into ``folder``."""
     save(training_curves(metrics, title), folder / f"training_curves.{image_format}")
     save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
-
-
-@contextmanager
-def _fast_arithmetic(training: Training) -> Iterator[None]:
-    """Compute as fast as may be, with results that do not depend on the number of threads, inside this context."""
-    threads = torch.get_num_threads()
-    products = training.organism.copies * training.organism.size * training.experiment.training.batch_size
-    if products < _WORTH_THREADS:
-        torch.set_num_threads(1)
-    else:
-        # Has MKL add up in the same order on any number of threads; it looks at this before its first product.
-        os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
 
 
 def _record(training: Training, report: Report, writers: Sequence[RunWriter]) -> None:

@@ -6,6 +6,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+from srnn.arithmetic import order_products
+
+# Before the first product of the process that all test modules share.
+order_products()
+
 # No test is about time: the machine may be busy.
 settings.register_profile("srnn", deadline=None, max_examples=50)
 settings.load_profile("srnn")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +20,8 @@ import srnn
 from srnn import figure_tables
 from srnn.errors import UserError
 from srnn.figure_tables import SECTIONS, desk, training
+from srnn.figure_tables.desk import Desk
+from srnn.figure_tables.jobs import Job, run_all
 from srnn.presets import preset_names
 
 Make = Callable[..., list[str]]
@@ -26,7 +34,28 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     fewer = ["training.epochs=2", "log.every=1"]
     monkeypatch.setattr(figure_tables, "load_preset", lambda name: load(name).override(fewer))
     monkeypatch.setitem(SECTIONS, "addition", replace(SECTIONS["addition"], at_least=1))
-    return lambda *names, seeds=2: figure_tables.make(names, seeds, tmp_path / "figures", tmp_path / "runs")
+
+    def make(*names: str, seeds: int = 2, place: str = "", **options: Any) -> list[str]:
+        return figure_tables.make(names, seeds, tmp_path / place / "figures", tmp_path / place / "runs", **options)
+
+    return make
+
+
+# Sections of the tests, by name: other processes have to find them.
+
+
+def counted(desk: Desk) -> str:
+    return f"{len(desk.runs['sanity-h3'])} runs"
+
+
+def failing(desk: Desk) -> str:
+    desk.training("sanity-h3")
+    raise UserError("cannot be made")
+
+
+def killed(desk: Desk) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""
 
 
 def table(text: str) -> list[list[str]]:
@@ -82,6 +111,110 @@ def test_the_cells_of_the_sanity_check_are_those_of_its_runs(
     assert (units, found) == ("3", "2 other")
     assert worth.startswith(f"{sum(learned) / 2:.5f} ±")
     assert multiply == f"{sum(abs(value - 0.03) <= 0.003 for value in learned)} of 2"
+
+
+class TestParallel:
+    """Two tables that share the runs of a preset, and one that waits for others."""
+
+    NAMES = ("sanity", "addition", "transfer")
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(SECTIONS, "transfer", replace(SECTIONS["transfer"], presets=["addition", "digits"]))
+        monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], presets=["sanity-h3"], make=counted))
+
+    @staticmethod
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def test_the_number_of_processes_changes_nothing_and_nothing_is_done_twice(
+        self, make: Make, tmp_path: Path
+    ) -> None:
+        seen: list[tuple[int, str]] = []
+
+        def watch(done: int, total: int, running: dict[str, str]) -> None:
+            seen.extend((total, name) for name in running)
+
+        assert make(*self.NAMES, seeds=1, place="alone") == list(self.NAMES)
+        assert make(*self.NAMES, seeds=1, place="beside", jobs=2, watch=watch) == list(self.NAMES)
+        alone, beside = (self.contents(tmp_path / place) for place in ("alone", "beside"))
+        assert alone == beside
+        assert {f"figures/{name}/section.md" for name in self.NAMES} < alone.keys()
+        assert not [name for name in alone if "unfinished" in name]
+
+        jobs = {f"training {preset}" for preset in ("addition", "digits", "sanity-h3")}
+        jobs |= {f"table {name}" for name in self.NAMES}
+        assert {*seen} == {(len(jobs), name) for name in jobs}
+        seen.clear()
+        assert make(*self.NAMES, seeds=1, place="beside", jobs=2, watch=watch) == []
+        assert not seen
+
+    def test_the_runs_of_one_table_serve_another(self, make: Make) -> None:
+        make("addition", seeds=1)
+        names: set[str] = set()
+        make("transfer", seeds=1, watch=lambda done, total, running: names.update(running))
+        assert names == {"training digits", "table transfer"}
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_an_error_is_one_line_and_leaves_nothing_half_made(
+        self, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+    ) -> None:
+        monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], make=failing))
+        with pytest.raises(UserError, match=r"^cannot be made$"):
+            make("sanity", "addition", jobs=jobs)
+        assert not [*tmp_path.rglob("*unfinished*")]
+        assert not (tmp_path / "figures/sanity").exists()
+        for folder in tmp_path.glob("runs/*/seed-*"):
+            assert 2 in srnn.Run.open(folder).metrics["Epoch"].tolist()
+
+    def test_a_process_that_is_killed_is_told(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], make=killed))
+        with pytest.raises(UserError, match="was ended from outside"):
+            make("sanity", "addition", jobs=2)
+
+
+def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    """As a terminal does not send it: to the first process alone."""
+    command = [sys.executable, "-m", "srnn", "figures", "sanity", "--seeds", "1000", "--jobs", "2"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not [*tmp_path.glob("runs/.unfinished-*/*/seed-*")]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    # The pipes are closed when the last process that holds them has ended.
+    out, err = process.communicate()
+    assert (process.returncode, out, err.splitlines()[-1]) == (130, "", "srnn: interrupted")
+    assert "Traceback" not in err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_error_in_a_process_ends_with_exit_code_2(tmp_path: Path) -> None:
+    places = ["--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs"), "--data-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "srnn", "figures", "later", "smaller", "--seeds", "1", "--jobs", "2", *places]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path) in done.stderr
+
+
+def test_what_others_wait_for_starts_first() -> None:
+    """A takes long, but B is what the longest waits for."""
+    started: list[str] = []
+    run_all(
+        [
+            Job("a", lambda tell: started.append("a"), 10),
+            Job("b", lambda tell: started.append("b"), 1),
+            Job("c", lambda tell: started.append("c"), 20, frozenset({"b"})),
+        ],
+        1,
+        lambda done, total, running: None,
+    )
+    assert started == ["b", "c", "a"]
 
 
 def test_an_unknown_table_is_named(make: Make) -> None:

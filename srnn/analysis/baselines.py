@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from srnn.analysis.summary import mean_and_interval
+from srnn.arithmetic import fast_arithmetic
 from srnn.body import MLP, Dropout
 from srnn.config import Experiment
 from srnn.errors import UserError
@@ -157,17 +158,25 @@ def train_dense(
         >>> curves = train_dense(experiment, tasks.load(experiment.task), seeds=[0, 1, 2])  # doctest: +SKIP
         >>> curves.query("Metric == 'test_accuracy'").groupby("Epoch")["Score"].mean()  # doctest: +SKIP
     """
-    settings, size = experiment.training, experiment.training.batch_size
+    size = experiment.training.batch_size
     if size > len(task.train_x):
         raise UserError(
             f"training.batch_size is {size:,}; the task {task.name} has {len(task.train_x):,} training examples: "
             "set it to at most that"
         )
-    device = task.train_x.device
     if bodies is None:
         bodies = dense_bodies(experiment, task.inputs, task.outputs, seeds, width)
-    bodies = bodies.to(device)
+    bodies = bodies.to(task.train_x.device)
+    with fast_arithmetic(sum(weight.numel() for weight in bodies.weights) * size):
+        return _train_dense(experiment, task, seeds, bodies, after_epoch)
+
+
+def _train_dense(
+    experiment: Experiment, task: Task, seeds: Sequence[int], bodies: MLP, after_epoch: AfterEpoch
+) -> pd.DataFrame:
+    settings, size, device = experiment.training, experiment.training.batch_size, task.train_x.device
     optimizer = build_optimizer(bodies.parameters(), settings)
+
     orders = [generators(seed)["order"] for seed in seeds]
     batches = len(task.train_x) // size
     rows: list[tuple[int, int, str, float, int]] = []
@@ -219,12 +228,14 @@ def train_without_replication(
     values = experiment.model_dump()
     values["replication"]["method"] = "none"
     values["interactions"] = {"attack": 0.0, "melt": 0.0}
+    training = Training(Experiment.from_dict(values), task, seeds)
     rows = []
-    for report in Training(Experiment.from_dict(values), task, seeds).run():
-        for place, scores in report.scores.items():
-            rows += [(report.epoch, report.batch, name, score, seeds[place]) for name, score in scores.items()]
-        if report.epoch:
-            after_epoch(report.epoch)
+    with fast_arithmetic(len(seeds) * training.organism.size * experiment.training.batch_size):
+        for report in training.run():
+            for place, scores in report.scores.items():
+                rows += [(report.epoch, report.batch, name, score, seeds[place]) for name, score in scores.items()]
+            if report.epoch:
+                after_epoch(report.epoch)
     return pd.DataFrame(rows, columns=["Epoch", "Batch", "Metric", "Score", "Seed"])
 
 
@@ -300,11 +311,10 @@ def final_scores(curves: pd.DataFrame) -> pd.DataFrame:
         its 95 % t-interval, NaN for a single seed), Seeds (int).
     """
     last = curves.groupby(["Network", "Metric", "Seed"], sort=False).tail(1)
-    cases = [*last[["Network", "Metric"]].itertuples(index=False, name=None)]
-    over_seeds = mean_and_interval(pd.DataFrame({"Metric": cases, "Score": last["Score"].to_numpy()}))
-    mean, half = over_seeds["mean"].to_numpy(), over_seeds["half_width"].to_numpy()
-    frame = pd.DataFrame([*over_seeds.index], columns=["Network", "Metric"])
-    return frame.assign(Mean=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"].to_numpy())
+    over_seeds = mean_and_interval(last, by=["Network", "Metric"]).reset_index()
+    mean, half = over_seeds["mean"], over_seeds["half_width"]
+    frame = over_seeds[["Network", "Metric"]]
+    return frame.assign(Mean=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"])
 
 
 def smallest_body(

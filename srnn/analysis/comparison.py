@@ -119,7 +119,7 @@ def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFram
     """
     rows = []
     for metric, last in _finals(groups, metrics).items():
-        summary = mean_and_interval(last.rename(columns={"Group": "Metric"}))
+        summary = mean_and_interval(last, by="Group")
         for group, (mean, half, seeds) in zip(summary.index, summary.to_numpy(), strict=True):
             rows.append((metric, group, mean, half, mean - half, mean + half, int(seeds)))
     return pd.DataFrame(rows, columns=["Metric", "Group", "Mean", "Half width", "Low", "High", "Seeds"])

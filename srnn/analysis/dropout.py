@@ -125,16 +125,13 @@ def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
         >>> against_random(frame).query("Scope == 'total' and Type == 'identity'")  # doctest: +SKIP
     """
     keys = ["Scope", "Type", "Metric"]
-    cases = [*dropouts[keys].itertuples(index=False, name=None)]
     parts = []
     for reference in ("Before", *REFERENCES):
-        difference = (dropouts["After"] - dropouts[reference]).to_numpy()
-        over_seeds = mean_and_interval(pd.DataFrame({"Metric": cases, "Score": difference}))
-        part = pd.DataFrame([*over_seeds.index], columns=keys)
+        differences = dropouts.assign(Score=dropouts["After"] - dropouts[reference])
+        over_seeds = mean_and_interval(differences, by=keys).reset_index()
+        part = over_seeds[keys].copy()
         part["Dropped"] = dropouts.groupby(keys, sort=False)["Dropped"].mean().to_numpy()
         part["Against"] = reference.lower()
-        mean, half = over_seeds["mean"].to_numpy(), over_seeds["half_width"].to_numpy()
-        parts.append(
-            part.assign(Difference=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"].to_numpy())
-        )
+        mean, half = over_seeds["mean"], over_seeds["half_width"]
+        parts.append(part.assign(Difference=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"]))
     return pd.concat(parts, ignore_index=True)

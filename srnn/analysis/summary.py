@@ -27,16 +27,18 @@ def last_scores(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def mean_and_interval(scores: pd.DataFrame) -> pd.DataFrame:
+def mean_and_interval(scores: pd.DataFrame, by: str | list[str] = "Metric") -> pd.DataFrame:
     """Mean over the seeds and half the width of its 95 % confidence interval (Student's t).
 
     Args:
-        scores: Columns Metric and Score, a row for each seed, as :func:`last_scores` gives them.
+        scores: A column Score and those of ``by``, a row for each seed, as :func:`last_scores` gives them.
+        by: The columns that tell apart what is not to be averaged.
 
     Returns:
-        A row for each metric, in their order: columns mean, half_width (NaN for a single seed) and seeds.
+        A row for each metric (each case of ``by``, its index), in their order: columns mean, half_width (NaN for a
+        single seed) and seeds.
     """
-    groups = scores.groupby("Metric", sort=False)["Score"]
+    groups = scores.groupby(by, sort=False)["Score"]
     # The NaN of a seed that diverged is not passed over: the mean of the others would say something else.
     frame = pd.DataFrame({"mean": groups.agg(lambda score: score.mean(skipna=False)), "seeds": groups.size()})
     error = groups.agg(lambda score: score.std(ddof=1, skipna=False)) / np.sqrt(frame["seeds"])

@@ -156,10 +156,7 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
     # In the order of the definitions, within each in that of the layers.
     order = {name: place for place, name in enumerate([*LIVE, *rows["Layer"].unique()])}
     rows = rows.sort_values(keys, key=lambda column: column if column.name == "Epoch" else column.map(order))
-    # The name under which mean_and_interval takes the seeds together.
-    names = rows["Metric"] + " " + rows["Layer"] + " " + rows["Epoch"].astype(str)
-    summary = mean_and_interval(rows.assign(Metric=names)).reset_index(drop=True)
-    return pd.concat([rows[keys].drop_duplicates(ignore_index=True), summary], axis=1)
+    return mean_and_interval(rows, by=keys).reset_index()
 
 
 def signals(organism: Organism, x: Tensor) -> list[Tensor]:

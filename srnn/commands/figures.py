@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,10 @@ def command(
     out: Annotated[Path, typer.Option(help="Where the tables go.")] = Path("figures"),
     runs: Annotated[Path, typer.Option(help="Where the runs are kept, to be used again.")] = Path("runs/figures"),
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the MNIST files.", envvar="SRNN_DATA_DIR")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Processes to work in.", show_default="as many as there are cores"),
+    ] = None,
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
@@ -26,15 +31,28 @@ def command(
       srnn figures --data-dir data/mnist
       srnn figures sanity addition --seeds 10
     """
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+    from rich.text import Text
 
     from srnn.figure_tables import make
 
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("")
-        made = make(names or [], seeds, out, runs, data_dir, lambda what: progress.update(bar, description=what))
+    progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = progress.add_task("", total=None)
+    with Live(progress, console=Console(stderr=True), transient=True) as live:
+
+        def watch(done: int, total: int, running: dict[str, str]) -> None:
+            progress.update(bar, completed=done, total=total)
+            lines = "\n".join(f"{name}: {state}" if state else name for name, state in running.items())
+            live.update(Group(progress, Text(lines)))
+
+        made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
     for name in made:
         print(f"made   {out / name}")
     print(f"table  {out / 'README.md'}")
+
+
+def _cores() -> int:
+    """The cores that this process may use: on a cluster, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

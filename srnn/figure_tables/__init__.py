@@ -6,18 +6,25 @@ their runs. Sections that are made already are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from srnn import tasks
+from srnn.arithmetic import order_products
+from srnn.config import Experiment
 from srnn.errors import UserError, nearest
 from srnn.figure_tables import questions, training
 from srnn.figure_tables.desk import Desk
+from srnn.figure_tables.jobs import Job, Watch, run_all
 from srnn.files import write_whole
 from srnn.job import run as run_experiment
+from srnn.particle import Particle
 from srnn.presets import load_preset
 from srnn.runs import Run, same_experiment
-from srnn.tasks import complete
+from srnn.training import particle_count
 
 HEADER = """# The figure tables
 
@@ -36,6 +43,7 @@ class Section:
     presets: Sequence[str]
     make: Callable[[Desk], str]
     at_least: int = 1  #: seeds, whatever is asked for
+    seconds: float = 5  #: about how long it takes, of three seeds
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -48,7 +56,7 @@ SECTIONS = {
     "thinning": Section("Thinning", ["connectivity"], questions.thin),
     "residual": Section("Residual links against none", _H8, training.residual),
     "sizes": Section("Particle sizes", ["connectivity", "residual-h8"], training.sizes),
-    "dropout": Section("Particle dropout", ["connectivity", *_H8], questions.drop),
+    "dropout": Section("Particle dropout", ["connectivity", *_H8], questions.drop, seconds=20),
     "transfer": Section(
         "Weight transfer",
         [
@@ -62,21 +70,27 @@ SECTIONS = {
         ],
         questions.worth,
     ),
-    "baselines": Section("Dense baselines", ["connectivity"], questions.dense),
+    "baselines": Section("Dense baselines", ["connectivity", "no-replication"], questions.dense, seconds=350),
     "cubes": Section("Trajectories", ["connectivity"], questions.cubes),
     "robustness": Section("Robustness", ["connectivity", "residual-h8"], questions.robust),
     "heatmap": Section("Input heat map", ["connectivity"], questions.heat),
     "longer": Section(
         "Longer training",
         ["connectivity", "connectivity-500"],
-        training.compared(
-            {"200 epochs": "connectivity", "500 epochs": "connectivity-500"}, "What changes when training goes on?"
+        partial(
+            training.compared,
+            {"200 epochs": "connectivity", "500 epochs": "connectivity-500"},
+            "What changes when training goes on?",
         ),
     ),
     "smaller": Section(
         "Smaller organisms",
         ["connectivity", "smaller"],
-        training.compared({"width 6": "connectivity", "width 3": "smaller"}, "Half the units in each hidden layer."),
+        partial(
+            training.compared,
+            {"width 6": "connectivity", "width 3": "smaller"},
+            "Half the units in each hidden layer.",
+        ),
     ),
     "later": Section("The later configuration", ["mnist-h5"], training.later),
 }
@@ -88,9 +102,13 @@ def make(
     out: Path = Path("figures"),
     runs: Path = Path("runs/figures"),
     data_dir: Path | None = None,
-    watch: Callable[[str], None] = lambda what: None,
+    jobs: int = 1,
+    watch: Watch = lambda done, total, running: None,
 ) -> list[str]:
     """Make the sections named (all without names) that are not made yet, and put ``README.md`` together.
+
+    All runs that are missing and all sections are jobs, done in parallel: a section as soon as its runs are there. A
+    run or a section appears in its place when it is complete, so that nothing half made is left behind.
 
     Args:
         names: Names of :data:`SECTIONS`.
@@ -98,34 +116,42 @@ def make(
         out: Where the tables go.
         runs: Where the runs are kept.
         data_dir: Where the IDX files of MNIST are.
-        watch: Told what is going on.
+        jobs: Processes to work in, of one thread each; 1: this one. What is made does not depend on it.
+        watch: Told what is going on, as :data:`srnn.figure_tables.jobs.Watch` says.
 
     Returns:
         The sections made.
 
     Raises:
-        UserError: There is no such section.
+        UserError: There is no such section, a run that is kept is not what its preset says, or data are missing.
     """
     for name in names:
         if name not in SECTIONS:
             raise UserError(
                 f"there is no figure table {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
             )
-    made = []
-    for name in names or list(SECTIONS):
-        section, text = SECTIONS[name], out / name / "section.md"
-        count = max(seeds, section.at_least)
-        if text.is_file() and text.read_text().startswith(_mark(count)):
-            continue
-        collected = {preset: _run_missing(preset, count, runs, data_dir, watch) for preset in section.presets}
-        text.parent.mkdir(parents=True, exist_ok=True)
-        body = section.make(Desk(text.parent, collected, data_dir, lambda what, name=name: watch(f"{name}: {what}")))  # type: ignore[misc]
-        command = f"`srnn figures {name} --seeds {count}`"
-        write_whole(text, f"{_mark(count)}\n## {section.heading}\n\n{command}\n\n{body}".encode())
-        made.append(name)
+    counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in names or not names}
+    wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
+    experiments = {preset: load_preset(preset) for name in wanted for preset in SECTIONS[name].presets}
+    order_products()  # in this process and in those that it starts
+    out.mkdir(parents=True, exist_ok=True)
+    runs.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory(prefix=".unfinished-", dir=runs) as unfinished_runs,
+        TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
+    ):
+        missing = _training(wanted, experiments, runs, Path(unfinished_runs), data_dir)
+        tables = []
+        for name, count in wanted.items():
+            section = SECTIONS[name]
+            own = {preset: experiments[preset] for preset in section.presets}
+            work = partial(_make_section, name, section, own, count, out, Path(unfinished), runs, data_dir)
+            needs = frozenset(missing[preset].name for preset in section.presets if preset in missing)
+            tables.append(Job(f"table {name}", work, section.seconds, needs))
+        run_all([*missing.values(), *tables], jobs, watch)
     parts = [path.read_text() for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
-    return made
+    return [*wanted]
 
 
 def _mark(seeds: int) -> str:
@@ -133,24 +159,98 @@ def _mark(seeds: int) -> str:
     return f"<!-- {seeds} seeds -->"
 
 
-def _run_missing(preset: str, seeds: int, out: Path, data_dir: Path | None, watch: Callable[[str], None]) -> list[Run]:
-    experiment = load_preset(preset)
-    folders = [out / preset / f"seed-{seed}" for seed in range(seeds)]
-    missing = [seed for seed, folder in enumerate(folders) if not folder.exists()]
-    if missing:
-        run_experiment(
-            experiment,
-            out,
-            seeds=missing,
-            data_dir=data_dir,
-            after_report=lambda report: watch(
-                f"training {preset}, epoch {report.epoch} of {experiment.training.epochs}"
-            ),
-        )
-    runs = [Run.open(folder) for folder in folders]
-    for run in runs:
+def _is_made(text: Path, seeds: int) -> bool:
+    return text.is_file() and text.read_text().startswith(_mark(seeds))
+
+
+def _training(
+    wanted: Mapping[str, int],
+    experiments: Mapping[str, Experiment],
+    runs: Path,
+    unfinished: Path,
+    data_dir: Path | None,
+) -> dict[str, Job]:
+    """A job for each preset of which the wanted sections, with their seeds, miss runs."""
+    counts: dict[str, int] = {}
+    for name, count in wanted.items():
+        for preset in SECTIONS[name].presets:
+            counts[preset] = max(count, counts.get(preset, 0))
+    jobs = {}
+    for preset, count in counts.items():
+        experiment = experiments[preset]
+        missing = [seed for seed in range(count) if not (runs / preset / f"seed-{seed}").exists()]
+        # Now, and not when the table is made: what is wrong with a run is said before the others have trained.
+        _kept(preset, experiment, [seed for seed in range(count) if seed not in missing], runs)
+        if missing:
+            work = partial(_train, preset, experiment, missing, runs, unfinished, data_dir)
+            jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(missing)))
+    return jobs
+
+
+def _seconds(experiment: Experiment, seeds: int) -> float:
+    """About how long a training takes, by what was measured: of use only to compare."""
+    inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
+    settings = experiment.training
+    steps = experiment.replication.steps * (examples // settings.batch_size)
+    weights = particle_count(experiment, inputs, outputs) * Particle(experiment.particle.hidden).size
+    return seeds * settings.epochs * (3e-6 * examples + 3e-9 * steps * weights)
+
+
+def _train(
+    preset: str,
+    experiment: Experiment,
+    seeds: Sequence[int],
+    runs: Path,
+    unfinished: Path,
+    data_dir: Path | None,
+    watch: Callable[[str], None],
+) -> None:
+    epochs = experiment.training.epochs
+    trained = run_experiment(
+        experiment,
+        unfinished,
+        seeds=seeds,
+        data_dir=data_dir,
+        after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+    )
+    (runs / preset).mkdir(exist_ok=True)
+    for run in trained:
+        run.folder.rename(runs / preset / run.folder.name)
+
+
+def _make_section(
+    name: str,
+    section: Section,
+    experiments: Mapping[str, Experiment],
+    seeds: int,
+    out: Path,
+    unfinished: Path,
+    runs: Path,
+    data_dir: Path | None,
+    watch: Callable[[str], None],
+) -> None:
+    kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
+    folder = unfinished / name
+    folder.mkdir()
+    body = section.make(Desk(folder, kept, data_dir, watch))
+    place = out / name
+    place.mkdir(exist_ok=True)
+    for image in folder.iterdir():
+        image.replace(place / image.name)
+    command = f"`srnn figures {name} --seeds {seeds}`"
+    write_whole(place / "section.md", f"{_mark(seeds)}\n## {section.heading}\n\n{command}\n\n{body}".encode())
+
+
+def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path) -> list[Run]:
+    """The runs of these seeds.
+
+    Raises:
+        UserError: One is not complete, or not what the preset says.
+    """
+    kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
+    for run in kept:
         if int(run.metrics["Epoch"].max()) < experiment.training.epochs:
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
-        if not same_experiment(run.experiment, experiment.model_copy(update={"task": complete(experiment.task)})):
+        if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")
-    return runs
+    return kept

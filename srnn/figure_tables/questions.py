@@ -109,25 +109,26 @@ outputs.
 def dense(desk: Desk) -> str:
     """What do ordinary networks reach?"""
     runs, task = desk.runs["connectivity"], desk.task("connectivity")
+    experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
 
     def watch(network: str, epoch: int) -> None:
-        desk.watch(f"training {network}, epoch {epoch}")
+        desk.watch(f"{network}, epoch {epoch} of {experiment.training.epochs}")
 
-    experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
-    curves = baselines.run_baselines(runs, task, (baselines.NO_REPLICATION,), watch)
     bodies = baselines.dense_bodies(experiment, task.inputs, task.outputs, seeds)
     same = baselines.train_dense(
         experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: watch(baselines.SAME_UNITS, epoch)
-    ).assign(Network=baselines.SAME_UNITS)
+    )
+    frames = [
+        desk.metrics("connectivity").assign(Network=baselines.ORGANISM),
+        desk.metrics("no-replication").assign(Network=baselines.NO_REPLICATION),
+        same.assign(Network=baselines.SAME_UNITS),
+        baselines.train_baselines(experiment, task, seeds, (baselines.SAME_WEIGHTS,), watch),
+    ]
+    curves = pd.concat(frames, ignore_index=True)
     histogram = pd.concat(
         transfer.run_weight_histogram(run, baselines.dense_body(bodies, place)).assign(Seed=run.experiment.seed)
         for place, run in enumerate(runs)
     )
-    # Forty times the weights: a quarter of the epochs, in which it has long come to rest.
-    shorter = experiment.override(["training.epochs=50"])
-    wide = baselines.train_baselines(shorter, task, seeds, (baselines.SAME_WEIGHTS,), watch)
-    kept = [frame[frame["Metric"].isin(curves["Metric"])] for frame in (same, wide)]
-    curves = pd.concat([curves, *kept], ignore_index=True)
     sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
     rows = [
         [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["High"] - row["Mean"], "{:.3f}")]
@@ -138,7 +139,7 @@ def dense(desk: Desk) -> str:
         "weights": desk.image("transfer.weights", histogram, "connectivity and the dense body", "weights"),
     }
     return f"""The same body trained directly on the same batches: with as many units, with as many weights as the
-organism's particles have together (for 50 epochs), and as an organism that does not replicate.
+organism's particles have together, and as an organism that does not replicate.
 
 {side_by_side(images)}
 

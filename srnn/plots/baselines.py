@@ -12,8 +12,17 @@ from matplotlib.ticker import MaxNLocator
 
 from srnn.analysis.series import by_epoch, mean_and_band, seeds
 from srnn.errors import UserError
-from srnn.plots.style import GREEN, GREY, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
-from srnn.plots.training_curves import _log_axis
+from srnn.plots.style import (
+    EXPONENTS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    in_house_style,
+    log_axis,
+    new_figure,
+    whole_numbers,
+)
 
 #: Told apart by colour and, in greyscale, by dashes and markers.
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -52,7 +61,7 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     top.sharex(middle)
     for axes, curve in ((top, tests), (middle, losses)):
         if axes is middle or measure == "mae":
-            _log_axis(axes, curve)
+            log_axis(axes, curve)
         for name, values in curve.items():
             if values.empty:
                 continue
@@ -95,4 +104,4 @@ def _mean_and_band(values: pd.DataFrame, log: bool) -> tuple[pd.Series, pd.Serie
     if not log:
         return mean_and_band(shown)
     mean, low, high = mean_and_band(shown.where(shown > 0).apply(np.log10))
-    return 10**mean, 10 ** low.clip(-300, 300), 10 ** high.clip(-300, 300)
+    return 10**mean, 10 ** low.clip(*EXPONENTS), 10 ** high.clip(*EXPONENTS)

@@ -9,22 +9,28 @@ from __future__ import annotations
 import functools
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
 import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from srnn.errors import UserError
+from srnn.files import replacing
 from srnn.fixpoints import FixpointType
 
 P = ParamSpec("P")
 
 #: Width of a column, in inches (8 cm).
 WIDTH: Final = 3.15
+#: Powers of ten that are drawn: the band of two seeds may reach beyond what a float can hold.
+EXPONENTS: Final = (-300, 300)
 #: What figures are written as.
 FORMATS: Final = ("png", "svg", "pdf")
 
@@ -140,6 +146,22 @@ def whole_numbers() -> MaxNLocator:
     return MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
 
 
+def log_axis(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> None:
+    """Make the y axis logarithmic, over all that it can show of ``curves``."""
+    axes.set_yscale("log")
+    values = np.concatenate([frame.to_numpy().ravel() for frame in curves.values()])
+    exponents = np.log10(values[np.isfinite(values) & (values > 0)]).clip(*EXPONENTS)
+    if exponents.size:
+        low, high = exponents.min(), exponents.max()
+        margin = max(0.05 * (high - low), 0.15)
+        axes.set_ylim(10 ** (low - margin), 10 ** (high + margin))
+        axes.yaxis.set_minor_locator(NullLocator())
+        if high - low < 2:
+            # With few powers of ten in sight numbers between them are labelled too, in decimals: 0.4, not 4 × 10⁻¹.
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 6)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write ``figure`` to ``path``, a ``.png`` (300 dpi), ``.svg`` or ``.pdf``; the same figure gives the same bytes.
 
@@ -153,13 +175,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     if kind not in FORMATS:
         raise UserError(f"{path}: figures are written as .{', .'.join(FORMATS)}; give the file one of these endings")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with house_style(), part.open("wb") as file:
-            figure.savefig(file, format=kind, metadata=_NO_METADATA[kind])
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with house_style(), replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=_NO_METADATA[kind])
     return path

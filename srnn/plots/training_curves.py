@@ -8,11 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from srnn.analysis.series import by_epoch, mean_and_band, seeds
 from srnn.errors import UserError
-from srnn.plots.style import GREEN, GREY, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
+from srnn.plots.style import (
+    EXPONENTS,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    in_house_style,
+    log_axis,
+    new_figure,
+    whole_numbers,
+)
 
 # Told apart by colour and, in greyscale, by dashes and markers. Train and test are one quantity, hence one colour.
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -23,8 +32,6 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
 }
 #: About as many markers as a line carries at this width before they touch.
 _MARKERS: Final = 20
-#: Powers of ten that are drawn: the band of two seeds may reach beyond what a float can hold.
-_EXPONENTS: Final = (-300, 300)
 
 
 @in_house_style
@@ -64,9 +71,9 @@ def training_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     count = seeds(metrics)
     left.set_xlabel(f"epoch (mean of {count} seeds with 95 % band)" if count > 1 else "epoch")
     left.xaxis.set_major_locator(whole_numbers())
-    _log_axis(left, losses)
+    log_axis(left, losses)
     if measure == "mae":
-        _log_axis(right, measured)
+        log_axis(right, measured)
     else:
         right.set_ylim(0, 1.02)
 
@@ -91,22 +98,6 @@ def training_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _log_axis(axes: Axes, curves: dict[str, pd.DataFrame]) -> None:
-    """Make the y axis logarithmic, over all that it can show of ``curves``."""
-    axes.set_yscale("log")
-    values = np.concatenate([frame.to_numpy().ravel() for frame in curves.values()])
-    exponents = np.log10(values[np.isfinite(values) & (values > 0)]).clip(*_EXPONENTS)
-    if exponents.size:
-        low, high = exponents.min(), exponents.max()
-        margin = max(0.05 * (high - low), 0.15)
-        axes.set_ylim(10 ** (low - margin), 10 ** (high + margin))
-        axes.yaxis.set_minor_locator(NullLocator())
-        if high - low < 2:
-            # With few powers of ten in sight numbers between them are labelled too, in decimals: 0.4, not 4 × 10⁻¹.
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 6)))
-            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-
-
 def _curve(axes: Axes, label: str, values: pd.DataFrame, look: dict[str, Any]) -> None:
     """Draw the mean of ``values`` (epochs in rows, seeds in columns) and its band."""
     if values.empty:
@@ -114,7 +105,7 @@ def _curve(axes: Axes, label: str, values: pd.DataFrame, look: dict[str, Any]) -
     shown = values.where(np.isfinite(values))
     if axes.get_yscale() == "log":
         exponents = shown.where(shown > 0).apply(np.log10)
-        mean, low, high = (10 ** exponent.clip(*_EXPONENTS) for exponent in mean_and_band(exponents))
+        mean, low, high = (10 ** exponent.clip(*EXPONENTS) for exponent in mean_and_band(exponents))
     else:
         mean, low, high = mean_and_band(shown)
     if low.notna().any():

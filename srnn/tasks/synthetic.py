@@ -42,3 +42,8 @@ def add(config: TaskConfig, data_dir: Path | None = None) -> Task:
 
 def _normal(rows: int, columns: int, seed: int) -> Tensor:
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+
+
+def multiplies(learned: float, factor: float) -> bool:
+    """Whether a learned factor is within a tenth of the one to learn: far from the 0 of what only replicates."""
+    return abs(learned - factor) <= 0.1 * abs(factor)
