@@ -187,6 +187,12 @@ class Run:
         path = self.checkpoints[-1]
         with records.open_checkpoint(path) as (tensors, state):
             inputs, outputs = records.count(state, "inputs"), records.count(state, "outputs")
+            known = tasks.shape(self.experiment.task)
+            if known is not None and known[:2] != (inputs, outputs):
+                raise UserError(
+                    f"{path} is of {inputs} inputs and {outputs} outputs; the task {self.experiment.task.name} of "
+                    f"config.toml has {known[0]} and {known[1]}: the two do not belong together"
+                )
             held = tensors.get_slice("weights")
             # Compared before an organism of that many is made: the file holds as much as its header says.
             shape, wanted = tuple(held.get_shape()), (self._size, particle_count(self.experiment, inputs, outputs))

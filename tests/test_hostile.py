@@ -16,6 +16,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -265,4 +266,343 @@ class TestConfigurations:
         assert [answer.name for answer in answers if answer.code != 2] == []
         assert all(len(answer.err) < 1_000 for answer in answers)
         assert not (tmp_path / "out").exists()
+        assert extra < LIMIT
+
+
+# --- Files --------------------------------------------------------------------------------------------------------
+
+
+#: Is there only if code was run.
+SPOOR = Path(tempfile.gettempdir()) / f"srnn-was-here-{os.getpid()}"
+
+
+class Evil:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(SPOOR), "w")
+
+
+def damages(good: bytes, rng: random.Random) -> Iterator[tuple[str, bytes]]:
+    """A file cut short, with flipped bits, or replaced by something else."""
+    yield "empty", b""
+    yield "one byte", good[:1]
+    for share in (0.2, 0.5, 0.9, 0.999):
+        yield f"cut at {share}", good[: int(len(good) * share)]
+    for place in (
+        *(rng.randrange(min(64, len(good))) for _ in range(5)),
+        *(rng.randrange(len(good)) for _ in range(5)),
+        *(len(good) - 1 - rng.randrange(min(64, len(good))) for _ in range(3)),
+    ):
+        bit = rng.randrange(8)
+        yield f"bit {bit} of byte {place}", good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :]
+    yield "twice", good + good
+    yield "zeros", bytes(len(good))
+    yield "noise", rng.randbytes(len(good))
+    yield "pickle", pickle.dumps(Evil())
+    yield "picture", b"\x89PNG\r\n\x1a\n" + good
+
+
+def checkpoints(good: bytes) -> Iterator[tuple[str, bytes]]:
+    """Forged ones."""
+    state = {"epoch": 2, "batch": 4, "replicating": True, "inputs": 16, "outputs": 10}
+
+    def forged(state: object = state, raw: str | None = None, **tensors: torch.Tensor) -> bytes:
+        written: bytes = safetensors.torch.save(tensors, {"state": json.dumps(state) if raw is None else raw})
+        return written
+
+    fine = torch.zeros(P, N)
+    for name, wrong in {
+        "no tensors": forged(),
+        "another shape": forged(weights=torch.zeros(N, P)),
+        "a row": forged(weights=torch.zeros(P * N)),
+        "a number": forged(weights=torch.tensor(1.0)),
+        "none": forged(weights=torch.zeros(0, 5)),
+        "doubles": forged(weights=fine.double()),
+        "integers": forged(weights=fine.int()),
+        "NaN": forged(weights=fine * torch.nan),
+        "largest": forged(weights=fine + 3e38),
+        "state of lists": forged([], weights=fine),
+        "state of nothing": forged({}, weights=fine),
+        "no JSON": forged(raw="{", weights=fine),
+        "nested": forged(raw="[" * 20_000, weights=fine),
+        "long number": forged(raw='{"inputs": ' + "9" * 9_000 + "}", weights=fine),
+    }.items():
+        yield name, wrong
+    for value in (0, -1, 1e400, 10**9, 2**63, 10**30, True, "16", None, [16], 15):
+        yield f"inputs {value}", forged(state | {"inputs": value}, weights=fine)
+    for length in (2**63, 2**64 - 1, 2**31, 10**8, 10**6, 0, 1):
+        yield f"header of {length}", struct.pack("<Q", length) + good[8:]
+    for shape, end in (([2**40, 2**20], 2**62), ([P, 2**55], 2**61), ([P, N], 2**62), ([-1, N], 5), ([P, N], P * N)):
+        header = json.dumps({"weights": {"dtype": "F32", "shape": shape, "data_offsets": [0, end]}}).encode()
+        yield f"shape {shape} of {end} bytes", struct.pack("<Q", len(header)) + header + bytes(4 * P * N)
+
+
+def parquets(good: Path) -> Iterator[tuple[str, bytes]]:
+    """Forged ones."""
+    table = pq.read_table(good)
+
+    def forged(table: pa.Table, **options: Any) -> bytes:
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, **options)
+        return bytes(buffer.getvalue())
+
+    def with_column(name: str, values: Any) -> pa.Table:
+        return table.set_column(table.column_names.index(name), name, values)
+
+    yield "another codec", forged(table, compression="zstd")
+    yield "a column less", forged(table.drop_columns(["dim_3"]))
+    yield "a column more", forged(table.append_column("dim_17", table["dim_1"]))
+    yield "no rows", forged(table.slice(0, 0))
+    yield "a row twice", forged(pa.concat_tables([table, table.slice(0, 1)]))
+    yield "a name twice", forged(with_column("Weight", pa.array(["L0_C0_W0"] * N)))
+    yield "odd names", forged(with_column("Weight", pa.array([f"[/]\x1b[31m{k}" for k in range(N)])))
+    yield "long names", forged(with_column("Weight", pa.array(["x" * 1_000_000] * N)))
+    yield "empty cells", forged(with_column("dim_1", pa.nulls(N, pa.float32())))
+    yield "texts for numbers", forged(with_column("dim_1", pa.array(["1"] * N)))
+    yield "lists for numbers", forged(with_column("dim_1", pa.array([[1.0]] * N)))
+    yield "doubles", forged(with_column("dim_1", table["dim_1"].cast(pa.float64())))
+    yield "NaN", forged(with_column("dim_1", pa.array([float("nan")] * N, pa.float32())))
+    yield "false metadata", forged(table.replace_schema_metadata({b"pandas": pickle.dumps(Evil())}))
+    buffer = pa.BufferOutputStream()
+    rows = 250_000
+    constant = {"Epoch": pa.repeat(pa.scalar(0, pa.int32()), rows), "Weight": pa.repeat("L0_C0_W0", rows)}
+    constant |= {f"dim_{k}": pa.repeat(pa.scalar(0.5, pa.float32()), rows) for k in range(1, P + 1)}
+    with pq.ParquetWriter(buffer, pa.table(constant).schema) as writer:
+        for _ in range(40):
+            writer.write_table(pa.table(constant))
+    yield "ten million rows", bytes(buffer.getvalue())
+
+
+def metrics(good: str) -> Iterator[tuple[str, bytes]]:
+    """Forged ones."""
+    head, _, rows = good.partition("\n")
+    for name, text in {
+        "a million columns": "," * 1_000_000 + "\n" + "1\n" * 100_000,
+        "the header and more columns": head + "," * 1_000_000 + "\n" + "1\n" * 100_000,
+        "a long line": good + "x" * 3_000_000,
+        "an open quote": good + '1,1,"' + "a\n" * 100_000,
+        "markup": good + "1,1,[/red],1\n",
+        "a command to the terminal": good + "1,1,\x1b[2J,1\n",
+        "control in a number": good + "1,1,other,\x1b[2J\n",
+        "mathematics": good + "1,1,$x^{,1\n",
+        "a negative epoch": good + "-1,1,loss,1\n",
+        "a late epoch": good + "1000001,1,loss,1\n",
+        "an epoch beyond numbers": good + f"{HUGE},1,loss,1\n",
+        "an epoch between": good + "1.5,1,loss,1\n",
+        "no epoch": good + ",1,loss,1\n",
+        "no particles": head + "\n" + "".join(f"{row.rpartition(',')[0]},0\n" for row in rows.splitlines()),
+        "NaN particles": good.replace("identity,", "identity,nan"),
+        "fewer than none": good + "2,4,L0_other,-3\n",
+        "a layer of one type": good + "2,4,L7_other,3\n",
+        "large numbers": good + "2,4,loss,1e308\n2,4,loss,-1e308\n2,4,loss,1e999\n",
+        "another order": "Score,Metric,Batch,Epoch\n" + rows,
+        "Windows": good.replace("\n", "\r\n"),
+        "in UTF-16": good.encode("utf-16").decode("latin1"),
+        "a zero byte": good.replace("task", "ta\0sk"),
+    }.items():
+        yield name, text.encode("latin1")
+
+
+def idx_files(rng: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Forged ones, of pictures."""
+    zeros = gzip.compress(bytes(10_000_000))
+    for shape in ((2**32 - 1,) * 3, (2**31, 1, 1), (2**29, 2, 2), (60_000, 28, 28), (0, 28, 28), (2**32 - 1, 0, 1)):
+        head = struct.pack(">BBBBIII", 0, 0, 8, 3, *shape)
+        yield f"shape {shape}", head + bytes(100)
+        yield f"gzipped, shape {shape}", gzip.compress(head + bytes(100))
+        yield f"a bomb of shape {shape}", gzip.compress(head) + zeros * 40
+    head = struct.pack(">BBBBIII", 0, 0, 8, 3, 20_000_000, 1, 1)
+    yield "many pictures of a pixel", gzip.compress(head) + zeros + zeros
+    for code in (0x09, 0x0B, 0x0D, 0x0E, 0xFF):
+        yield f"type {code}", struct.pack(">BBBBIII", 0, 0, code, 3, 12, 28, 28) + rng.randbytes(12 * 28 * 28)
+
+
+def npz_files(X: bytes, y: bytes) -> Iterator[tuple[str, bytes]]:
+    """Forged ones; X and y are whole ``.npy`` files."""
+
+    def zipped(method: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method, compresslevel=1) as archive:
+            for name, content in members.items():
+                archive.writestr(f"{name}.npy", content)
+        return buffer.getvalue()
+
+    def npy(header: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+        length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(header))
+        return b"\x93NUMPY" + version + length + header.encode() + data
+
+    objects = io.BytesIO()
+    np.save(objects, np.array([Evil()] * 40, dtype=object), allow_pickle=True)
+    yield "objects", zipped(X=X, y=objects.getvalue())
+    yield "a pickle", zipped(X=pickle.dumps(Evil()), y=y)
+    yield "LZMA", zipped(zipfile.ZIP_LZMA, X=X, y=y)
+    yield "bzip2", zipped(zipfile.ZIP_BZIP2, X=X, y=y)
+    yield "nothing", zipped()
+    yield "20,000 members", zipped(X=X, y=y, **{f"{k:0100}": b"" for k in range(20_000)})
+    shape = "{'descr': '<f8', 'fortran_order': False, 'shape': (40, 3)}"
+    for name, header in {
+        "code": "__import__('pathlib').Path('" + str(SPOOR) + "').touch()",
+        "nested": "(" * 9_000,
+        "many": "{'descr': '<f8', 'fortran_order': False, 'shape': (" + "1," * 3_000 + ")}",
+        "long": shape + " " * 20_000,
+        "large": shape.replace("40", "10**9"),
+        "larger": shape.replace("40", "9" * 4_000),
+        "records": shape.replace("'<f8'", "[('a', '<f8'), ('b', '|O')]"),
+        "of nothing": shape.replace("<f8", "|V0"),
+        "texts": shape.replace("<f8", "<U3"),
+    }.items():
+        yield f"header: {name}", zipped(X=npy(header), y=y)
+    yield "a header of 4 GB", zipped(X=npy(shape, version=b"\x02\x00").replace(struct.pack("<I", 58), b"\xff" * 4), y=y)
+    # Half a gigabyte that takes half a megabyte, or says so.
+    bomb = zipped(X=npy(shape.replace("40", str(12_500_000)), bytes(300_000_000)), y=y)
+    yield "a bomb", bomb
+    place = bomb.rindex(b"PK\x01\x02", 0, bomb.rindex(b"PK\x01\x02"))
+    yield "a bomb that says it is small", bomb[: place + 24] + struct.pack("<I", 1_100) + bomb[place + 28 :]
+
+
+def odd_files() -> dict[str, Callable[[Path], None]]:
+    """What is no file, or is not where it seems to be."""
+    return {
+        "a pipe": lambda path: os.mkfifo(path),
+        "a folder": lambda path: path.mkdir(),
+        "a link to itself": lambda path: path.symlink_to(path),
+        "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+        "nothing": lambda path: None,
+    }
+
+
+class Files:
+    """Makes the cases: a copy of what is whole, with one file replaced."""
+
+    def __init__(self, folder: Path, run: Path) -> None:
+        self.folder, self.run = folder, run
+        self.cases: list[Case] = []
+        rng = np.random.default_rng(0)
+        self.data = folder / "data"
+        self.data.mkdir()
+        for name, size in (("train", 60), ("t10k", 20)):
+            pictures = rng.integers(0, 256, (size, 28, 28)).astype(np.uint8)
+            idx.write(self.data / f"{name}-images-idx3-ubyte.gz", pictures)
+            idx.write(self.data / f"{name}-labels-idx1-ubyte.gz", (np.arange(size) % 10).astype(np.uint8))
+        np.savez_compressed(folder / "good.npz", X=rng.normal(size=(40, 3)), y=np.arange(40) % 3)
+
+    def _new(self, kind: str) -> Path:
+        folder = self.folder / f"{kind}-{len(self.cases)}"
+        folder.mkdir()
+        return folder
+
+    def of_run(self, part: str, name: str, make: Callable[[Path], None], *command: str) -> None:
+        folder = self._new("run") / "seed-0"
+        shutil.copytree(self.run, folder, ignore=shutil.ignore_patterns("figures"))
+        path = folder / part
+        path.unlink()
+        make(path)
+        self.cases.append(Case(f"{part}: {name}", [command[0], str(folder), *command[1:]]))
+
+    def of_data(self, part: str, name: str, make: Callable[[Path], None]) -> None:
+        folder = self._new("data")
+        for path in self.data.iterdir():
+            if path.name != part and path.name != f"{part}.gz":
+                (folder / path.name).hardlink_to(path)
+        make(folder / part)
+        settings = ["task.name=mnist", "task.size=4", "training.batch_size=20", "training.epochs=1"]
+        self._run(f"{part}: {name}", [*settings, "body.depth=2"], "--data-dir", str(folder))
+
+    def of_arrays(self, name: str, make: Callable[[Path], None]) -> None:
+        path = self._new("arrays") / "my.npz"
+        make(path)
+        settings = ["task.name=arrays", f"task.path={path}", "training.batch_size=8", "training.epochs=1"]
+        self._run(f"npz: {name}", settings)
+
+    def _run(self, name: str, settings: list[str], *options: str) -> None:
+        out = self.folder / f"out-{len(self.cases)}"
+        chosen = [f"--set={setting}" for setting in settings]
+        self.cases.append(Case(name, ["run", *chosen, *options, "--quiet", "--out", str(out)]))
+
+
+def holding(content: bytes) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_bytes(content)
+
+    return make
+
+
+def configurations(good: str) -> Iterator[tuple[str, bytes]]:
+    """Those of other runs, and of none."""
+    for old, new in (
+        ("width = 3", "width = 10000"),
+        ("hidden = 2", "hidden = 64"),
+        ("depth = 3", "depth = 100"),
+        ("epochs = 2", "epochs = 1000000"),
+        ("size = 4", "size = 28"),
+        ('name = "digits"', 'name = "mnist"'),
+        ('about = ""', 'about = "[/] [red]red[/red] $x^{ \\\\ [bold"'),
+        ('about = ""', f'about = "{"[" * 4_000}"'),
+        ('about = ""', f'about = "{"x" * 4_001}"'),
+        ('about = ""', 'about = "\\u001b[2J"'),
+        ('about = ""', f"about = {'[' * 30_000}"),
+        ('name = "small"', 'name = "../../up"'),
+        ("[body]", "[body]\n" + "a." * 30_000 + "a = 1"),
+    ):
+        assert old in good
+        yield new[:40], good.replace(old, new, 1).encode()
+
+
+CHECKPOINT = "checkpoints/epoch-000002.safetensors"
+TRAJECTORY = "trajectory/epoch-000001.parquet"
+PICTURES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def damaged_files(files: Files) -> None:
+    """Make all cases."""
+    rng = random.Random(1)
+    run, odd = files.run, odd_files()
+    config = (run / "config.toml").read_text()
+    for part, command, forged in (
+        (CHECKPOINT, ["analyze", "--only", "heatmap"], checkpoints((run / CHECKPOINT).read_bytes())),
+        (TRAJECTORY, ["analyze", "--only", "trajectories"], parquets(run / TRAJECTORY)),
+        ("metrics.csv", ["show"], metrics((run / "metrics.csv").read_text())),
+        ("config.toml", ["show"], configurations(config)),
+    ):
+        for name, content in [*damages((run / part).read_bytes(), rng), *forged]:
+            files.of_run(part, name, holding(content), *command)
+        for name, make in odd.items():
+            files.of_run(part, name, make, *command)
+    for name, content in configurations(config):
+        files.of_run("config.toml", f"{name}, analyzed", holding(content), "analyze", "--only", "heatmap")
+    zipped = {part: (files.data / f"{part}.gz").read_bytes() for part in (PICTURES, LABELS)}
+    for part, content in zipped.items():
+        for name, damaged in [*damages(content, rng), *damages(gzip.decompress(content), rng)]:
+            files.of_data(part, name, holding(damaged))
+        for name, make in odd.items():
+            files.of_data(part, name, make)
+    for name, content in idx_files(rng):
+        files.of_data(PICTURES, name, holding(content))
+    good = files.folder / "good.npz"
+    with zipfile.ZipFile(good) as archive:
+        forged = npz_files(archive.read("X.npy"), archive.read("y.npy"))
+    for name, content in [*damages(good.read_bytes(), rng), *forged]:
+        files.of_arrays(name, holding(content))
+    for name, make in odd.items():
+        files.of_arrays(name, make)
+
+
+class TestFiles:
+    def test_damaged_ones_end_in_one_line_or_are_read(self, finished: Path, tmp_path: Path) -> None:
+        SPOOR.unlink(missing_ok=True)
+        files = Files(tmp_path, finished)
+        damaged_files(files)
+        assert len(files.cases) >= 200
+        whole = shutil.copytree(finished, tmp_path / "whole" / "seed-0")
+        warm = Files.__new__(Files)
+        warm.folder, warm.run, warm.data, warm.cases = tmp_path / "warm", finished, files.data, []
+        warm.folder.mkdir()
+        warm.of_data(PICTURES, "", holding((files.data / f"{PICTURES}.gz").read_bytes()))
+        warm.of_arrays("", holding((tmp_path / "good.npz").read_bytes()))
+        ready = [["show", str(whole)], ["analyze", str(whole), "--only", "heatmap,trajectories"]]
+        answers, extra = answers_of(tmp_path, [*ready, *(case.arguments for case in warm.cases)], files.cases)
+        assert_none_wrong(answers)
+        print(f"{len(answers)} files, {sum(answer.code == 0 for answer in answers)} read, {extra / 2**20:.0f} MB more")
+        assert not SPOOR.exists()
         assert extra < LIMIT

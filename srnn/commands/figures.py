@@ -32,7 +32,8 @@ def command(
     from srnn.figure_tables import make
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("")
         made = make(names or [], seeds, out, runs, data_dir, lambda what: progress.update(bar, description=what))
     for name in made:
