@@ -60,6 +60,18 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def own_folder(path: Path) -> Path:
+    """A folder to write into, made if need be; not a link, by which a stranger's run would lead out of itself.
+
+    Raises:
+        UserError: It is a link.
+    """
+    if path.is_symlink():
+        raise UserError(f"{path} is a link; results are written only into the folder of the run itself: remove it")
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def expanded(path: str | Path) -> Path:
     """The path with ``~`` replaced by the user's folder, where there is one."""
     try:

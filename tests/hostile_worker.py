@@ -36,9 +36,6 @@ def call(arguments: list[str]) -> dict[str, Any]:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     code: Any = None
     fault = ""
-    import time
-
-    t0 = time.process_time()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main()
@@ -49,7 +46,6 @@ def call(arguments: list[str]) -> dict[str, Any]:
     return {
         "code": code,
         "fault": fault,
-        "t": time.process_time() - t0,
         **{name: s.buffer.getvalue().decode() for name, s in (("out", out), ("err", err))},
     }
 

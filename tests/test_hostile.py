@@ -17,8 +17,10 @@ import struct
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,15 +32,14 @@ import pytest
 import safetensors.torch
 import tomli_w
 import torch
+from hostile_worker import LIMIT
 
 import srnn
-from hostile_worker import LIMIT
 from srnn import Experiment, Run, UserError, tasks
 from srnn.config import json_schema, known_keys
-from srnn.errors import one_line
-from srnn.presets import load_preset, preset_folder, preset_names
-from srnn.runs import RunWriter
-from srnn.tasks import arrays, idx
+from srnn.laboratory import analyze
+from srnn.presets import preset_folder, preset_names
+from srnn.tasks import idx
 from srnn.training import Training
 
 WORKER = Path(__file__).with_name("hostile_worker.py")
@@ -269,6 +270,88 @@ class TestConfigurations:
         assert extra < LIMIT
 
 
+def test_small_ones_that_are_valid_run() -> None:
+    """All values drawn at random from what the schema allows, as far as they are quick."""
+    rng = random.Random(2)
+    for _ in range(40):
+        values: dict[str, Any] = {
+            "name": f"a{''.join(rng.choices('aZ0-_.', k=9))}9",
+            "about": rng.choice(["[/]", "Näher\n»TOML«\t💥", "$x^{", ""]),
+            "seed": rng.choice([0, 2**31 - 1]),
+            "task": rng.choice(
+                [{"name": "multiply", "factor": rng.choice([0.0, -1e30])}, {"name": "add", "samples": 60}, {"size": 2}]
+            ),
+            "body": {
+                "depth": rng.randint(1, 4),
+                "width": rng.randint(1, 4),
+                "residual": rng.choice(["none", "layer", "pair"]),
+                "activation": rng.choice(["none", "relu", "tanh", "sigmoid", "gelu"]),
+                "dropout": rng.choice([0.0, 0.99]),
+            },
+            "particle": {
+                "hidden": rng.randint(1, 5),
+                "encoding": rng.choice(["max", "l2"]),
+                "init": rng.choice(["fan_in", "xavier"]),
+            },
+            "replication": {
+                "method": rng.choice(["none", "sgd"]),
+                "target": rng.choice(["frozen", "live"]),
+                "alpha": rng.choice([0.0, 1.0, 1e9]),
+                "steps": rng.randint(0, 3),
+                "momentum": rng.choice(["shared", "separate", "fresh"]),
+                "divergent": rng.choice(["keep", "reset", "stop"]),
+            },
+            "training": {"epochs": 2, "batch_size": rng.randint(10, 60), "lr": rng.choice([1e-9, 1000.0])},
+            "interactions": {"attack": rng.choice([0.0, 1.0]), "melt": rng.choice([0.0, 0.5])},
+            "log": {"particles": rng.choice(["all", 1, 10**6])},
+        }
+        experiment = Experiment.from_dict(values)
+        reports = [*Training(experiment, tasks.load(experiment.task), [experiment.seed]).run()]
+        assert reports[-1].epoch == 2 or reports[-1].stopped
+
+
+class TestSchema:
+    @pytest.fixture(scope="class")
+    def schema(self, tmp_path_factory: pytest.TempPathFactory) -> jsonschema.Draft202012Validator:
+        """What ``srnn schema`` prints."""
+        folder = tmp_path_factory.mktemp("schema")
+        [answer], _ = answers_of(folder, [], [Case("", ["schema"])])
+        assert (answer.code, answer.err) == (0, "")
+        printed = json.loads(answer.out)
+        jsonschema.Draft202012Validator.check_schema(printed)
+        return jsonschema.Draft202012Validator(printed)
+
+    @pytest.mark.parametrize("name", preset_names())
+    def test_a_preset_is_valid(self, schema: jsonschema.Draft202012Validator, name: str) -> None:
+        schema.validate(tomllib.loads((preset_folder() / f"{name}.toml").read_text()))
+
+    def test_the_configuration_of_a_run_is_valid(self, schema: jsonschema.Draft202012Validator, finished: Path) -> None:
+        schema.validate(tomllib.loads((finished / "config.toml").read_text()))
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"epochs": 3},
+            {"training": {"epoch": 3}},
+            {"training": {"epochs": 0}},
+            {"training": {"epochs": "3"}},
+            {"task": {"name": "minst"}},
+            {"name": "a/b"},
+            {"about": "\x1b[31m"},
+        ],
+    )
+    def test_a_bad_one_is_not(self, schema: jsonschema.Draft202012Validator, values: dict[str, Any]) -> None:
+        assert not schema.is_valid(values)
+
+    def test_every_setting_is_described(self) -> None:
+        schema = json_schema()
+        for node in (schema, *schema["$defs"].values()):
+            for key, setting in node["properties"].items():
+                described = schema["$defs"][setting["$ref"].rpartition("/")[2]] if "$ref" in setting else setting
+                assert len(described["description"]) > 8, key
+                assert "default" in setting, key
+
+
 # --- Files --------------------------------------------------------------------------------------------------------
 
 
@@ -287,12 +370,12 @@ def damages(good: bytes, rng: random.Random) -> Iterator[tuple[str, bytes]]:
     """A file cut short, with flipped bits, or replaced by something else."""
     yield "empty", b""
     yield "one byte", good[:1]
-    for share in (0.2, 0.5, 0.9, 0.999):
+    for share in (0.2, 0.5, 0.999):
         yield f"cut at {share}", good[: int(len(good) * share)]
     for place in (
-        *(rng.randrange(min(64, len(good))) for _ in range(5)),
-        *(rng.randrange(len(good)) for _ in range(5)),
-        *(len(good) - 1 - rng.randrange(min(64, len(good))) for _ in range(3)),
+        *(rng.randrange(min(64, len(good))) for _ in range(4)),
+        *(rng.randrange(len(good)) for _ in range(2)),
+        *(len(good) - 1 - rng.randrange(min(64, len(good))) for _ in range(2)),
     ):
         bit = rng.randrange(8)
         yield f"bit {bit} of byte {place}", good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :]
@@ -312,7 +395,7 @@ def checkpoints(good: bytes) -> Iterator[tuple[str, bytes]]:
         return written
 
     fine = torch.zeros(P, N)
-    for name, wrong in {
+    yield from {
         "no tensors": forged(),
         "another shape": forged(weights=torch.zeros(N, P)),
         "a row": forged(weights=torch.zeros(P * N)),
@@ -327,8 +410,7 @@ def checkpoints(good: bytes) -> Iterator[tuple[str, bytes]]:
         "no JSON": forged(raw="{", weights=fine),
         "nested": forged(raw="[" * 20_000, weights=fine),
         "long number": forged(raw='{"inputs": ' + "9" * 9_000 + "}", weights=fine),
-    }.items():
-        yield name, wrong
+    }.items()
     for value in (0, -1, 1e400, 10**9, 2**63, 10**30, True, "16", None, [16], 15):
         yield f"inputs {value}", forged(state | {"inputs": value}, weights=fine)
     for length in (2**63, 2**64 - 1, 2**31, 10**8, 10**6, 0, 1):
@@ -473,11 +555,12 @@ def odd_files() -> dict[str, Callable[[Path], None]]:
 
 
 class Files:
-    """Makes the cases: a copy of what is whole, with one file replaced."""
+    """Makes cases: a copy of what is whole, with one file replaced."""
 
     def __init__(self, folder: Path, run: Path) -> None:
         self.folder, self.run = folder, run
         self.cases: list[Case] = []
+        folder.mkdir()
         rng = np.random.default_rng(0)
         self.data = folder / "data"
         self.data.mkdir()
@@ -518,7 +601,7 @@ class Files:
     def _run(self, name: str, settings: list[str], *options: str) -> None:
         out = self.folder / f"out-{len(self.cases)}"
         chosen = [f"--set={setting}" for setting in settings]
-        self.cases.append(Case(name, ["run", *chosen, *options, "--quiet", "--out", str(out)]))
+        self.cases.append(Case(name, ["run", *chosen, *options, *SVG, "--quiet", "--out", str(out)]))
 
 
 def holding(content: bytes) -> Callable[[Path], None]:
@@ -549,6 +632,8 @@ def configurations(good: str) -> Iterator[tuple[str, bytes]]:
         yield new[:40], good.replace(old, new, 1).encode()
 
 
+#: The figures are not looked at: let them be quick.
+SVG = ("--format", "svg")
 CHECKPOINT = "checkpoints/epoch-000002.safetensors"
 TRAJECTORY = "trajectory/epoch-000001.parquet"
 PICTURES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -560,8 +645,8 @@ def damaged_files(files: Files) -> None:
     run, odd = files.run, odd_files()
     config = (run / "config.toml").read_text()
     for part, command, forged in (
-        (CHECKPOINT, ["analyze", "--only", "heatmap"], checkpoints((run / CHECKPOINT).read_bytes())),
-        (TRAJECTORY, ["analyze", "--only", "trajectories"], parquets(run / TRAJECTORY)),
+        (CHECKPOINT, ["analyze", *SVG, "--only", "heatmap"], checkpoints((run / CHECKPOINT).read_bytes())),
+        (TRAJECTORY, ["analyze", *SVG, "--only", "trajectories"], parquets(run / TRAJECTORY)),
         ("metrics.csv", ["show"], metrics((run / "metrics.csv").read_text())),
         ("config.toml", ["show"], configurations(config)),
     ):
@@ -570,13 +655,13 @@ def damaged_files(files: Files) -> None:
         for name, make in odd.items():
             files.of_run(part, name, make, *command)
     for name, content in configurations(config):
-        files.of_run("config.toml", f"{name}, analyzed", holding(content), "analyze", "--only", "heatmap")
-    zipped = {part: (files.data / f"{part}.gz").read_bytes() for part in (PICTURES, LABELS)}
-    for part, content in zipped.items():
-        for name, damaged in [*damages(content, rng), *damages(gzip.decompress(content), rng)]:
+        files.of_run("config.toml", f"{name}, analyzed", holding(content), "analyze", *SVG, "--only", "heatmap")
+    pictures, labels = ((files.data / f"{part}.gz").read_bytes() for part in (PICTURES, LABELS))
+    for part, content in ((PICTURES, pictures), (PICTURES, gzip.decompress(pictures)), (LABELS, labels)):
+        for name, damaged in damages(content, rng):
             files.of_data(part, name, holding(damaged))
-        for name, make in odd.items():
-            files.of_data(part, name, make)
+    for name, make in odd.items():
+        files.of_data(PICTURES, name, make)
     for name, content in idx_files(rng):
         files.of_data(PICTURES, name, holding(content))
     good = files.folder / "good.npz"
@@ -589,20 +674,95 @@ def damaged_files(files: Files) -> None:
 
 
 class TestFiles:
-    def test_damaged_ones_end_in_one_line_or_are_read(self, finished: Path, tmp_path: Path) -> None:
-        SPOOR.unlink(missing_ok=True)
-        files = Files(tmp_path, finished)
+    @pytest.fixture(scope="class")
+    def files(self, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+        files = Files(tmp_path_factory.mktemp("files") / "damaged", finished)
         damaged_files(files)
         assert len(files.cases) >= 200
-        whole = shutil.copytree(finished, tmp_path / "whole" / "seed-0")
-        warm = Files.__new__(Files)
-        warm.folder, warm.run, warm.data, warm.cases = tmp_path / "warm", finished, files.data, []
-        warm.folder.mkdir()
-        warm.of_data(PICTURES, "", holding((files.data / f"{PICTURES}.gz").read_bytes()))
-        warm.of_arrays("", holding((tmp_path / "good.npz").read_bytes()))
-        ready = [["show", str(whole)], ["analyze", str(whole), "--only", "heatmap,trajectories"]]
-        answers, extra = answers_of(tmp_path, [*ready, *(case.arguments for case in warm.cases)], files.cases)
-        assert_none_wrong(answers)
-        print(f"{len(answers)} files, {sum(answer.code == 0 for answer in answers)} read, {extra / 2**20:.0f} MB more")
-        assert not SPOOR.exists()
+        return files
+
+    @pytest.fixture(scope="class")
+    def answers(self, files: Files, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+        SPOOR.unlink(missing_ok=True)
+        folder = tmp_path_factory.mktemp("whole")
+        whole = Files(folder / "files", finished)
+        whole.of_run("config.toml", "", holding((finished / "config.toml").read_bytes()), "show")
+        whole.of_run(
+            CHECKPOINT, "", holding((finished / CHECKPOINT).read_bytes()), "analyze", "--only", "heatmap,trajectories"
+        )
+        whole.of_data(PICTURES, "", holding((whole.data / f"{PICTURES}.gz").read_bytes()))
+        whole.of_arrays("", holding((whole.folder / "good.npz").read_bytes()))
+        answers, extra = answers_of(folder, [case.arguments for case in whole.cases], files.cases)
+        print(f"{len(answers)} files, {sum(answer.code == 0 for answer in answers)} read, {extra >> 20} MB more")
         assert extra < LIMIT
+        return answers
+
+    def test_damaged_ones_end_in_one_line_or_are_read(self, answers: list[Answer]) -> None:
+        assert_none_wrong(answers)
+
+    def test_most_are_refused(self, answers: list[Answer]) -> None:
+        assert sum(answer.code == 2 for answer in answers) >= 200
+
+    def test_no_pickle_was_loaded_and_no_header_run(self, answers: list[Answer]) -> None:
+        assert not SPOOR.exists()
+        refused = [answer for answer in answers if "pickle" in answer.name or answer.name.endswith("objects")]
+        assert len(refused) > 8
+        assert {answer.code for answer in refused} == {2}
+
+    def test_nothing_commands_the_terminal(self, answers: list[Answer]) -> None:
+        for answer in answers:
+            assert "\x1b" not in answer.out + answer.err, answer.name
+
+    def test_a_dozen_end_alike_in_processes_of_their_own(self, files: Files, answers: list[Answer]) -> None:
+        refused = [case for case, answer in zip(files.cases, answers, strict=True) if answer.code == 2]
+        quick = [case for case in refused if case.arguments[0] != "analyze"]
+        with ThreadPoolExecutor(2) as pool:
+            ended = [*pool.map(alone, quick[:: len(quick) // 12 + 1])]
+        assert len(ended) in (11, 12)
+        assert_none_wrong(ended)
+        assert {answer.code for answer in ended} == {2}
+
+
+@pytest.mark.parametrize("part", ["results", "figures"])
+def test_a_run_does_not_lead_out_of_its_folder(finished: Path, tmp_path: Path, part: str) -> None:
+    run = Run(shutil.copytree(finished, tmp_path / "seed-0", ignore=shutil.ignore_patterns("figures")))
+    (tmp_path / "elsewhere").mkdir()
+    (run.folder / part).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"{part} is a link"):
+        analyze([run], ["heatmap"], image_format="svg")
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("key", ["a", '"a"', "'a'", '"\\""', '"a.b"', "a ", '"=" '])
+def test_a_key_of_many_parts_is_not_read(tmp_path: Path, key: str) -> None:
+    """tomllib would take hundreds of megabytes for it."""
+    path = tmp_path / "x.toml"
+    for text in (
+        f"{'.'.join([key] * 9_000)} = 1",
+        f"x = {{{'.'.join([key] * 9_000)} = 1}}",
+        f"[{'.'.join([key] * 9_000)}]",
+    ):
+        path.write_text(text[:60_000])
+        with pytest.raises(UserError, match="it has a key of more than 16 parts"):
+            Experiment.from_toml(path)
+
+
+def test_organisms_beyond_any_memory_are_refused_with_their_number() -> None:
+    for settings, number in (
+        (["body.depth=100", "body.width=10000"], "392,000,800,000 weights"),
+        (["body.width=5000", "particle.hidden=10"], "8,001,600,000 weights"),
+    ):
+        with pytest.raises(UserError, match=f" make {number}; at most 1,000,000,000 are trained at once"):
+            Experiment().override(settings)
+    # What is known only with the data, and of several seeds.
+    wide = Experiment().override(["body.width=3000", "body.depth=2", "training.batch_size=1"])
+    assert Training(wide, tasks.load(wide.task), [0]).organism.size == 222_000
+    with pytest.raises(UserError, match=r"for 999 seeds side by side, make 8,871,120,000 weights"):
+        Training(wide, tasks.load(wide.task), range(999))
+
+
+def alone(case: Case) -> Answer:
+    """How a case ends in a process of its own."""
+    command = [sys.executable, "-m", "srnn", *case.arguments]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    return Answer(case.name, done.returncode, done.stdout, done.stderr, "")

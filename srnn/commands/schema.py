@@ -6,8 +6,8 @@ from __future__ import annotations
 def command() -> None:
     """Print the JSON Schema of an experiment, by which an editor completes and checks presets.
 
-    What settings demand of each other is not in it; srnn run tells. An editor with Taplo (in Visual Studio Code: Even
-    Better TOML) finds it by a first line such as #:schema ./experiment.schema.json in the preset.
+    An editor with Taplo or Even Better TOML finds it by the first line of a preset: #:schema ./experiment.schema.json.
+    What settings demand of each other is not in it; srnn run tells.
 
     \b
     Examples:
