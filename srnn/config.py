@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from srnn.body import Activation, Residual
-from srnn.errors import UserError, nearest
-from srnn.particle import Encoding, Init, Target
+from srnn.errors import UserError, nearest, one_line
+from srnn.particle import Encoding, Init, Particle, Target
+from srnn.untrusted import require_file
 
 TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
@@ -22,6 +25,21 @@ Optimizer = Literal["sgd", "adagrad", "adam", "adamax", "adamw", "nadam", "radam
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# Line breaks and tabs are text; what else commands a terminal, or turns the direction of what follows, is not.
+Text = Annotated[
+    str, Field(max_length=4_000, pattern="^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]*$")
+]
+
+#: Weights, or numbers in the units of all examples, that are trained at once: each 4 GB, of which training needs a few.
+MOST_NUMBERS = 1_000_000_000
+#: Bytes of a file that describes an experiment; those of a run have below 2,000, but for long texts.
+_FILE_LIMIT = 64 * 1024
+#: Keys of more than 16 parts, for which tomllib takes memory that grows with the square of their number.
+_LONG_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}"""
+)
+#: What Windows takes for a device, whatever follows after a dot.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 class _Section(BaseModel):
@@ -36,11 +54,12 @@ class TaskConfig(_Section):
     """What the organism learns."""
 
     name: TaskName = "digits"
+    """One of the data sets, or ``arrays`` for your own."""
     size: Annotated[int, Field(ge=2, le=28)] | None = None
     """Images are resized to size × size; without one, 8 for digits and 15 for mnist and fashion_mnist."""
-    path: str | None = None
+    path: Text | None = None
     """The .npz with X and y of the task ``arrays``."""
-    factor: float = 0.03
+    factor: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.03
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
@@ -56,29 +75,42 @@ class BodyConfig(_Section):
     """The macro network."""
 
     depth: Annotated[int, Field(ge=1, le=100)] = 4
+    """Weight layers."""
     width: Annotated[int, Field(ge=1, le=10_000)] = 8
+    """Units of each hidden layer."""
     residual: Residual = "layer"
+    """``layer``: every layer whose input and output shapes agree adds its input. ``pair``: so does every second one,
+    with the input of the one before."""
     activation: Activation = "none"
+    """Applied to the output of every layer but the last."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of hidden units set to zero in training."""
 
 
 class ParticleConfig(_Section):
     """What every weight is made of."""
 
     hidden: Annotated[int, Field(ge=1, le=64)] = 4
+    """Units H of both hidden layers; a particle has P = 5H + H² + H weights."""
     encoding: Encoding = "l2"
+    """What the position of a weight is divided by: ``max`` its maximum, ``l2`` its Euclidean norm over the weights."""
     init: Init = "fan_in"
+    """Where weights are drawn from: uniform in ±1/√fan_in, or as Xavier."""
 
 
 class ReplicationConfig(_Section):
     """How the particles learn to replicate themselves."""
 
     method: Method = "sgd"
-    """``sgd``: descent on the replication loss. ``newton``: after task steps every particle is put back onto the set
-    of self-replicators. ``lifted``: the optimizer moves the effective weights, the particles follow within that set."""
+    """``none`` trains the task alone. ``sgd``: descent on the replication loss. ``newton``: after task steps every
+    particle is put back onto the set of self-replicators. ``lifted``: the optimizer moves the effective weights, and
+    the particles follow within that set."""
     target: Target = "live"
+    """Whether the weights as data are constants to the gradient (``frozen``) or not (``live``)."""
     objective: Literal["alternate", "joint"] = "alternate"
+    """Steps on replication and on the task by turns, or one step on the sum of both losses."""
     alpha: Annotated[float, Field(ge=0, le=1e9)] = 100.0
+    """Factor of the replication loss."""
     steps: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Replication steps of ``sgd`` per batch."""
     every: Count = 1
@@ -86,19 +118,26 @@ class ReplicationConfig(_Section):
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
     """Newton steps of a projection."""
     momentum: Momentum = "shared"
+    """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
     """Training accuracy of an epoch from which on replication is trained."""
     divergent: Divergent = "keep"
+    """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
 
 
 class TrainingConfig(_Section):
     """How the task is trained."""
 
     epochs: Count = 100
+    """Passes over the training data."""
     batch_size: Count = 50
+    """Examples per step; an incomplete last batch is left out."""
     optimizer: Optimizer = "sgd"
+    """What takes the steps of the task."""
     lr: Annotated[float, Field(gt=0, le=1000)] = 0.008
+    """Learning rate of the task and of replication."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of both."""
 
 
 class InteractionsConfig(_Section):
@@ -124,13 +163,15 @@ class CheckpointConfig(_Section):
     """When the whole state is saved."""
 
     every: Count = 10
+    """Epochs between checkpoints."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Of all checkpoints, the newest so many stay."""
 
 
 class ComparisonConfig(_Section):
     """Variants of the experiment that are run one after the other and compared."""
 
-    variants: dict[str, list[str]] = {}
+    variants: Annotated[dict[Text, list[Text]], Field(max_length=100)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
     dense: bool = False
     """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
@@ -144,10 +185,13 @@ class Experiment(_Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "digits"
-    about: str = ""
-    duration: str = ""
+    """Name of the run's folder."""
+    about: Text = ""
+    """What the experiment shows."""
+    duration: Text = ""
     """About how long one seed takes on two cores, in words."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """What all random numbers of a run are derived from."""
     task: TaskConfig = TaskConfig()
     body: BodyConfig = BodyConfig()
     particle: ParticleConfig = ParticleConfig()
@@ -157,8 +201,18 @@ class Experiment(_Section):
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     comparison: ComparisonConfig = ComparisonConfig()
-    versions: dict[str, str] = {}
+    versions: dict[str, Text] = {}
     """What a run was made with: recorded in its folder, of no effect."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if name.endswith(".") or name.partition(".")[0].upper() in _DEVICES:
+            raise ValueError(
+                f"name is '{name}', which Windows does not take for the name of a folder; end it in a letter or digit, "
+                "and do not name it like a device (CON, NUL, COM1)"
+            )
+        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -188,6 +242,7 @@ class Experiment(_Section):
                 f"replication.start_accuracy is {replication.start_accuracy}; the task {self.task.name} has no "
                 "accuracy: set it to 0"
             )
+        require_affordable(self.body, Particle(self.particle.hidden).size)
         self.expand()
         return self
 
@@ -235,8 +290,15 @@ class Experiment(_Section):
             UserError: The file is missing, is not TOML or does not describe an experiment.
         """
         try:
+            require_file(Path(path))
             with Path(path).open("rb") as file:
-                values = tomllib.load(file)
+                content = file.read(_FILE_LIMIT + 1)
+            if len(content) > _FILE_LIMIT:
+                raise ValueError(f"it has more than {_FILE_LIMIT:,} bytes, which no experiment needs")
+            text = content.decode()
+            if _LONG_KEY.search(text):
+                raise ValueError("it has a key of more than 16 parts, which no experiment needs")
+            values = tomllib.loads(text)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; name a preset (srnn presets) or a TOML file") from None
         except (ValueError, RecursionError) as error:
@@ -268,6 +330,37 @@ class Experiment(_Section):
                     raise UserError(_unknown(key.strip()))
             section[last] = _toml_value(text.strip())
         return Experiment.from_dict(values)
+
+
+def require_affordable(
+    body: BodyConfig, particle_size: int, inputs: int = 1, outputs: int = 1, rows: int = 1, copies: int = 1
+) -> None:
+    """Make sure that a network can be held in memory, before any of it is.
+
+    Args:
+        body: What it looks like.
+        particle_size: Weights P of each of its particles; 1 for a dense network.
+        inputs: Units of the input, as far as known.
+        outputs: Units of the output, as far as known.
+        rows: Examples that go through it at once.
+        copies: Networks side by side, one for each seed.
+
+    Raises:
+        UserError: Its weights, or the units of all examples, are more than :data:`MOST_NUMBERS`.
+    """
+    sizes = [inputs, *[body.width] * (body.depth - 1), outputs]
+    counts = {
+        "weights": copies * particle_size * sum(a * b for a, b in pairwise(sizes)),
+        "numbers in the units of all examples": copies * rows * sum(sizes[1:]),  # the inputs are there already
+    }
+    what = f"body.depth {body.depth} and body.width {body.width:,}"
+    what += f" with {particle_size:,} weights a particle" if particle_size > 1 else ""
+    what += f", for {copies:,} seeds side by side," if copies > 1 else ""
+    for kind, number in counts.items():
+        if number > MOST_NUMBERS:
+            raise UserError(
+                f"{what} make {number:,} {kind}; at most {MOST_NUMBERS:,} are trained at once: choose smaller ones"
+            )
 
 
 def _toml_value(text: str) -> Any:
@@ -309,20 +402,21 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown(key) + more
     if first["type"] == "value_error":
-        return _one_line(str(first["ctx"]["error"])) + more
+        return one_line(str(first["ctx"]["error"])) + more
     value, allowed = first["input"], _allowed(first["loc"])
     hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
     return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    return Experiment.model_json_schema()
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of an experiment: every setting with its description, bounds and default."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
 
 
 def _allowed(location: tuple[int | str, ...]) -> str:
     """What the setting at this place may be, in words, read off the JSON schema."""
-    schema = _schema()
+    schema = json_schema()
     node = schema
     for part in location:
         node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
@@ -343,7 +437,9 @@ def _allowed(location: tuple[int | str, ...]) -> str:
     ):
         if word in node:
             bounds.append(phrase.format(f"{node[word]:g}" if isinstance(node[word], float) else f"{node[word]:,}"))
-    if "pattern" in node:
+    if node.get("pattern", "").endswith("]*$"):
+        bounds.append(f"of up to {node['maxLength']:,} characters, none of them to control a terminal")
+    elif "pattern" in node:
         bounds.append("of up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit")
     return " ".join([kind, *bounds])
 
@@ -358,12 +454,6 @@ def _printed(value: Any) -> str:
 
 def shorten(text: str, length: int = 60) -> str:
     """What the user gave, as it can stand in an error of one line."""
-    text = _one_line(text)
+    # Cut first: a text of megabytes need not be looked through.
+    text = one_line(text[: 2 * length])
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks and without what would command a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

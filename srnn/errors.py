@@ -9,8 +9,12 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Bad input: the message is one line that names the value, what is allowed and what to do.
 
-    The command line prints it to stderr and exits with code 2; from Python it is raised as it is.
+    The command line prints it to stderr and exits with code 2; from Python it is raised as it is. Whatever a message
+    quotes, be it the name of a file, is made printable: it cannot command a terminal.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class NotApplicableError(UserError):
@@ -21,3 +25,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean X?"`` for the known name closest to ``name``, or nothing if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and without what would command a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

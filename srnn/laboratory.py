@@ -27,6 +27,7 @@ from srnn.files import write_whole
 from srnn.plots.style import save
 from srnn.runs import Run, by_experiment
 from srnn.tasks import Task
+from srnn.untrusted import own_folder
 
 Frames = dict[str, pd.DataFrame]
 
@@ -165,8 +166,7 @@ def analyze(
     experiment = runs[0].experiment
     watch("data")
     task = tasks.load(experiment.task, data_dir)
-    folder = (runs[0].folder if len(runs) == 1 else runs[0].folder.parent) / "figures"
-    folder.mkdir(exist_ok=True)
+    folder = own_folder((runs[0].folder if len(runs) == 1 else runs[0].folder.parent) / "figures")
     figures, left_out = [], []
     for name in questions:
         try:
@@ -240,9 +240,7 @@ def compare(groups: Mapping[str, Sequence[Run]], folder: Path, image_format: str
 
 def result_path(run: Run, file: str) -> Path:
     """Where an answer is written: in the run's ``results/``, which is made if need be."""
-    folder = run.folder / "results"
-    folder.mkdir(exist_ok=True)
-    return folder / file
+    return own_folder(run.folder / "results") / file
 
 
 def draw(drawing: str, frame: pd.DataFrame, title: str, **options: bool) -> Figure:

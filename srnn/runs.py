@@ -26,14 +26,13 @@ import tomli_w
 import torch
 from torch import Tensor
 
+from srnn import records, tasks
 from srnn.config import Experiment
 from srnn.errors import NotApplicableError, UserError
 from srnn.files import is_file, replacing, write_whole
-from srnn.fixpoints import FixpointType
 from srnn.organism import Organism
-from srnn.training import build_organism
-
-_HEADER = "Epoch,Batch,Metric,Score\n"
+from srnn.particle import Particle
+from srnn.training import build_organism, particle_count
 
 
 def require_new(folder: Path) -> None:
@@ -64,7 +63,7 @@ class RunWriter:
     def __init__(self, folder: Path, experiment: Experiment) -> None:
         self.folder = folder
         self.keep = experiment.checkpoint.keep
-        self._metrics = [_HEADER]
+        self._metrics = [records.HEADER]
         require_new(folder)
         try:
             folder.mkdir(parents=True)
@@ -138,17 +137,9 @@ class Run:
             UserError: Nothing is measured yet, or the file is damaged.
         """
         path = self.folder / "metrics.csv"
-        types = {"Epoch": "int64", "Batch": "int64", "Metric": "str", "Score": "float64"}
-        try:
-            # As text first: read_csv's own way from text to float may be wrong in the last bit.
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)[list(types)].astype(types)
-            if missing := {kind.label for kind in FixpointType} - {*frame["Metric"]}:
-                raise ValueError(f"it has no row for {', '.join(sorted(missing))}")
-            return frame
-        except FileNotFoundError:
-            raise UserError(f"{path} is missing: this run was stopped before it measured anything") from None
-        except (KeyError, ValueError) as error:
-            raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        if not is_file(path):
+            raise UserError(f"{path} is missing: this run was stopped before it measured anything")
+        return records.read_metrics(path)
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -164,7 +155,8 @@ class Run:
     def logged_epochs(self) -> list[int]:
         """Epochs whose weights the trajectory holds, in order."""
         paths = (self.folder / "trajectory").glob("epoch-*.parquet")
-        return sorted(int(path.stem.removeprefix("epoch-")) for path in paths)
+        epochs = (path.stem.removeprefix("epoch-") for path in paths)
+        return sorted(int(epoch) for epoch in epochs if epoch.isdecimal())
 
     def organism(self, epoch: int | None = None) -> Organism:
         """The organism as the newest checkpoint has it, or as it was after a logged epoch.
@@ -179,7 +171,9 @@ class Run:
                 known = ", ".join(map(str, self.logged_epochs))
                 raise UserError(f"epoch is {epoch}; the trajectory of {self.folder} has {known}")
             path = self.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
-            weights = _read_trajectory(path).drop(columns=["Epoch", "Weight"]).to_numpy().T
+            weights = (
+                records.read_trajectory(path, *organism.weights.shape).drop(columns=["Epoch", "Weight"]).to_numpy().T
+            )
             if weights.shape != organism.weights.shape:
                 raise NotApplicableError(
                     f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles"
@@ -191,20 +185,41 @@ class Run:
         if not self.checkpoints:
             raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
         path = self.checkpoints[-1]
-        try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                state = json.loads((file.metadata() or {})["state"])
-                organism = build_organism(self.experiment, int(state["inputs"]), int(state["outputs"]))
-                weights = file.get_tensor("weights")
-        except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
-        if weights.shape != organism.weights.shape:
-            raise UserError(
-                f"{path}: its weights have shape {tuple(weights.shape)}; config.toml asks for "
-                f"{tuple(organism.weights.shape)}: the two do not belong together"
-            )
-        organism.weights.data = weights
+        with records.open_checkpoint(path) as (tensors, state):
+            inputs, outputs = records.count(state, "inputs"), records.count(state, "outputs")
+            known = tasks.shape(self.experiment.task)
+            if known is not None and known[:2] != (inputs, outputs):
+                raise UserError(
+                    f"{path} is of {inputs} inputs and {outputs} outputs; the task {self.experiment.task.name} of "
+                    f"config.toml has {known[0]} and {known[1]}: the two do not belong together"
+                )
+            held = tensors.get_slice("weights")
+            # Compared before an organism of that many is made: the file holds as much as its header says.
+            shape, wanted = tuple(held.get_shape()), (self._size, particle_count(self.experiment, inputs, outputs))
+            if shape != wanted:
+                raise UserError(
+                    f"{path}: its weights have shape {shape}; config.toml asks for {wanted}: the two do not belong "
+                    "together"
+                )
+            if held.get_dtype() != "F32":
+                raise ValueError(f"its weights are {held.get_dtype()}, not F32")
+            organism = build_organism(self.experiment, inputs, outputs)
+            organism.weights.data = tensors.get_tensor("weights")
         return organism
+
+    @property
+    def _size(self) -> int:
+        """Weights P of a particle."""
+        return Particle(self.experiment.particle.hidden).size
+
+    def _particles(self) -> int:
+        """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""
+        if self.checkpoints:
+            with records.open_checkpoint(self.checkpoints[-1]) as (tensors, _):
+                return int(tensors.get_slice("weights").get_shape()[-1])
+        if (shape := tasks.shape(self.experiment.task)) is None:
+            raise UserError(f"{self.folder / 'checkpoints'} is empty, and the data of the task cannot be read")
+        return particle_count(self.experiment, *shape[:2])
 
     def trajectory(self) -> pd.DataFrame:
         """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32).
@@ -213,22 +228,17 @@ class Run:
             UserError: Nothing is logged yet, or a file is damaged.
         """
         folder = self.folder / "trajectory"
-        frames = [_read_trajectory(path) for path in sorted(folder.glob("epoch-*.parquet"))]
-        if not frames:
+        paths = sorted(folder.glob("epoch-*.parquet"))
+        if not paths:
             raise UserError(f"{folder} is empty: this run was stopped before it logged anything")
-        return pd.concat(frames, ignore_index=True)
-
-
-def _read_trajectory(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        particles = self._particles()
+        return pd.concat([records.read_trajectory(path, self._size, particles) for path in paths], ignore_index=True)
 
 
 def figures(folder: Path) -> list[Path]:
     """The figures of a run, or of the seeds in a folder, by name."""
-    return sorted((folder / "figures").glob("[!.]*"))
+    # Their names are printed: a stranger's could command the terminal.
+    return sorted(path for path in (folder / "figures").glob("[!.]*") if path.name.isprintable())
 
 
 def open_runs(folders: Iterable[str | Path]) -> list[Run]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from srnn import chemistry, kernels, replication
 from srnn.body import MLP, Dropout
-from srnn.config import Experiment, TrainingConfig
+from srnn.config import Experiment, TrainingConfig, require_affordable
 from srnn.errors import UserError
 from srnn.fixpoints import TOLERANCE, FixpointType, census, classify
 from srnn.organism import Organism, stack
@@ -113,7 +113,8 @@ class Training:
         batch: Batches trained so far.
 
     Raises:
-        UserError: The batch is larger than the training data, or replication waits for the accuracy of a regression.
+        UserError: The batch is larger than the training data, replication waits for the accuracy of a regression, or
+            the organisms would not fit into memory.
     """
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
@@ -127,6 +128,10 @@ class Training:
                 f"replication.start_accuracy is {experiment.replication.start_accuracy}; a regression has no accuracy: "
                 "set it to 0"
             )
+        # Evaluation takes all test data at once.
+        rows = max(experiment.training.batch_size, len(task.test_x))
+        size = Particle(experiment.particle.hidden).size
+        require_affordable(experiment.body, size, task.inputs, task.outputs, rows, len(seeds))
         self.experiment = experiment
         self.task = task
         self.streams = [generators(seed) for seed in seeds]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from srnn.analysis.summary import mean_and_interval
 from srnn.arithmetic import fast_arithmetic
 from srnn.body import MLP, Dropout
-from srnn.config import Experiment
+from srnn.config import Experiment, require_affordable
 from srnn.errors import UserError
 from srnn.particle import Particle
 from srnn.runs import Run
@@ -151,7 +151,7 @@ def train_dense(
         measured after every logged epoch, and before the first.
 
     Raises:
-        UserError: The batch is larger than the training data.
+        UserError: The batch is larger than the training data, or the networks would not fit into memory.
 
     Example:
         >>> experiment = srnn.load_preset("digits")  # doctest: +SKIP
@@ -165,6 +165,8 @@ def train_dense(
             "set it to at most that"
         )
     if bodies is None:
+        body = experiment.body.model_copy(update={"width": width or experiment.body.width})
+        require_affordable(body, 1, task.inputs, task.outputs, max(size, len(task.test_x)), len(seeds))
         bodies = dense_bodies(experiment, task.inputs, task.outputs, seeds, width)
     bodies = bodies.to(task.train_x.device)
     with fast_arithmetic(sum(weight.numel() for weight in bodies.weights) * size):

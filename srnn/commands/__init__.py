@@ -11,8 +11,8 @@ import sys
 
 import typer
 
-from srnn.commands import analyze, bench, figures, minimal, presets, run, show
-from srnn.errors import UserError
+from srnn.commands import analyze, bench, figures, minimal, presets, run, schema, show
+from srnn.errors import UserError, one_line
 
 app = typer.Typer(
     name="srnn",
@@ -29,6 +29,7 @@ app.command("analyze")(analyze.command)
 app.command("minimal")(minimal.command)
 app.command("figures")(figures.command)
 app.command("presets")(presets.command)
+app.command("schema")(schema.command)
 app.command("bench")(bench.command)
 
 #: The exit code of what ended with Ctrl-C.
@@ -57,7 +58,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # A full disk, a folder that may not be written, a file where a folder should be.
-        print(f"srnn: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        print(one_line(f"srnn: {error.filename or 'a file'}: {error.strerror or error}"), file=sys.stderr)
         sys.exit(3)
     except Exception as error:
         # A wrong option or argument, as typer tells it; anything else is a fault of ours and keeps its traceback.
@@ -66,5 +67,5 @@ def main() -> None:
         if not error.format_message():
             sys.exit(2)  # plain srnn: the help is printed already
         message = f"{error.format_message()} (srnn --help and srnn COMMAND --help list what there is)"
-    print(f"srnn: {' '.join(message.split())}", file=sys.stderr)
+    print(f"srnn: {one_line(message)}", file=sys.stderr)
     sys.exit(2)

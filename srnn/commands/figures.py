@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -40,12 +41,14 @@ def command(
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = progress.add_task("", total=None)
-    with Live(progress, console=Console(stderr=True), transient=True) as live:
+    console = Console(stderr=True)
+    with Live(progress, console=console, transient=True) if console.is_terminal else nullcontext() as live:
 
         def watch(done: int, total: int, running: dict[str, str]) -> None:
-            progress.update(bar, completed=done, total=total)
-            lines = "\n".join(f"{name}: {state}" if state else name for name, state in running.items())
-            live.update(Group(progress, Text(lines)))
+            if live is not None:
+                progress.update(bar, completed=done, total=total)
+                lines = "\n".join(f"{name}: {state}" if state else name for name, state in running.items())
+                live.update(Group(progress, Text(lines)))
 
         made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
     for name in made:

@@ -13,6 +13,7 @@ def command() -> None:
     """
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from srnn import tasks
@@ -28,5 +29,5 @@ def command() -> None:
         preset = load_preset(name)
         shape = tasks.shape(preset.task)
         particles = "?" if shape is None else f"{particle_count(preset, shape[0], shape[1]):,}"
-        table.add_row(name, preset.about, particles, preset.duration)
+        table.add_row(escape(name), escape(preset.about), particles, escape(preset.duration))
     Console(highlight=False).print(table)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from srnn.errors import UserError, nearest
 from srnn.tasks import arrays, images, synthetic
 from srnn.tasks.task import Kind, Metric, Task, training_rows
+from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
     from srnn.config import TaskConfig
@@ -84,7 +85,7 @@ def complete(config: TaskConfig) -> TaskConfig:
     if config.name in images.DEFAULT_SIZE:
         return config.model_copy(update={"size": images.side(config)})
     if config.path is not None:
-        return config.model_copy(update={"path": str(Path(config.path).expanduser().resolve())})
+        return config.model_copy(update={"path": str(expanded(config.path).resolve())})
     return config
 
 

@@ -19,8 +19,10 @@ import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from srnn.config import shorten
 from srnn.errors import UserError
 from srnn.tasks.task import Task, split_80_20, training_rows
+from srnn.untrusted import expanded, require_file, require_plausible
 
 if TYPE_CHECKING:
     from srnn.config import TaskConfig
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _LIMIT = 4 * 1024**3
 #: NumPy refuses headers of more than 10,000 bytes, but only once it has read them.
 _HEADER_LIMIT = 16 * 1024
+#: NumPy reads 256 KB at a time; the table of contents of two arrays takes less than that, too.
+_TABLE_LIMIT = 1024**2
 _FEWEST_ROWS = 10
 
 
@@ -67,7 +71,17 @@ def shape(config: TaskConfig) -> tuple[int, int, int]:
 def _path(config: TaskConfig) -> Path:
     if config.path is None:
         raise UserError("task.path is not set; the task arrays needs the path of an .npz file with X and y")
-    return Path(config.path).expanduser()
+    return expanded(config.path)
+
+
+class _Archive(io.FileIO):
+    """A file of which no single read is large: zipfile would read a whole table of contents, of any size, at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(_TABLE_LIMIT + 1 if size is None or not 0 <= size <= _TABLE_LIMIT else size)
+        if len(content) > _TABLE_LIMIT:
+            raise zipfile.BadZipFile(f"its table of contents takes more than {_TABLE_LIMIT:,} bytes")
+        return content
 
 
 def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -76,16 +90,19 @@ def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     Raises:
         UserError: There is no such array, or it is one that is not read: objects, text, too large, damaged.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; the task arrays needs an .npz file with X and y")
     with _explained(path, key):
-        with zipfile.ZipFile(path) as archive:
+        require_file(path)
+        with _Archive(path) as file, zipfile.ZipFile(file) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
             if key not in keys:
-                raise UserError(f"{path}: no array {key}; it holds {', '.join(map(repr, keys)) or 'no arrays'}")
-            with archive.open(f"{key}.npy") as member:
-                start = io.BytesIO(member.read(_HEADER_LIMIT))
-            held = archive.getinfo(f"{key}.npy").file_size
+                known = ", ".join(repr(name) for name in keys[:10]) or "no arrays"
+                raise UserError(f"{path}: no array {key}; it holds {shorten(known, 200)}")
+            member = archive.getinfo(f"{key}.npy")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The others are unpacked without a bound, and NumPy writes neither.
+                raise UserError(f"{path}: {key} is compressed in a way that is not read; save it with numpy.savez")
+            with archive.open(member) as content:
+                start = io.BytesIO(content.read(_HEADER_LIMIT))
         version = npy.read_magic(start)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         found, _, dtype = read_header(start)
@@ -96,18 +113,20 @@ def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         min(found, default=0) < 0 or promised > _LIMIT
     ):  # the number itself may have thousands of digits: it is not printed
         raise UserError(f"{path}: the shape of {key} is not one of 0 to {_LIMIT:,} bytes, the most that is read")
-    if held - start.tell() != promised:
+    held = member.file_size - start.tell()
+    if held != promised:
         raise UserError(
-            f"{path}: the array {key} is damaged: its shape promises {promised:,} bytes, "
-            f"the file holds {held - start.tell():,}"
+            f"{path}: the array {key} is damaged: its shape promises {promised:,} bytes, the file holds {held:,}"
         )
+    # Whatever its type, it becomes floats of 4 bytes, or classes of 8.
+    require_plausible(path, key, member.compress_size, max(promised, 4 * math.prod(found)))
     return found, dtype
 
 
 def _read(path: Path, key: str) -> NDArray[Any]:
     """One array, once its header has been found to promise nothing absurd."""
     _header(path, key)
-    with _explained(path, key), np.load(path, allow_pickle=False) as archive:
+    with _explained(path, key), _Archive(path) as file, np.load(file, allow_pickle=False) as archive:
         # The member's full name: a member "X" beside "X.npy" would be another one, of which nothing is known.
         array: NDArray[Any] = archive[f"{key}.npy"]
         return array
@@ -122,6 +141,8 @@ def _explained(path: Path, key: str) -> Iterator[None]:
         raise
     except zipfile.BadZipFile as error:
         raise UserError(f"{path}: not an .npz file, or a damaged one: {_line(error)}") from error
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the task arrays needs an .npz file with X and y") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or _line(error)}") from error
     except Exception as error:
@@ -165,5 +186,5 @@ def _classes(path: Path, y: NDArray[Any]) -> int:
 
 
 def _line(error: Exception) -> str:
-    """The message of a foreign error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The message of a foreign error, which may quote what the file holds."""
+    return shorten(str(error), 200) or type(error).__name__

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from srnn.errors import UserError
 from srnn.files import write_whole
+from srnn.untrusted import require_file, require_plausible
 
 #: No file is believed that promises more bytes than this: MNIST has 47 million.
 _LIMIT = 2 * 1024**3
@@ -36,13 +37,14 @@ def read(path: Path, dimensions: int) -> NDArray[np.uint8]:
             than it holds. Nothing is allocated on the word of the header alone.
     """
     try:
+        size = require_file(path)
         with path.open("rb") as file:
             zipped = file.read(2) == _GZIP_MAGIC
             file.seek(0)
             if zipped:
                 with gzip.GzipFile(fileobj=file) as unzipped:
-                    return _parse(unzipped, dimensions, path)
-            return _parse(file, dimensions, path)
+                    return _parse(unzipped, dimensions, path, size)
+            return _parse(file, dimensions, path, size)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: corrupt gzip: {error}") from error
     except OSError as error:
@@ -60,7 +62,7 @@ def write(path: Path, array: NDArray[np.uint8]) -> None:
     write_whole(path, gzip.compress(header + array.tobytes(), compresslevel=6, mtime=0))
 
 
-def _parse(file: IO[bytes] | gzip.GzipFile, dimensions: int, path: Path) -> NDArray[np.uint8]:
+def _parse(file: IO[bytes] | gzip.GzipFile, dimensions: int, path: Path, size: int) -> NDArray[np.uint8]:
     wanted = bytes((0, 0, _UBYTE, dimensions))
     length = len(wanted) + 4 * dimensions
     header = file.read(length)
@@ -77,6 +79,8 @@ def _parse(file: IO[bytes] | gzip.GzipFile, dimensions: int, path: Path) -> NDAr
         raise UserError(f"{path}: empty: its dimensions are {' × '.join(map(str, shape))}")
     if promised > _LIMIT:
         raise UserError(f"{path}: the header promises {promised:,} bytes; more than {_LIMIT:,} are not read")
+    if isinstance(file, gzip.GzipFile):
+        require_plausible(path, "the array", size, promised)
     data = _read_at_most(file, promised + 1)
     if len(data) < promised:
         raise UserError(f"{path}: truncated: the header promises {promised:,} bytes, the file holds {len(data):,}")

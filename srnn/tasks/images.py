@@ -23,8 +23,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from srnn.errors import UserError
+from srnn.files import is_file
 from srnn.tasks import idx
 from srnn.tasks.task import Task, split_80_20
+from srnn.untrusted import expanded, is_folder, require_file, require_plausible
 
 if TYPE_CHECKING:
     from srnn.config import TaskConfig
@@ -115,12 +117,15 @@ def _read_pair(folder: Path, files: tuple[str, str], size: int) -> tuple[Tensor,
         raise UserError(f"{labels_path}: holds {len(labels):,} labels for {len(images):,} images in {images_path.name}")
     if labels.max() >= CLASSES:
         raise UserError(f"{labels_path}: holds the label {labels.max()}; allowed: 0 to {CLASSES - 1}")
+    # Pictures of a single pixel would grow by size².
+    floats = 4 * len(images) * size**2
+    require_plausible(images_path, f"the pictures at {size} × {size}", require_file(images_path), floats)
     return resize(images, size, white=255), torch.from_numpy(labels).long()
 
 
 def _find(folder: Path, file: str) -> Path | None:
     """The file, plain or gzipped, if it is there."""
-    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+    return next((path for path in (folder / file, folder / f"{file}.gz") if is_file(path)), None)
 
 
 def _named_folder(name: str, folder: Path, option: str) -> Path:
@@ -129,10 +134,10 @@ def _named_folder(name: str, folder: Path, option: str) -> Path:
     Raises:
         UserError: A file is missing, or the folder is by its name that of the other data set.
     """
-    folder = folder.expanduser()
-    if (folder / name).is_dir():
+    folder = expanded(folder)
+    if is_folder(folder / name):
         folder = folder / name
-    elif folder.resolve().name in _OPENML.keys() - {name}:
+    elif is_folder(folder) and folder.resolve().name in _OPENML.keys() - {name}:
         # Both data sets name their files alike: nothing else would tell that these are the wrong pictures.
         raise UserError(f"{option}: {folder} is by its name not {name}; name the folder of {name} or its parent")
     missing = [file for file in _FILES if _find(folder, file) is None]
