@@ -556,7 +556,7 @@ class TestOverride:
             for part in key.split("."):
                 value = getattr(value, part)
             assert not isinstance(value, BaseModel)
-            written = tomli_w.dumps({"value": value}).partition("=")[2].strip() if key != "versions" else "{}"
+            written = tomli_w.dumps({"value": value}).partition("=")[2].strip() if not isinstance(value, dict) else "{}"
             assert experiment.override([f"{key}={written}"]) == experiment
 
 
