@@ -136,8 +136,8 @@ def test_the_rate_of_growth_is_that_between_rounding_and_one() -> None:
 
 
 class TestNoisyReturn:
-    def test_without_noise_it_is_there_already(self) -> None:
-        frame = organism_noisy_return(organism(made(1.0), made(2.0), made(1.0)), clones=2, levels=[0.0])
+    def test_without_noise_there_are_no_lengths_of_it(self) -> None:
+        frame = organism_noisy_return(organism(made(1.0), made(2.0), made(1 + D)), clones=2, levels=[0.0])
         assert frame["Weight"].tolist() == ["L0_C0_W0"] * 2 + ["L0_C0_W2"] * 2
         assert frame["Clone"].tolist() == [0, 1, 0, 1]
         assert frame["Type"].tolist() == ["identity"] * 4
