@@ -17,7 +17,9 @@ from srnn.analysis import (
     connectivity,
     dropout,
     heatmap,
+    pruning,
     robustness,
+    stability,
     thinning,
     trajectories,
     transfer,
@@ -65,6 +67,15 @@ def _baselines(run: Run, task: Task) -> Frames:
     return {"baselines": curves, "baselines_final": baselines.final_scores(curves), "baselines_sizes": shapes}
 
 
+def _stability(run: Run, task: Task) -> Frames:
+    return {
+        "self_application": stability.self_application(run),
+        "multipliers": stability.multipliers(run),
+        "noisy_return": stability.noisy_return(run),
+        "census_by_tolerance": stability.census_by_tolerance(run),
+    }
+
+
 QUESTIONS = {
     "connectivity": Question(
         "Which particles of which type connect which units?",
@@ -81,6 +92,11 @@ QUESTIONS = {
         "What is lost when all particles of a type are dropped?",
         lambda run, task: {"dropout": dropout.run_dropout(run, task)},
         {"dropout": ("dropout", "dropout.dropout")},
+    ),
+    "pruning": Question(
+        "How many particles can be dropped, and in which order?",
+        lambda run, task: {"pruning": pruning.run_pruning(run, task)},
+        {"pruning": ("pruning", "pruning.pruning")},
     ),
     "transfer": Question(
         "Is the organism a plain dense network, and what are its particles worth?",
@@ -107,6 +123,14 @@ QUESTIONS = {
         "How much noise does a self-replicator survive?",
         lambda run, task: {"robustness": robustness.robustness(run)},
         {"robustness": ("robustness", "robustness.robustness")},
+    ),
+    "stability": Question(
+        "Are self-replicators stable, and do noisy ones return?",
+        _stability,
+        {
+            name: (name, f"stability.{name}")
+            for name in ("self_application", "multipliers", "noisy_return", "census_by_tolerance")
+        },
     ),
     "heatmap": Question(
         "Where on the image do self-replicators and effective weights sit?",

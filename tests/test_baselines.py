@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import typer
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from srnn import MLP, Experiment, UserError, tasks
+from srnn import MLP, Experiment, UserError, load_preset, run, tasks
 from srnn.analysis import baselines
 from srnn.analysis.baselines import (
     NETWORKS,
     dense_bodies,
     dense_body,
+    drift,
     final_scores,
+    newborn_bodies,
     sizes,
     smallest_body,
     train_baselines,
@@ -152,6 +155,39 @@ class TestTrainDense:
     def test_a_batch_too_large(self) -> None:
         with pytest.raises(UserError, match="batch_size is 24"):
             train_dense(small("training.batch_size=24"), small_task(), [0])
+
+
+class TestNewbornBodies:
+    @pytest.mark.parametrize("seeds", [[7], [7, 8]])
+    def test_they_answer_as_the_newborn_organisms_do(self, seeds: list[int]) -> None:
+        task, experiment = small_task(), small()
+        bodies = newborn_bodies(experiment, task, seeds)
+        assert [*bodies.weights[0].shape] == [len(seeds), 5, 4]
+        for place, seed in enumerate(seeds):
+            report = next(Training(experiment, task, [seed]).run())
+            scored = float(task.score(dense_body(bodies, place)(task.test_x), task.test_y).mean())
+            assert scored == report.scores[0]["test_accuracy"]
+
+    def test_lifted_organisms_stay_with_them_and_those_of_sgd_do_not(self, tmp_path: Path) -> None:
+        seeds, apart = [3, 4], {}
+        for method in ("lifted", "sgd"):
+            changes = ["training.epochs=3", "body.width=3", "body.depth=3", f"replication.method={method}"]
+            experiment = load_preset("digits").override([*changes, f"name={method}"])
+            runs = run(experiment, tmp_path, seeds=seeds)
+            task = tasks.load(experiment.task)
+            bodies = newborn_bodies(experiment, task, seeds)
+            curves = train_dense(experiment, task, seeds, bodies=bodies)
+            frame = drift(runs, bodies, task)
+            assert frame["Seed"].tolist() == seeds
+            last = curves[curves["Metric"] == "test_accuracy"].groupby("Seed")["Score"].last()
+            assert frame["Dense"].tolist() == pytest.approx(last.tolist())
+            ended = [one.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1] for one in runs]
+            assert frame["Organism"].tolist() == pytest.approx(ended)
+            assert frame["Difference"].tolist() == pytest.approx((frame["Organism"] - frame["Dense"]).tolist())
+            apart[method] = frame["Drift"].max()
+            bodies.weights[0].data[0, 0, 0] += 0.5
+            assert drift(runs, bodies, task)["Drift"][0] > 0.4
+        assert apart["lifted"] < 1e-4 < 1e-2 < apart["sgd"]
 
 
 class TestSizes:

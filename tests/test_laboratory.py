@@ -20,9 +20,11 @@ RESULTS = {
     "connectivity": {"connectivity"},
     "thinning": {"thinning"},
     "dropout": {"dropout"},
+    "pruning": {"pruning"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},
+    "stability": {"self_application", "multipliers", "noisy_return", "census_by_tolerance"},
     "heatmap": {"heatmap"},
     "baselines": {"baselines", "baselines_final", "baselines_sizes"},
 }
@@ -97,9 +99,10 @@ def test_figures_of_a_single_run_are_in_its_folder(runs: list[Run]) -> None:
 def test_what_does_not_apply_is_left_out_and_the_rest_is_answered(tmp_path: Path) -> None:
     """A regression has no image; a newborn organism has no self-replicators."""
     short_addition = srnn.load_preset("addition").override(["training.epochs=1", "replication.method=none"])
-    figures, left_out = laboratory.analyze(srnn.run(short_addition, tmp_path), ["heatmap", "robustness", "dropout"])
+    asked = ["heatmap", "robustness", "stability", "dropout"]
+    figures, left_out = laboratory.analyze(srnn.run(short_addition, tmp_path), asked)
     assert [path.stem for path in figures] == ["dropout"]
-    assert [reason.partition(":")[0] for reason in left_out] == ["heatmap", "robustness"]
+    assert [reason.partition(":")[0] for reason in left_out] == ["heatmap", "robustness", "stability"]
 
 
 def test_a_sampled_trajectory_leaves_out_thinning_alone(tmp_path: Path) -> None:

@@ -114,6 +114,54 @@ def dense_bodies(
     return stacked
 
 
+def newborn_bodies(experiment: Experiment, task: Task, seeds: Sequence[int]) -> MLP:
+    """The experiment's body for every seed, filled with what the particles of its newborn organism are worth.
+
+    Trained with :func:`train_dense` they are what a ``lifted`` organism is but for rounding: the same numbers from the
+    same start, on the same batches, by the same optimizer.
+
+    Args:
+        experiment: Whose organisms; its own seed is not used.
+        task: The data, on the device where training happens.
+        seeds: One organism, and one body, for each.
+
+    Example:
+        >>> bodies = newborn_bodies(run.experiment, task, [run.experiment.seed])  # doctest: +SKIP
+        >>> curves = train_dense(run.experiment, task, [run.experiment.seed], bodies=bodies)  # doctest: +SKIP
+        >>> drift([run], bodies, task)  # doctest: +SKIP
+    """
+    bodies = dense_bodies(experiment, task.inputs, task.outputs, seeds)
+    worth = Training(experiment, task, seeds).organism.effective_weights()
+    for weights, own in zip(bodies.weights, worth, strict=True):
+        # Of a single seed the organism has no leading dimension.
+        weights.data = own.detach().clone().view(weights.shape)
+    return bodies
+
+
+def drift(runs: Sequence[Run], bodies: MLP, task: Task) -> pd.DataFrame:
+    """How far organisms have come away from dense bodies that began where they did.
+
+    Args:
+        runs: The trained organisms.
+        bodies: A trained body for each run, in their order, as :func:`newborn_bodies` gives them.
+        task: Their task.
+
+    Returns:
+        A row for each run: Seed (int), Drift (float: the largest difference of an effective weight and the dense weight
+        in its place), Organism, Dense, Difference (float: the metric on test data, and Organism − Dense).
+    """
+    scores = _test_scores(bodies, task).tolist()
+    rows = []
+    for place, run in enumerate(runs):
+        organism = run.organism()
+        pairs = zip(organism.effective_weights(), bodies.weights, strict=True)
+        apart = max(float((own.detach() - weights.detach()[place]).abs().max()) for own, weights in pairs)
+        with torch.no_grad():
+            own = float(task.score(organism.eval()(task.test_x), task.test_y).mean())
+        rows.append((run.experiment.seed, apart, own, scores[place], own - scores[place]))
+    return pd.DataFrame(rows, columns=["Seed", "Drift", "Organism", "Dense", "Difference"])
+
+
 def dense_body(bodies: MLP, seed: int) -> MLP:
     """The single body at that place of a stack, as a copy.
 

@@ -60,17 +60,10 @@ def organism_robustness(
         the identity test before), End (``zero``, ``divergent``, or ``cap``: neither within ``cap`` steps).
 
     Raises:
-        UserError: The organism has no self-replicator.
+        NotApplicableError: The organism has no self-replicator.
     """
     weights = organism.weights.detach()
-    replicators = torch.nonzero(classify(weights, organism.particle) == FixpointType.IDENTITY).flatten()
-    if not len(replicators):
-        raise NotApplicableError(
-            f"none of the {organism.size:,} particles is a self-replicator, so none can be cloned; "
-            "train replication longer or with a larger replication.alpha"
-        )
-    if len(replicators) > at_most:
-        replicators = replicators[torch.linspace(0, len(replicators) - 1, at_most).round().long()]
+    replicators = self_replicators(organism, at_most)
     source = replicators.repeat_interleave(clones)
     frames = []
     for level in levels:
@@ -89,6 +82,24 @@ def organism_robustness(
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def self_replicators(organism: Organism, at_most: int) -> Tensor:
+    """Places of the particles of type ``identity``, int64 ``(n,)``; of more than ``at_most`` as many, evenly.
+
+    Raises:
+        NotApplicableError: There is none.
+    """
+    types = classify(organism.weights.detach(), organism.particle)
+    replicators = torch.nonzero(types == FixpointType.IDENTITY).flatten()
+    if not len(replicators):
+        raise NotApplicableError(
+            f"none of the {organism.size:,} particles is a self-replicator; "
+            "train replication longer or with a larger replication.alpha"
+        )
+    if len(replicators) > at_most:
+        replicators = replicators[torch.linspace(0, len(replicators) - 1, at_most).round().long()]
+    return replicators
 
 
 def until_zero_or_divergent(

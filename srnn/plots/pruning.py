@@ -1,0 +1,77 @@
+"""What the organism loses as more and more of its particles are dropped."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from srnn.analysis.pruning import RANDOM, REPLICATORS, SMALLEST
+from srnn.analysis.series import mean_and_band, seeds
+from srnn.errors import UserError
+from srnn.fixpoints import FixpointType
+from srnn.plots.methods import by_method
+from srnn.plots.style import GREEN, ORANGE, TYPE_COLOURS, in_house_style, new_figure
+
+#: Told apart by colour and, in greyscale and where two lines are one, by dashes and markers.
+_LOOKS: Final[dict[str, dict[str, Any]]] = {
+    SMALLEST: {"color": GREEN, "marker": "s", "linestyle": "-"},
+    REPLICATORS: {
+        "color": TYPE_COLOURS[FixpointType.IDENTITY],
+        "marker": "o",
+        "markerfacecolor": "white",
+        "markeredgewidth": 0.7,
+        "linestyle": (0, (2, 1)),
+    },
+    RANDOM: {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
+}
+
+
+@in_house_style
+def pruning(curves: pd.DataFrame, title: str = "") -> Figure:
+    """Draw the metric on test data over the share of particles dropped, a line for each order, a panel for each method.
+
+    Of several seeds the mean is drawn, with its 95 % t-interval; of a single one the area is the range of 95 % of the
+    random orders. NaN is not drawn.
+
+    Args:
+        curves: As :func:`srnn.analysis.pruning.run_pruning` gives them; of several seeds and methods one after the
+            other, with a column Method.
+        title: Above the figure.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
+    if curves.empty:
+        raise UserError("no particles were dropped, so there is nothing to draw")
+    methods = by_method(curves)
+    count, metric = seeds(curves), curves["Metric"].iloc[0]
+    figure = new_figure(title, height=2.3 if len(methods) == 1 else 0.7 + 1.25 * len(methods))
+    panels: list[Axes] = list(figure.subplots(len(methods), sharex=True, sharey=True, squeeze=False)[:, 0])
+    for axes, (name, own) in zip(panels, methods.items(), strict=True):
+        for order, look in _LOOKS.items():
+            mean, low, high = _over_seeds(own[own["Order"] == order])
+            axes.fill_between(mean.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
+            axes.plot(mean.index, mean, label=order, clip_on=False, **look)
+        if metric == "accuracy":
+            axes.set_ylim(0, 1)
+        if name:
+            axes.text(0.02, 0.06, name, transform=axes.transAxes)
+        axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute\nerror on test data")
+    panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    panels[-1].set_xlabel(f"particles dropped ({count} seeds, 95 % band)" if count > 1 else "particles dropped")
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[0].legend(
+        handles, labels, loc="lower center", bbox_to_anchor=(0.45, 1.02), ncols=3, handlelength=2.2, columnspacing=0.8
+    )
+    return figure
+
+
+def _over_seeds(own: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    if seeds(own) == 1:
+        single = own.set_index("Share")
+        return single["Score"], single["Low"], single["High"]
+    return mean_and_band(own.pivot(index="Share", columns="Seed", values="Score"))

@@ -1,0 +1,118 @@
+"""What self-replication costs: the share of self-replicators against the accuracy."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import PercentFormatter
+
+from srnn.analysis.series import seeds
+from srnn.analysis.summary import mean_and_interval
+from srnn.errors import UserError
+from srnn.plots.methods import LOOKS
+from srnn.plots.style import GREY, in_house_style, new_figure
+
+#: The two ways of counting, and what each is called.
+_COUNTS: Final = {"Identity share": "self-replicators", "Identity or zero share": "self-replicators or zero"}
+_SHAPES: Final = ("o", "v", "^", "P", "X", "<", ">", "*")
+_PERCENT: Final = PercentFormatter(1, decimals=0, symbol=" %")
+
+
+@in_house_style
+def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
+    """Draw the test accuracy over the share of self-replicators, as they are counted here and with zero fixpoints.
+
+    Each point is the mean over the seeds, with 95 % t-intervals in both directions; a line joins those of ``sgd``, in
+    the order of their rows. The dense network is a band.
+
+    Args:
+        ended: A row for each network and seed: Name (str, of which each has its mark), Method (``sgd``,
+            ``newton``, ``lifted``, ``dense``), Seed (int), Identity share, Identity or zero share, Accuracy (float,
+            the shares NaN for dense).
+        title: Above the figure.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
+    if ended.empty:
+        raise UserError("there is no network, so there is no trade-off to draw")
+    figure = new_figure(title, height=4.4)
+    panels: list[Axes] = list(figure.subplots(2, sharex=True, sharey=True))
+    for axes, (column, words) in zip(panels, _COUNTS.items(), strict=True):
+        _panel(axes, ended, column)
+        axes.set_ylabel("test accuracy")
+        axes.set_xlabel(words)
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.tick_params(axis="x", labelbottom=True)
+        axes.set_xlim(-0.04, 1.06)
+    count = seeds(ended)
+    if count > 1:
+        panels[-1].set_xlabel(f"{_COUNTS['Identity or zero share']}\n({count} seeds, 95 % intervals)")
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], label=label, linestyle="none", **look) for label, look in _looks(ended).items()
+    ]
+    if "dense" in set(ended["Method"]):
+        handles.append(Patch(facecolor=GREY, alpha=0.35, label="dense"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1)
+    return figure
+
+
+def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The mark of each name: those of sgd, which may lie close together, are told apart by shape and lightness."""
+    names = {method: list(own["Name"].unique()) for method, own in ended.groupby("Method")}
+    shades = np.linspace(0.35, 1, max(len(names.get("sgd", [])), 1))
+    looks: dict[str, dict[str, Any]] = {}
+    for place, name in enumerate(names.get("sgd", [])):
+        looks[name] = {"color": _shade(shades[place]), "marker": _SHAPES[place % len(_SHAPES)], "markersize": 4}
+    for method, size in (("newton", 5.0), ("lifted", 3.5)):
+        for name in names.get(method, []):
+            looks[name] = {"color": LOOKS[method]["color"], "marker": LOOKS[method]["marker"], "markersize": size}
+    return looks
+
+
+def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
+    dense = ended[ended["Method"] == "dense"]
+    if not dense.empty:
+        mean, half = _interval(dense["Accuracy"])
+        axes.axhspan(mean - half, mean + half, color=GREY, alpha=0.35, linewidth=0)
+        axes.axhline(mean, color=GREY, linewidth=0.7)
+    points = [
+        (label, _interval(rows[column]), _interval(rows["Accuracy"]))
+        for label, rows in _in_order(ended[ended["Method"] != "dense"])
+    ]
+    along = set(ended.loc[ended["Method"] == "sgd", "Name"])
+    line = [(x, y) for label, (x, _), (y, _) in points if label in along]
+    if line:
+        axes.plot(*np.array(line).T, color=LOOKS["sgd"]["color"], linewidth=0.8, zorder=2)
+    looks = _looks(ended)
+    for label, (x, dx), (y, dy) in points:
+        look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
+        axes.errorbar([x], [y], [dy], [dx], linestyle="none", label=label, **look)
+    # Of few seeds an interval may reach beyond what an accuracy can be.
+    axes.set_ylim(0, 1.02)
+
+
+def _shade(strength: float) -> str:
+    """The colour of sgd, from light to its full strength, and then darker."""
+    red, green, blue = (
+        1 - (1 - part) * strength / 0.7 if strength < 0.7 else part * (1.7 - strength)
+        for part in to_rgb(LOOKS["sgd"]["color"])
+    )
+    return to_hex((red, green, blue))
+
+
+def _in_order(own: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(label), rows) for label, rows in own.groupby("Name", sort=False)]
+
+
+def _interval(scores: pd.Series) -> tuple[float, float]:
+    """Mean and half the width of its interval, 0 of a single seed."""
+    [(mean, half)] = mean_and_interval(pd.DataFrame({"Metric": "", "Score": scores}))[["mean", "half_width"]].to_numpy()
+    return float(mean), float(np.nan_to_num(half))

@@ -1,0 +1,92 @@
+"""Pruning: an organism of one unit, y = 3a + 1b + 0c + 2d, small enough to work out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+from test_dropout import IDENTITY, ONE_UNIT, ONES, OTHER, organism, task
+
+from srnn import MLP
+from srnn.analysis.pruning import RANDOM, REPLICATORS, SHARES, SMALLEST, pruning
+from srnn.errors import UserError
+from srnn.plots import pruning as plots
+
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def drop(repeats: int = 400) -> pd.DataFrame:
+    return pruning(ONE_UNIT, ONES, QUARTERS, repeats, torch.Generator().manual_seed(0))
+
+
+class TestPruning:
+    frame = drop()
+
+    def scores(self, order: str, column: str = "Score") -> list[float]:
+        return self.frame[self.frame["Order"] == order][column].tolist()
+
+    def test_the_smallest_first(self) -> None:
+        """0 is dropped, then 1, 2 and 3."""
+        assert self.scores(SMALLEST) == self.scores(SMALLEST, "Low") == self.scores(SMALLEST, "High") == [0, 0, 1, 3, 6]
+        assert self.scores(SMALLEST, "Dropped") == [0, 1, 2, 3, 4]
+
+    def test_self_replicators_first(self) -> None:
+        """The identity, 1, is dropped before 0, 2 and 3."""
+        assert self.scores(REPLICATORS) == [0, 1, 1, 3, 6]
+
+    def test_at_random(self) -> None:
+        """In the mean a quarter of 6 goes with each; a single one is any of the four, and three are all but one."""
+        assert self.scores(RANDOM) == pytest.approx([0, 1.5, 3, 4.5, 6], abs=0.2)
+        assert self.scores(RANDOM, "Low") == [0, 0, 1, 3, 6]
+        assert self.scores(RANDOM, "High") == [0, 3, 5, 6, 6]
+
+    def test_it_is_repeatable_and_leaves_the_organism_alone(self) -> None:
+        before = ONE_UNIT.weights.detach().clone()
+        pd.testing.assert_frame_equal(drop(), self.frame)
+        assert torch.equal(ONE_UNIT.weights, before)
+
+
+def test_where_all_are_self_replicators_the_two_orders_are_one() -> None:
+    exact = organism(MLP(4, 1, 1, 1), (IDENTITY, 3.0), (IDENTITY, -1.0), (IDENTITY, 0.5), (IDENTITY, 2.0))
+    frame = pruning(exact, task([[1.0] * 4], [[4.5]]), QUARTERS, 1)
+    wide = frame.pivot(index="Share", columns="Order", values="Score")
+    # 0.5 goes, then −1, 2 and 3.
+    assert wide[SMALLEST].tolist() == wide[REPLICATORS].tolist() == [0, 0.5, 0.5, 1.5, 4.5]
+
+
+def test_divergent_particles_are_dropped_last() -> None:
+    sick = organism(MLP(2, 1, 1, 1), (OTHER, 2), (OTHER, 1))
+    sick.weights.data[4, 1] = math.nan
+    scores = pruning(sick, task([[1.0, 1.0]], [[2.0]]), (0.5, 1.0), 1).set_index(["Order", "Share"])["Score"]
+    assert math.isnan(scores[SMALLEST, 0.5])
+    assert scores[SMALLEST, 1.0] == 2
+
+
+@pytest.mark.filterwarnings("error")
+class TestPlot:
+    frame = drop(20).assign(Seed=0)
+
+    def test_lines_are_the_data(self) -> None:
+        [axes] = plots.pruning(self.frame, "by hand").axes
+        lines = {line.get_label(): [*line.get_ydata()] for line in axes.lines}
+        assert lines[SMALLEST] == [0, 0, 1, 3, 6]
+        assert lines[REPLICATORS] == [0, 1, 1, 3, 6]
+        assert axes.get_xlabel() == "particles dropped"
+
+    def test_a_panel_for_each_method_and_the_mean_of_seeds(self) -> None:
+        other = self.frame.assign(Seed=1, Score=self.frame["Score"] + 2)
+        both = pd.concat([self.frame, other])
+        figure = plots.pruning(pd.concat([both.assign(Method=name) for name in ("newton", "sgd")]))
+        assert [axes.texts[0].get_text() for axes in figure.axes] == ["sgd", "newton"]
+        assert [*figure.axes[0].lines[0].get_ydata()] == [1, 1, 2, 4, 7]
+        assert "2 seeds" in figure.axes[-1].get_xlabel()
+
+    def test_nothing_to_draw(self) -> None:
+        with pytest.raises(UserError, match="nothing to draw"):
+            plots.pruning(self.frame[:0])
+
+
+def test_shares_are_from_none_to_all() -> None:
+    assert (SHARES[0], SHARES[-1]) == (0, 1)

@@ -1,0 +1,61 @@
+"""The trade-off figure: points by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from srnn.errors import UserError
+from srnn.plots.trade_off import trade_off
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+COLUMNS = ["Name", "Method", "Seed", "Identity share", "Identity or zero share", "Accuracy"]
+NAN = float("nan")
+ENDED = pd.DataFrame(
+    [
+        row
+        for seed, shift in ((0, -0.01), (1, 0.01))
+        for row in (
+            ("α = 1", "sgd", seed, 0.1 + shift, 0.2 + shift, 0.9 + shift),
+            ("α = 100", "sgd", seed, 0.3, 0.8, 0.7 + shift),
+            ("newton", "newton", seed, 1.0, 1.0, 0.9),
+            ("lifted", "lifted", seed, 1.0, 1.0, 0.91 + shift),
+            ("dense", "dense", seed, NAN, NAN, 0.91 + shift),
+        )
+    ],
+    columns=COLUMNS,
+)
+#: Half the interval of two seeds that are 0.02 apart: 12.7062 · 0.02 / √2 / √2.
+HALF = 12.7062 * 0.01
+
+
+def test_points_and_intervals() -> None:
+    upper, lower = trade_off(ENDED, "by hand").axes
+    for axes, zero in ((upper, False), (lower, True)):
+        points = {one.get_label(): one for one in axes.containers}
+        [line] = [
+            one
+            for one in axes.lines
+            if len(one.get_xdata()) == 2 and one.get_zorder() == 2 and one.get_linewidth() == 0.8
+        ]
+        assert [*line.get_xdata()] == pytest.approx([0.2, 0.8] if zero else [0.1, 0.3])
+        assert [*line.get_ydata()] == pytest.approx([0.9, 0.7])
+        across, along = (bars.get_segments()[0] for bars in points["α = 1"][2])
+        assert across[1, 0] - across[0, 0] == pytest.approx(2 * HALF, rel=1e-4)
+        assert along[1, 1] - along[0, 1] == pytest.approx(2 * HALF, rel=1e-4)
+        assert [*points["lifted"][0].get_xdata()] == [1]
+        band = axes.patches[0]
+        assert band.get_y() == pytest.approx(0.91 - HALF, rel=1e-4)
+        assert band.get_height() == pytest.approx(2 * HALF, rel=1e-4)
+    assert "2 seeds" in lower.get_xlabel()
+
+
+def test_a_single_seed_has_no_intervals() -> None:
+    [legend] = trade_off(ENDED[ENDED["Seed"] == 0]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["α = 1", "α = 100", "newton", "lifted", "dense"]
+
+
+def test_nothing_to_draw() -> None:
+    with pytest.raises(UserError, match="no trade-off"):
+        trade_off(ENDED[:0])
