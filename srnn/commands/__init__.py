@@ -12,7 +12,7 @@ import sys
 import typer
 
 from srnn.commands import analyze, bench, figures, minimal, presets, run, show
-from srnn.errors import UserError
+from srnn.errors import StoppedError, UserError
 
 app = typer.Typer(
     name="srnn",
@@ -48,6 +48,9 @@ def main() -> None:
         sys.exit(code)
     except UserError as error:
         message = str(error)
+    except StoppedError as error:
+        print(f"srnn: {error}", file=sys.stderr)
+        sys.exit(error.code)
     except (KeyboardInterrupt, typer.Abort):
         print("srnn: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)
