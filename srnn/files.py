@@ -48,6 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
         _to_disk(path.parent)
     except OSError as error:
         error.filename, error.filename2 = str(path), None
+        if error.errno:  # some writers say it in words of their own
+            error.strerror = os.strerror(error.errno)
         raise
 
 

@@ -21,7 +21,6 @@ from srnn.plots.style import save
 from srnn.plots.training_curves import training_curves
 from srnn.resume import claim, starts
 from srnn.runs import Run, RunWriter, versions
-from srnn.status import State
 from srnn.tasks import Task
 from srnn.training import Report, Training
 

@@ -57,6 +57,8 @@ def _ended(run: Run) -> str:
 
 
 def _checkpoints(run: Run) -> str:
+    if not run.checkpoints:
+        raise _Wrong("there is none")
     for path in run.checkpoints:
         checkpoints.read(path)
     return f"{len(run.checkpoints)} with their checksums"

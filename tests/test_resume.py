@@ -518,8 +518,9 @@ class TestOneWriter:
         self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path
     ) -> None:
         write_config(tmp_path, "shared")
-        running = slow(*options("shared"), SLOW="0.1")
+        running = slow(*options("shared"))
         running.syncs(30)
+        running.process.send_signal(signal.SIGSTOP)  # it must not end before the others have begun
         for arguments in (options("shared"), [*options("shared"), "--resume"], ["run", "runs/small", "--resume"]):
             line = process((*SRNN, *arguments), tmp_path).line
             assert f"runs/small/seed-0 is being written by process {running.process.pid} on " in line

@@ -98,8 +98,11 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     summary = mean_and_interval(scores)
     console.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
     console.print(escape(_describe(measured, summary)), style="dim")
-    for run in runs:
-        _print_status(console, run)
+    if all(run.status.status == "finished" for run in runs):
+        console.print("finished", style="dim")
+    else:
+        for run in runs:
+            _print_status(console, run)
     console.print()
     console.print(_last_figures(summary))
     for line in _answers(experiment, scores):
