@@ -97,14 +97,12 @@ def run(
                         _train(training, writers, after_batch, after_report, stop, say)
                 for seed, folder in to_do.items():
                     draw(Run(folder).metrics, folder / "figures", f"{experiment.name}, seed {seed}", image_format)
-
-    runs = [Run(folder) for folder in folders.values()]
-    if to_do and len(runs) > 1:
-        frames = [one.metrics.assign(Seed=seed) for one, seed in zip(runs, seeds, strict=True)]
-        folder = Path(out) / experiment.name / "figures"
-        folder.mkdir(exist_ok=True)
-        draw(pd.concat(frames), folder, f"{experiment.name}, {len(runs)} seeds", image_format)
-    return runs
+                if len(seeds) > 1:
+                    frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
+                    together = Path(out) / experiment.name / "figures"
+                    together.mkdir(exist_ok=True)
+                    draw(pd.concat(frames), together, f"{experiment.name}, {len(seeds)} seeds", image_format)
+    return [Run(folder) for folder in folders.values()]
 
 
 def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "png") -> None:

@@ -302,7 +302,10 @@ class TestShow:
         config = (first.folder / "runs/digits/seed-0/config.toml").read_bytes()
         (tmp_path / "seed-0").mkdir()
         (tmp_path / "seed-0/config.toml").write_bytes(config)
-        assert "metrics.csv is missing: this run was stopped" in srnn("show", "seed-0").line
+        (tmp_path / "seed-0/status.json").write_text('{"status": "running", "epoch": 0, "why": ""}')
+        answer = srnn("show", "seed-0")
+        assert (answer.code, answer.err) == (0, "")
+        assert "seed 0 was killed in epoch 1 of 2; go on with: srnn run seed-0 --resume" in answer.out
 
 
 class TestPresets:

@@ -426,7 +426,7 @@ def test_kill_9_at_any_moment(
     assert_same(tmp_path / "runs", reference(name))
 
 
-@pytest.mark.parametrize("size", np.geomspace(100, 90_000, 20 if SOAK else 5).astype(int))
+@pytest.mark.parametrize("size", np.geomspace(100, 60_000, 20 if SOAK else 5).astype(int))
 def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     """At whatever file it strikes: one line, exit code 3, and with room again the run goes on to the same bytes."""
     write_config(tmp_path, "shared")
@@ -441,7 +441,7 @@ def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     )
     err = without_compiling(full.stderr)
     assert (full.returncode, full.stdout, len(err.splitlines())) == (3, "", 1), err
-    assert re.match(r"srnn: runs/small/\S+: File too large; once that is mended, ", err)
+    assert re.match(r"srnn: runs/small\S*: File too large; once that is mended, ", err)
     assert not list(tmp_path.rglob("*.tmp"))
     for path in tmp_path.rglob("*.safetensors"):
         checkpoints.read(path)
