@@ -1,11 +1,12 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
+# make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
 # make check  format, lint, types and tests: before every commit
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check setup
+.PHONY: demo test soak check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -24,6 +25,10 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# The tests of runs that survive, with many more kills and full disks than in `make test`.
+soak: setup
+	SRNN_SOAK=1 $(BIN)/pytest tests/test_resume.py
 
 check: setup
 	$(BIN)/ruff format

@@ -163,9 +163,11 @@ class CheckpointConfig(_Section):
     """When the whole state is saved."""
 
     every: Count = 10
-    """Epochs between checkpoints."""
+    """Epochs between checkpoints; the last epoch always has one."""
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Minutes after which there is one anyway, even inside an epoch."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Of all checkpoints, the newest so many stay."""
+    """How many are kept, the newest."""
 
 
 class ComparisonConfig(_Section):

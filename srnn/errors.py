@@ -17,6 +17,18 @@ class UserError(Exception):
         super().__init__(one_line(message))
 
 
+class StoppedError(Exception):
+    """Work that was asked to stop and can be gone on with; the command line says how, in one line.
+
+    Attributes:
+        code: The exit code of the command line: 128 and the number of the signal.
+    """
+
+    def __init__(self, message: str, code: int = 130) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class NotApplicableError(UserError):
     """A question that makes no sense for what it is asked of, such as a heat map of inputs that are no image."""
 

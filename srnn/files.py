@@ -31,20 +31,36 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of ``path`` when the context ends without an error.
 
     Raises:
-        OSError: As for :func:`write_whole`.
+        OSError: As for :func:`write_whole`; it names ``path``, whatever failed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.touch()
-        permissions = temporary.stat().st_mode
-        yield temporary
-        temporary.chmod(permissions)  # the user's own; some writers choose others
-        _to_disk(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        try:
+            temporary.touch()
+            permissions = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(permissions)  # the user's own; some writers choose others
+            _to_disk(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _to_disk(path.parent)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        if error.errno:  # some writers say it in words of their own
+            error.strerror = os.strerror(error.errno)
         raise
-    _to_disk(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in the folder and below.
+
+    Only for whoever alone writes there: the files of a process that is still writing would go, too.
+    """
+    for pattern in (".*.tmp", ".*.part"):
+        for path in folder.rglob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 ``config.toml`` (complete, with versions and seed), ``metrics.csv`` (long form: Epoch, Batch, Metric, Score),
 ``trajectory/`` (Parquet, one file per logged epoch: Epoch, Weight = the particle's name, dim_1 … dim_P),
-``checkpoints/*.safetensors`` and ``figures/``. Every file is written whole or not at all.
+``checkpoints/*.safetensors``, ``status.json`` and ``figures/``. Every file is written whole or not at all.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -20,64 +21,80 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import safetensors
-import safetensors.torch
 import tomli_w
 import torch
 from torch import Tensor
 
-from srnn import records, tasks
+from srnn import checkpoints, records, tasks
+from srnn.checkpoints import Checkpoint
 from srnn.config import Experiment
 from srnn.errors import NotApplicableError, UserError
-from srnn.files import is_file, replacing, write_whole
+from srnn.files import is_file, replacing, sweep, write_whole
 from srnn.organism import Organism
 from srnn.particle import Particle
+from srnn.status import State, Status, read_status, write_status
 from srnn.training import build_organism, particle_count
 
 
-def require_new(folder: Path) -> None:
-    """Make sure that a run folder does not exist yet.
-
-    Raises:
-        UserError: It does: a run is never overwritten. Or its name cannot be that of a folder.
-    """
-    try:
-        exists = folder.exists()
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
-    if exists:
-        raise UserError(f"{folder} exists already: choose another --out or other --seeds, or remove it first")
-
-
 class RunWriter:
-    """Writes one run's folder while the run goes on.
+    """Writes one run's folder while the run goes on; whoever has one must be the only writer of that folder.
 
     Args:
-        folder: The run folder, made here.
+        folder: The run folder. It is made, or what an interrupted run has left there is removed or cut back.
         experiment: What is run, complete.
+        since: The checkpoint of this folder from which the run goes on; without one it begins anew.
+
+    Attributes:
+        epoch: Epochs trained at the newest checkpoint.
+        diverged: Of what the run diverged and stopped; empty as long as it has not.
 
     Raises:
-        UserError: The folder exists already or cannot be made.
+        UserError: The folder cannot be made.
+        OSError: It cannot be written, as with a full disk; what was there can still be gone on with.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment) -> None:
+    def __init__(self, folder: Path, experiment: Experiment, since: Checkpoint | None = None) -> None:
         self.folder = folder
         self.keep = experiment.checkpoint.keep
-        self._metrics = [records.HEADER]
-        require_new(folder)
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+        self.epoch = 0 if since is None else int(since.state["epoch"])
+        self.diverged = "" if since is None else str(since.state["diverged"])
+        make_folder(folder)
+        sweep(folder)
+        for path in (folder / "trajectory").glob("epoch-*.parquet"):
+            if since is None or int(path.stem.removeprefix("epoch-")) > self.epoch:
+                path.unlink()
+        for path in checkpoints.found(folder):
+            if since is None or path.name > since.path.name:
+                path.unlink()
+        if since is None:
+            self._metrics, self._unsaved = records.HEADER, True
+            (folder / "metrics.csv").unlink(missing_ok=True)
+            # Before the rest: what has a config.toml has a status.
+            self.status("running")
+            write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+        else:
+            self._metrics, self._unsaved = _measured_until(since).decode(), True
+            self.save_metrics()
+            self.status("running")
         for part in ("trajectory", "checkpoints", "figures"):
-            (folder / part).mkdir()
-        write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+            (folder / part).mkdir(exist_ok=True)
+
+    def status(self, status: State, why: str = "") -> None:
+        """Record how far the run has come."""
+        write_status(self.folder, Status(status, self.epoch, why))
 
     def metrics(self, epoch: int, batch: int, scores: Mapping[str, float], save: bool) -> None:
         """Add a row for each metric; with ``save``, bring the file up to date."""
-        self._metrics += [f"{epoch},{batch},{metric},{score:.9g}\n" for metric, score in scores.items()]
+        self._metrics += "".join(f"{epoch},{batch},{metric},{score:.9g}\n" for metric, score in scores.items())
+        self._unsaved = True
         if save:
-            write_whole(self.folder / "metrics.csv", "".join(self._metrics).encode())
+            self.save_metrics()
+
+    def save_metrics(self) -> None:
+        """Bring ``metrics.csv`` up to date."""
+        if self._unsaved:
+            write_whole(self.folder / "metrics.csv", self._metrics.encode())
+            self._unsaved = False
 
     def trajectory(self, epoch: int, names: Iterable[str], weights: Tensor) -> None:
         """Write the weights ``(P, N)`` of all particles after an epoch."""
@@ -85,15 +102,63 @@ class RunWriter:
         columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
         columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
         with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as path:
-            pq.write_table(pa.table(columns), path)
+            pq.write_table(pa.table(columns), path, write_page_checksum=True)
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
-        """Write a checkpoint of tensors and small plain values, and remove all but the newest ``keep``."""
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        with replacing(self.folder / "checkpoints" / f"epoch-{epoch:06}.safetensors") as path:
-            safetensors.torch.save_file(content, path, {"state": json.dumps(dict(state))})
-        for old in sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))[: -self.keep]:
-            old.unlink()
+        """Write a checkpoint of tensors and small plain values, after all that was measured until then.
+
+        One inside an epoch says so in ``state``: ``batch``, and ``batches_of_epoch`` above 0.
+        """
+        self.save_metrics()
+        measured = self._metrics.encode()
+        complete = {**state, "metrics": {"bytes": len(measured), "sha256": hashlib.sha256(measured).hexdigest()}}
+        batch = state["batch"] if state.get("batches_of_epoch") else None
+        path = self.folder / checkpoints.FOLDER / checkpoints.name(epoch, batch)  # type: ignore[arg-type]
+        checkpoints.write(path, tensors, complete)
+        self.epoch = epoch
+        self.diverged = str(state.get("diverged", ""))
+
+    def prune(self) -> None:
+        """Remove all but the newest checkpoints, once those of all runs side by side are written."""
+        checkpoints.prune(self.folder, self.keep, inside=1 if self.diverged else self.keep)
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a run folder, unless it exists; the folders that were made, the run's own first.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+    return made
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint from which its run can go on: it is whole, and so is what was measured until then.
+
+    Raises:
+        UserError: One of the two is not.
+    """
+    checkpoint = checkpoints.read(path)
+    _measured_until(checkpoint)
+    return checkpoint
+
+
+def _measured_until(checkpoint: Checkpoint) -> bytes:
+    """What ``metrics.csv`` was when the checkpoint was written; it may have grown since."""
+    path = checkpoint.path.parents[1] / "metrics.csv"
+    try:
+        known = checkpoint.state["metrics"]
+        content = path.read_bytes()[: known["bytes"]]
+        if hashlib.sha256(content).hexdigest() == known["sha256"]:
+            return content
+        raise ValueError("its rows are not those of the checkpoint")
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged before {checkpoint.path.name}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -144,7 +209,12 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first."""
-        return sorted((self.folder / "checkpoints").glob("epoch-*.safetensors"))
+        return checkpoints.found(self.folder)
+
+    @property
+    def status(self) -> Status:
+        """How far it has come."""
+        return read_status(self.folder)
 
     @property
     def figures(self) -> list[Path]:
@@ -263,6 +333,19 @@ def open_runs(folders: Iterable[str | Path]) -> list[Run]:
 def same_experiment(one: Experiment, other: Experiment) -> bool:
     """Whether two experiments differ in nothing but their seed, versions and the texts about them."""
     return _essence(one) == _essence(other)
+
+
+def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
+    """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
+    ours, theirs = (_settings(json.loads(_essence(experiment))) for experiment in (one, other))
+    return next(((key, ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]), None)
+
+
+def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    settings: dict[str, object] = {}
+    for key, value in values.items():
+        settings |= _settings(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return settings
 
 
 def _essence(experiment: Experiment) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +90,8 @@ class Report:
             particles; the others are measured after the epoch. With an exact method there is no such loss, but
             ``replication_error``: the largest deviation of any weight from its particle's output for it.
         logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
-        stopped: Whether training of these seeds ended here because a particle diverged.
+        stopped: Whether training of these seeds ended here because they diverged.
+        diverged: What of a seed is not finite, in words, by its place; seeds that are well are left out.
     """
 
     epoch: int
@@ -96,6 +99,7 @@ class Report:
     scores: dict[int, dict[str, float]]
     logged: bool
     stopped: bool = False
+    diverged: Mapping[int, str] = field(default_factory=dict)
 
 
 class Training:
@@ -107,10 +111,12 @@ class Training:
         seeds: One organism is drawn and trained for each.
 
     Attributes:
+        seeds: The seeds, in their places.
         organism: The organisms of all seeds, stacked; its weights are ``(P, S · N)``.
         streams: The generators of each seed.
         epoch: Epochs trained so far.
         batch: Batches trained so far.
+        inside_epoch: Whether some but not all of an epoch is trained.
 
     Raises:
         UserError: The batch is larger than the training data, replication waits for the accuracy of a regression, or
@@ -134,6 +140,7 @@ class Training:
         require_affordable(experiment.body, size, task.inputs, task.outputs, rows, len(seeds))
         self.experiment = experiment
         self.task = task
+        self.seeds = list(seeds)
         self.streams = [generators(seed) for seed in seeds]
         self.organism = stack(
             [build_organism(experiment, task.inputs, task.outputs, streams) for streams in self.streams]
@@ -150,6 +157,8 @@ class Training:
         self._share = torch.full(shape, 1 / experiment.training.batch_size, device=task.train_x.device)
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
+        #: Places of the seeds that stopped because they diverged, and what of them is not finite.
+        self.stopped: dict[int, str] = {}
         settings = experiment.replication
         #: Which seeds train replication by now.
         self.replicating = [settings.method != "none" and settings.start_accuracy == 0] * len(seeds)
@@ -158,6 +167,10 @@ class Training:
                 if self.replicating[seed]:
                     self._make_exact(seed)
         self._build_optimizer()
+        self._sums = self.no_sums()
+        # The generators of the order as they were before this epoch's, to draw it again.
+        self._order_states = [streams["order"].get_state() for streams in self.streams]
+        self._redrawn = [0] * len(seeds)
 
     def _build_optimizer(self) -> None:
         settings, method = self.experiment.training, self.experiment.replication.method
@@ -198,6 +211,10 @@ class Training:
         """Whole batches in the training data."""
         return len(self.task.train_x) // self.experiment.training.batch_size
 
+    @property
+    def inside_epoch(self) -> bool:
+        return self._sums.batches > 0
+
     def buffers(self) -> dict[str, Tensor]:
         """What the next step depends on besides the weights, by name: ``(P, S · N)`` or, lifted, ``(S · N,)``."""
         state = {
@@ -210,7 +227,10 @@ class Training:
         return state
 
     def state(self, seed: int) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """All that one seed's training depends on, to be saved: tensors, and small plain values."""
+        """All that one seed's training depends on, to be saved: tensors, and small plain values.
+
+        Inside an epoch, too: with the sums so far, and the generator of the order as it was before the epoch.
+        """
         columns = self.columns(seed)
         tensors = {"weights": self.weights[:, columns]}
         tensors |= {name: buffer[..., columns] for name, buffer in self.buffers().items()}
@@ -221,42 +241,90 @@ class Training:
             if isinstance(value, Tensor) and value.ndim == 0
         }
         tensors |= {f"generator.{name}": one.get_state() for name, one in self.streams[seed].items()}
+        if self.inside_epoch:
+            tensors["generator.order"] = self._order_states[seed]
+            sums = self._sums
+            tensors |= {"sums.replication": sums.replication[columns]}
+            tensors |= {"sums.task": sums.task[seed], "sums.score": sums.score[seed]}
         plain: dict[str, object] = {
             "epoch": self.epoch,
             "batch": self.batch,
+            "batches_of_epoch": self._sums.batches,
             "replicating": self.replicating[seed],
+            "diverged": self.stopped.get(seed, ""),
             "inputs": self.task.inputs,
             "outputs": self.task.outputs,
         }
         return tensors, plain
 
+    def load_state(self, seed: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Take a seed to what :meth:`state` gave, so that training goes on to the same bits.
+
+        All seeds that are still running must come from the same batch. One that had stopped stays so.
+
+        Raises:
+            KeyError, RuntimeError: The state is that of another experiment.
+        """
+        columns, settings = self.columns(seed), self.optimizer.state[self.trained]
+        self.weights.data[:, columns] = tensors["weights"].to(self.weights.device)
+        for name, value in tensors.items():
+            kind, _, part = name.partition(".")
+            if kind == "generator":
+                self.streams[seed][part].set_state(value)
+            elif kind == "optimizer":
+                settings[part] = value.clone()
+            elif kind == "replication_buffer":
+                assert self.replication_buffer is not None
+                self.replication_buffer[:, columns] = value.to(self.weights.device)
+            elif kind not in ("weights", "sums"):
+                # An optimizer's buffer; Adam has none before its first step.
+                buffer = settings.setdefault(name, torch.zeros_like(self.trained))
+                buffer[..., columns] = value.to(self.weights.device)
+        self.replicating[seed] = plain["replicating"]
+        if plain["diverged"]:
+            self.stopped[seed] = plain["diverged"]
+            self.running.remove(seed)
+            return
+        self.epoch, self.batch = plain["epoch"], plain["batch"]
+        self._sums.batches = plain["batches_of_epoch"]
+        if self.inside_epoch:
+            self._sums.replication[columns] = tensors["sums.replication"].to(self.weights.device)
+            self._sums.task[seed] = tensors["sums.task"].to(self.weights.device)
+            self._sums.score[seed] = tensors["sums.score"].to(self.weights.device)
+
     def run(self, after_batch: Callable[[], None] = lambda: None) -> Iterator[Report]:
-        """Train, with a report before the first epoch, after each epoch, and when seeds stop."""
+        """Train, with a report before the first epoch, after each epoch, and when seeds stop.
+
+        ``after_batch`` may end training by an exception: :meth:`state` is then that after the batch.
+        """
         settings = self.experiment.training
         examples, size = len(self.task.train_x), settings.batch_size
         device = self.weights.device
-        if self.epoch == 0:
+        if self.batch == 0:
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < settings.epochs:
+            self._order_states = [one["order"].get_state() for one in self.streams]
             order = torch.stack([torch.randperm(examples, generator=one["order"]) for one in self.streams]).to(device)
-            sums = self.no_sums()
             # An incomplete last batch is left out.
-            for start in range(0, self.batches_per_epoch * size, size):
-                diverged = self.train_batch(order[:, start : start + size], sums)
+            for start in range(self._sums.batches * size, self.batches_per_epoch * size, size):
+                diverged = self.train_batch(order[:, start : start + size], self._sums)
                 self.batch += 1
-                after_batch()
                 if diverged:
                     self.running = [seed for seed in self.running if seed not in diverged]
-                    yield self._report(diverged, logged=True, sums=sums, stopped=True)
+                    report = self._report(diverged, logged=True, sums=self._sums, stopped=True)
+                    self.stopped |= report.diverged
+                    yield report
                     if not self.running:
                         return
+                after_batch()
             if self.experiment.exact:
                 self._end_exact_epoch()
             self.epoch += 1
             logged = self.epoch % self.experiment.log.every == 0 or self.epoch == settings.epochs
-            report = self._report(self.running, logged, sums)
+            report = self._report(self.running, logged, self._sums)
             if self.experiment.replication.method != "none":
                 self._start_replication(report)
+            self._sums, self._redrawn = self.no_sums(), [0] * len(self.seeds)
             yield report
 
     def no_sums(self) -> _Sums:
@@ -267,7 +335,7 @@ class Training:
         """Interactions, replication and a task step on one batch, the examples ``index (S, B)`` of each seed.
 
         Returns:
-            The seeds that have to stop because a particle diverged.
+            The seeds that have to stop because they diverged.
         """
         task, settings = self.task, self.experiment.replication
         self._interact()
@@ -289,7 +357,7 @@ class Training:
         sums.task += losses
         sums.score += task.score(output, y)
         sums.batches += 1
-        return self._stopping()
+        return self._stopping(losses)
 
     def _task_step(self, x: Tensor, y: Tensor, sums: _Sums) -> tuple[Tensor, Tensor]:
         """One step of the optimizer on the task, or on both losses; output ``(S, B, outputs)``, losses ``(S, B)``."""
@@ -426,11 +494,14 @@ class Training:
         divergent = ~weights.isfinite().all(0)
         return divergent if divergent.any() else None
 
-    def _stopping(self) -> list[int]:
-        """Seeds in training that have to stop because a particle diverged."""
-        if self.experiment.replication.divergent != "stop" or (divergent := self._divergent()) is None:
+    def _stopping(self, losses: Tensor | None = None) -> list[int]:
+        """Seeds in training that have to stop because a particle, or the task loss ``(S, B)``, diverged."""
+        if self.experiment.replication.divergent != "stop":
             return []
-        return [seed for seed in self.running if divergent[self.columns(seed)].any()]
+        lost = set() if losses is None else {*(~losses.isfinite().all(1)).nonzero().flatten().tolist()}
+        if (divergent := self._divergent()) is not None:
+            lost |= {seed for seed in self.running if divergent[self.columns(seed)].any()}
+        return [seed for seed in self.running if seed in lost]
 
     def _redraw_divergent(self) -> None:
         if self.experiment.replication.divergent != "reset" or (divergent := self._divergent()) is None:
@@ -438,6 +509,7 @@ class Training:
         for seed, streams in enumerate(self.streams):
             columns = self.columns(seed)
             places = columns.start + divergent[columns].nonzero().flatten()
+            self._redrawn[seed] += len(places)
             drawn = self.organism.particle.draw(len(places), streams["reset"])
             if self.experiment.exact and self.replicating[seed]:
                 replication.project(drawn, self.organism.particle, replication.NEWBORN)
@@ -458,7 +530,21 @@ class Training:
                 own[f"train_{self.task.metric}"] = float(sums.score[seed].mean()) / sums.batches
         if logged:
             self._measure(scores)
-        return Report(self.epoch, self.batch, scores, logged, stopped)
+        return Report(self.epoch, self.batch, scores, logged, stopped, self._not_finite(scores))
+
+    def _not_finite(self, scores: Mapping[int, Mapping[str, float]]) -> dict[int, str]:
+        """What of each seed is not finite, in words."""
+        divergent, found = self._divergent(), {}
+        for seed, own in scores.items():
+            count = 0 if divergent is None else int(divergent[self.columns(seed)].sum())
+            loss = own.get("task_loss", 0.0)
+            if count:
+                found[seed] = f"{count:,} of {self.organism.size:,} particles hold a NaN or an infinity"
+            elif self._redrawn[seed]:
+                found[seed] = f"{self._redrawn[seed]:,} particles held a NaN or an infinity"
+            elif not isfinite(loss):
+                found[seed] = f"the task loss is {loss}"
+        return found
 
     def _measure(self, scores: dict[int, dict[str, float]]) -> None:
         """Add the metric on test data, the task's probes and the census to the seeds' scores."""

@@ -199,7 +199,7 @@ class TestRun:
         monkeypatch.setenv("SRNN_DATA_DIR", "files")
         assert srnn(*quick, "--out=environment") == Answer(0, "environment/mnist-h5/seed-0\n", "")
 
-    def test_ctrl_c_ends_in_one_line_and_leaves_whole_files(self, tmp_path: Path) -> None:
+    def test_ctrl_c_ends_in_one_line_that_says_how_to_go_on(self, tmp_path: Path) -> None:
         settings = [f"--set={key}" for key in ("training.epochs=1000000", "log.every=1", "checkpoint.every=1")]
         running = subprocess.Popen(
             (*SRNN, "run", "digits", *settings),
@@ -216,7 +216,8 @@ class TestRun:
             pass
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
-        assert (running.returncode, without_compiling(err)) == (130, "srnn: interrupted\n")
+        assert running.returncode == 130
+        assert without_compiling(err) == "srnn: interrupted; go on with: srnn run runs/digits/seed-0 --resume\n"
         assert "replication" in out
         assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
         run = Run.open(folder)
@@ -227,13 +228,18 @@ class TestRun:
     def test_training_that_diverges_ends_early_and_says_so(self, srnn: Srnn, tmp_path: Path) -> None:
         settings = ("training.lr=1000", "replication.divergent=stop", "training.epochs=50", "task.size=3")
         answer = srnn("run", *(f"--set={key}" for key in settings), "--out", "out")
-        assert (answer.code, answer.err) == (0, "")
-        last = Run.open(tmp_path / "out/digits/seed-0").metrics["Epoch"].max()
-        assert last < 50
+        assert answer.code == 0
+        # In the batches of the first epoch.
+        assert re.fullmatch(
+            r"srnn: seed 0, epoch 1: \d+ of \d+ particles hold a NaN or an infinity; this seed stops "
+            r"\(replication.divergent is 'stop'\)\n",
+            answer.err,
+        )
+        assert Run.open(tmp_path / "out/digits/seed-0").status.status == "diverged"
         shown = srnn("show", "out/digits")
         assert shown.code == 0
         for text in (answer.out, shown.out):
-            assert f"seed 0 ended at epoch {last} of 50" in text
+            assert re.search(r"seed 0 diverged in epoch 1 of 50 and stopped: \d+ of \d+ particles hold a NaN", text)
 
 
 def write_idx(folder: Path) -> None:
@@ -266,7 +272,8 @@ class TestShow:
             assert f"{row['mean']:.4g} ± {row['half_width']:.4g}" in answer.out
         row = summary.loc["other"]
         assert f"{row['mean']:,.0f} ± {row['half_width']:,.0f}" in answer.out
-        assert "ended at epoch" not in answer.out
+        assert "finished" in answer.out
+        assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
 
     def test_seeds_name_the_figures_they_share(self, srnn: Srnn, several: Session) -> None:
@@ -295,7 +302,10 @@ class TestShow:
         config = (first.folder / "runs/digits/seed-0/config.toml").read_bytes()
         (tmp_path / "seed-0").mkdir()
         (tmp_path / "seed-0/config.toml").write_bytes(config)
-        assert "metrics.csv is missing: this run was stopped" in srnn("show", "seed-0").line
+        (tmp_path / "seed-0/status.json").write_text('{"status": "running", "epoch": 0, "why": ""}')
+        answer = srnn("show", "seed-0")
+        assert (answer.code, answer.err) == (0, "")
+        assert "seed 0 was killed in epoch 1 of 2; go on with: srnn run seed-0 --resume" in answer.out
 
 
 class TestPresets:

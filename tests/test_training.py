@@ -269,6 +269,29 @@ def test_divergent_particles_are_kept_drawn_anew_or_the_end(digits: Task) -> Non
     assert stopped.running == []
 
 
+def test_a_task_loss_that_is_not_finite_is_divergence_too() -> None:
+    """Even of finite weights."""
+    x = torch.randn(20, 3)
+    far = Task("arrays", "regression", x, torch.full((20, 1), 1e20), x, torch.ones(20, 1), outputs=1)
+    chosen: dict[str, Any] = {"training": {"lr": 1e-30, "batch_size": 5, "epochs": 3}}
+    _, reports = train(experiment(replication={"divergent": "keep"}, **chosen), far, [0])
+    assert [dict(report.diverged) for report in reports] == [{}, *[{0: "the task loss is inf"}] * 3]
+    training, reports = train(experiment(replication={"divergent": "stop"}, **chosen), far, [0, 1])
+    assert [(report.batch, report.stopped, sorted(report.diverged)) for report in reports[1:]] == [(1, True, [0, 1])]
+    assert training.weights.isfinite().all()
+
+
+def test_divergence_is_told_after_the_epoch(digits: Task) -> None:
+    chosen = experiment(replication={"method": "none"}, log={"every": 100})
+    training = Training(chosen, digits, [0, 1])
+    for report in training.run():
+        if report.epoch == 0:
+            # Nothing of this is logged, and the other seed is not meant.
+            training.weights.data[3, training.organism.size + 5] = float("nan")
+    assert report.epoch == 2
+    assert report.diverged == {1: f"1 of {training.organism.size:,} particles hold a NaN or an infinity"}
+
+
 def test_a_seed_that_stops_does_not_stop_the_others(digits: Task) -> None:
     chosen = experiment(replication={"divergent": "stop"}, training={"epochs": 3})
     _, reports = train(chosen, digits, list(range(6)))

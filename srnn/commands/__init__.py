@@ -12,7 +12,7 @@ import sys
 import typer
 
 from srnn.commands import analyze, bench, figures, minimal, presets, run, schema, show
-from srnn.errors import UserError, one_line
+from srnn.errors import StoppedError, UserError, one_line
 
 app = typer.Typer(
     name="srnn",
@@ -49,6 +49,9 @@ def main() -> None:
         sys.exit(code)
     except UserError as error:
         message = str(error)
+    except StoppedError as error:
+        print(f"srnn: {error}", file=sys.stderr)
+        sys.exit(error.code)
     except (KeyboardInterrupt, typer.Abort):
         print("srnn: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)

@@ -23,8 +23,7 @@ class Display:
     """A live display on the terminal, a context manager; :meth:`batch` and :meth:`report` feed it."""
 
     def __init__(self, experiment: Experiment, seeds: list[int]) -> None:
-        self._seeds = seeds
-        self._latest: list[dict[str, float]] = [{} for _ in seeds]
+        self._show_seeds(seeds)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -48,8 +47,8 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not self._progress.tasks[0].started:
-            # Nothing was trained: an empty table would only hide the error.
+        if not self._progress.tasks[0].started:
+            # Nothing was trained: an empty table would only hide why.
             self._live.transient = True
         self._live.update(self._render())
         self._live.__exit__(kind, error, trace)
@@ -57,9 +56,15 @@ class Display:
             self._live.console.print()  # there, rich ends its last line only on a terminal
 
     def start(self, training: Training) -> None:
-        """Training is about to begin."""
+        """Training is about to begin, or to go on."""
+        self._show_seeds(training.seeds)
         self._batches_per_epoch = training.batches_per_epoch
+        self._epochs = training.batch / training.batches_per_epoch
         self._progress.start_task(self._bar)
+
+    def _show_seeds(self, seeds: list[int]) -> None:
+        self._seeds = seeds
+        self._latest: list[dict[str, float]] = [{} for _ in seeds]
 
     def batch(self) -> None:
         """A batch has been trained."""

@@ -1,18 +1,27 @@
-"""``srnn run``: train an experiment and leave a run folder for each seed."""
+"""``srnn run``: train an experiment and leave a run folder for each seed, or go on with interrupted ones."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from contextlib import nullcontext
+from errno import EIO
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from srnn.errors import UserError
+from srnn.errors import StoppedError, UserError
+
+if TYPE_CHECKING:
+    from srnn.config import Experiment
+    from srnn.training import Training
 
 
 def command(
     experiment: Annotated[
-        str, typer.Argument(metavar="PRESET|FILE", help="A preset (srnn presets) or a TOML file.")
+        str,
+        typer.Argument(metavar="PRESET|FILE|RUN", help="A preset (srnn presets), a TOML file or an interrupted run."),
     ] = "digits",
     settings: Annotated[
         list[str] | None,
@@ -21,7 +30,10 @@ def command(
     seeds: Annotated[
         str | None, typer.Option(help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9).")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Runs are written to OUT/NAME/seed-S.")] = Path("runs"),
+    out: Annotated[Path | None, typer.Option(help="Runs are written to OUT/NAME/seed-S.", show_default="runs")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with interrupted runs; leave finished ones, begin the others.")
+    ] = False,
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR"),
@@ -40,34 +52,116 @@ def command(
       srnn run connectivity --seeds 3 --data-dir data/mnist
       srnn run digits --set training.epochs=20 --set particle.hidden=3
       srnn run my-experiment.toml --out results --format pdf
+      srnn run runs/digits --resume
     """
-    from srnn.presets import load_experiment
+    from srnn.presets import load_experiment, preset_names
 
-    chosen = load_experiment(experiment).override(settings or [])
-    numbers = [chosen.seed] if seeds is None else parse_seeds(seeds)
-
-    from srnn.job import run
-
-    if quiet:
-        for one in run(chosen, out, seeds=numbers, data_dir=data_dir, device=device, image_format=image_format):
-            print(one.folder)
-        return
+    numbers = None if seeds is None else parse_seeds(seeds)
+    if experiment not in preset_names() and _holds_runs(Path(experiment)):
+        if settings or out is not None:
+            option = "--set" if settings else "--out"
+            raise UserError(f"{option}: the runs in {experiment} go on as they were begun; leave {option} out")
+        chosen, out, known = _to_go_on(Path(experiment), resume)
+        numbers, resume = numbers or known, True
+    else:
+        chosen = load_experiment(experiment).override(settings or [])
+    numbers, out = numbers or [chosen.seed], out or Path("runs")
 
     from srnn.commands import live, show
+    from srnn.commands.signals import Signals
+    from srnn.job import run
 
-    with live.Display(chosen, numbers) as display:
-        runs = run(
-            chosen,
-            out,
-            seeds=numbers,
-            data_dir=data_dir,
-            device=device,
-            image_format=image_format,
-            after_start=display.start,
-            after_batch=display.batch,
-            after_report=display.report,
-        )
-    show.print_runs(runs)
+    options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
+    given = [
+        word for option, value in options.items() if value not in (None, "cpu", "png") for word in (option, str(value))
+    ]
+    given += ["--quiet"] if quiet else []
+    signals = Signals()
+    try:
+        with signals, nullcontext() if quiet else live.Display(chosen, numbers) as display:
+
+            def after_start(training: Training) -> None:
+                signals.listen()
+                if display is not None:
+                    display.start(training)
+
+            watchers: dict[str, Any] = (
+                {} if display is None else {"after_batch": display.batch, "after_report": display.report}
+            )
+            runs = run(
+                chosen,
+                out,
+                seeds=numbers,
+                resume=resume,
+                data_dir=data_dir,
+                device=device,
+                image_format=image_format,
+                after_start=after_start,
+                stop=signals.received,
+                **watchers,
+            )
+    except (StoppedError, KeyboardInterrupt):
+        raise StoppedError(
+            f"interrupted; {_how_to_go_on(out / chosen.name, numbers, given)}", 128 + signals.last
+        ) from None
+    except OSError as error:
+        where, why = error.filename or out / chosen.name, error.strerror or str(error)
+        raise OSError(
+            error.errno or EIO,
+            f"{why}; once that is mended, {_how_to_go_on(out / chosen.name, numbers, given)}",
+            str(where),
+        ) from None
+    if quiet:
+        for one in runs:
+            print(one.folder)
+    else:
+        show.print_runs(runs)
+
+
+def _holds_runs(folder: Path) -> bool:
+    try:
+        return (folder / "config.toml").is_file() or any(folder.glob("seed-*/config.toml"))
+    except OSError:
+        return False
+
+
+def _to_go_on(folder: Path, resume: bool) -> tuple[Experiment, Path, list[int]]:
+    """The experiment, its --out and the seeds in a folder of interrupted runs; without ``resume``, asks.
+
+    Raises:
+        UserError: They have ended, they are not of one experiment, their folder was renamed, or nobody can be asked.
+    """
+    from srnn.runs import first_difference, open_runs
+
+    runs = open_runs([folder])
+    experiment = runs[0].experiment
+    for run in runs:
+        if (difference := first_difference(run.experiment, experiment)) is not None:
+            raise UserError(f"{run.folder} and {runs[0].folder} differ in {difference[0]}: name one of them")
+        place = (experiment.name, f"seed-{run.experiment.seed}")
+        if run.folder.resolve().parts[-2:] != place:
+            raise UserError(f"{run.folder} was renamed: to go on with it, name it {'/'.join(place)} again")
+    first = runs[0].folder if len(runs[0].folder.parts) > 1 else runs[0].folder.resolve()
+    if not resume:
+        left = [run for run in runs if not run.status.ended]
+        if not left:
+            raise UserError(f"{folder} has ended: see it with srnn show {folder}, or repeat it from its config.toml")
+        which = ", ".join(str(run.experiment.seed) for run in left)
+        if not sys.stdin.isatty():
+            raise UserError(f"{folder} is not finished (seed {which}): go on with srnn run {folder} --resume")
+        if not typer.confirm(f"{folder} is not finished (seed {which}). Go on with it?", default=True):
+            raise typer.Exit
+    return experiment, first.parents[1], [run.experiment.seed for run in runs]
+
+
+def _how_to_go_on(folder: Path, seeds: list[int], options: list[str]) -> str:
+    if not any((folder / f"seed-{seed}" / "config.toml").is_file() for seed in seeds):
+        return "nothing was begun: start it again"
+    which = [str(folder / f"seed-{seeds[0]}")]
+    if len(seeds) > 1:
+        span = seeds == list(range(seeds[0], seeds[-1] + 1))
+        which = [str(folder), "--seeds", f"{seeds[0]}-{seeds[-1]}" if span else ",".join(map(str, seeds))]
+    return f"go on with: {shlex.join(['srnn', 'run', *which, '--resume', *options])}"
 
 
 def parse_seeds(text: str) -> list[int]:

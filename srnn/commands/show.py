@@ -20,8 +20,14 @@ def command(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN", help="Run folders; a folder of seeds stands for all of them.")
     ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the files of finished runs; exit code 1 if anything is wrong.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the MNIST files, for --verify.", envvar="SRNN_DATA_DIR")
+    ] = None,
 ) -> None:
-    """Show what was run, its last figures and the particle types of each layer.
+    """Show what was run, how it ended, its last figures and the particle types of each layer.
 
     Several seeds of one experiment are shown together: mean ± 95 % confidence interval.
 
@@ -29,10 +35,39 @@ def command(
     Examples:
       srnn show runs/digits/seed-0
       srnn show runs/connectivity runs/residual-h8
+      srnn show runs/connectivity --verify --data-dir data/mnist
     """
     from srnn.runs import open_runs
 
-    print_runs(open_runs(runs))
+    if not verify:
+        print_runs(open_runs(runs))
+    elif not _print_checks(open_runs(runs), data_dir):
+        raise typer.Exit(1)
+
+
+def _print_checks(runs: list[Run], data_dir: Path | None) -> bool:
+    """Verify the runs and print what was found; whether all is well."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from srnn import tasks
+    from srnn.verify import verify
+
+    console = Console(highlight=False)
+    well = True
+    for run in runs:
+        checks = verify(run, tasks.load(run.experiment.task, data_dir))
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for heading in (str(run.folder), "", "found"):
+            table.add_column(escape(heading), overflow="fold")
+        for check, holds, found in checks.itertuples(index=False):
+            table.add_row(check, "[green]yes[/green]" if holds else "[red]NO[/red]", escape(found))
+        console.print(table)
+        console.print()
+        well = well and bool(checks["Holds"].all())
+    return well
 
 
 def print_runs(runs: list[Run]) -> None:
@@ -53,16 +88,21 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     from srnn.runs import figures
 
     experiment = runs[0].experiment
-    scores = last_scores(runs)
+    measured = [run for run in runs if (run.folder / "metrics.csv").is_file()]
+    if not measured:
+        for run in runs:
+            _print_status(console, run)
+            console.print(f"run     {run.folder}", soft_wrap=True, markup=False)
+        return
+    scores = last_scores(measured)
     summary = mean_and_interval(scores)
     console.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
-    console.print(escape(_describe(runs, summary)), style="dim")
-    for run in runs:
-        last = int(run.metrics["Epoch"].max())
-        if last < experiment.training.epochs:
-            console.print(
-                f"seed {run.experiment.seed} ended at epoch {last} of {experiment.training.epochs}", style="red"
-            )
+    console.print(escape(_describe(measured, summary)), style="dim")
+    if all(run.status.status == "finished" for run in runs):
+        console.print("finished", style="dim")
+    else:
+        for run in runs:
+            _print_status(console, run)
     console.print()
     console.print(_last_figures(summary))
     for line in _answers(experiment, scores):
@@ -78,6 +118,29 @@ def _print_group(console: Console, runs: list[Run]) -> None:
             console.print(f"figure  {figure}", soft_wrap=True, markup=False)
     for figure in together:
         console.print(f"figure  {figure}", soft_wrap=True, markup=False)
+
+
+def _print_status(console: Console, run: Run) -> None:
+    """How far the run has come, in a line."""
+    experiment, status = run.experiment, run.status
+    epochs, last = experiment.training.epochs, status.epoch
+    if (run.folder / "metrics.csv").is_file():
+        last = int(run.metrics["Epoch"].max())
+    what = {
+        "running": f"is running ({status.why}), epoch {last} of {epochs}",
+        "finished": "is finished",
+        "interrupted": f"was interrupted in epoch {last + 1} of {epochs}",
+        "killed": f"was killed in epoch {last + 1} of {epochs}",
+        "diverged": f"diverged in epoch {status.epoch + 1} of {epochs} and stopped: {status.why}",
+        "failed": f"failed in epoch {status.epoch + 1} of {epochs}: {status.why}",
+        "unknown": f"ended at epoch {last} of {epochs}",
+    }[status.status]
+    # An older srnn did not say how a run ended; most have come to their end.
+    well = status.status in ("finished", "running") or (status.status == "unknown" and last == epochs)
+    line = f"seed {experiment.seed} {what}"
+    if not status.ended and status.status != "running":
+        line += f"; go on with: srnn run {run.folder} --resume"
+    console.print(line, style="dim" if well else "red", markup=False, soft_wrap=True)
 
 
 def _describe(runs: list[Run], summary: pd.DataFrame) -> str:

@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM as a wish: training finishes its step and saves its state."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Signals:
+    """What has been received, a context manager; :meth:`listen` begins, and a second signal ends all at once.
+
+    Attributes:
+        last: The last signal received, Ctrl-C's if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.last: int = signal.SIGINT
+        self._received = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """From now on signals are noted; until now they did what they always do."""
+        if self._before or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # What is ignored, as in a shell's background, stays so.
+            if (before := signal.getsignal(number)) != signal.SIG_IGN:
+                self._before[number] = before
+                signal.signal(number, self._note)
+
+    def received(self) -> bool:
+        """Whether to stop."""
+        return self._received
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.last = number
+        if self._received:
+            raise KeyboardInterrupt
+        self._received = True
