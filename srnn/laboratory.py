@@ -24,6 +24,7 @@ from srnn.analysis import (
     trajectories,
     transfer,
 )
+from srnn.config import Experiment
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
 from srnn.plots.style import save
@@ -227,7 +228,7 @@ def _ask(
     return figures
 
 
-def compare(groups: Mapping[str, Sequence[Run]], folder: Path, image_format: str = "png") -> list[Path]:
+def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") -> list[Path]:
     """Compare experiments: curves, how they ended, paired tests and the order of learning.
 
     Args:
@@ -260,6 +261,35 @@ def compare(groups: Mapping[str, Sequence[Run]], folder: Path, image_format: str
         save(draw(drawing, frames[name], ""), folder / "figures" / f"{name}.{image_format}")
         for name, drawing in drawings.items()
     ]
+
+
+def compare_variants(
+    experiment: Experiment,
+    groups: Mapping[str, Sequence[Run]],
+    folder: Path,
+    data_dir: Path | None = None,
+    image_format: str = "png",
+    after_epoch: Callable[[int], None] = lambda epoch: None,
+) -> list[Path]:
+    """Compare the variants of an experiment, and with them, if it asks for that, the dense body.
+
+    Args:
+        experiment: What has the variants.
+        groups: The runs of each, by its name, with the same seeds.
+        folder: Where ``results/*.csv`` and ``figures/*`` go.
+        data_dir: Where the IDX files of mnist and fashion_mnist are.
+        image_format: ``png``, ``svg`` or ``pdf``.
+        after_epoch: Told the epochs that the dense body has trained.
+
+    Returns:
+        The figures.
+    """
+    compared: dict[str, Sequence[comparison.Measured]] = {**groups}
+    if experiment.comparison.dense:
+        seeds = [run.experiment.seed for run in next(iter(groups.values()))]
+        task = tasks.load(experiment.task, data_dir)
+        compared["dense"] = baselines.dense_runs(experiment, task, seeds, after_epoch)
+    return compare(compared, folder, image_format)
 
 
 def result_path(run: Run, file: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -240,6 +241,47 @@ class TestRun:
         assert shown.code == 0
         for text in (answer.out, shown.out):
             assert re.search(r"seed 0 diverged in epoch 1 of 50 and stopped: \d+ of \d+ particles hold a NaN", text)
+
+
+class TestComparison:
+    """An experiment with variants is run once for each, and compared."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        file = tmp_path / "pair.toml"
+        file.write_text(
+            'name = "pair"\n[training]\nepochs = 2\n[comparison]\ndense = true\n[comparison.variants]\n'
+            'plain = ["replication.method=none"]\nlifted = ["replication.method=lifted"]\n'
+        )
+        return file
+
+    def test_variants_and_the_dense_body_are_compared(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+        answer = srnn("run", file, "--seeds", 2, "--out", tmp_path)
+        assert (answer.code, answer.err) == (0, "")
+        for variant, method in (("plain", "none"), ("lifted", "lifted")):
+            runs = open_runs([tmp_path / f"pair-{variant}"])
+            assert [run.experiment.replication.method for run in runs] == [method] * 2
+        final = pd.read_csv(tmp_path / "pair" / "results" / "final.csv").set_index(["Metric", "Group"])["Mean"]
+        assert final["test_accuracy"].index.tolist() == ["plain", "lifted", "dense"]
+        # From the same weights on the same batches: only rounding could make them differ.
+        assert final["test_accuracy", "lifted"] == pytest.approx(final["test_accuracy", "dense"], abs=0.005)
+        assert (final["identity", "plain"], final["identity", "lifted"]) == (0, 720)
+        figures = [line.split(maxsplit=1)[1] for line in answer.out.splitlines() if line.startswith("figure")]
+        assert all((tmp_path / figure).is_file() for figure in figures)
+        assert str(tmp_path / "pair" / "figures" / "final.png") in figures
+
+    def test_it_goes_on_where_it_was_stopped(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+        arguments = ("run", file, "--out", tmp_path, "--quiet")
+        assert srnn(*arguments).code == 0
+        before = (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns
+        shutil.rmtree(tmp_path / "pair-lifted")
+        assert "exists already" in srnn(*arguments).line
+        assert srnn(*arguments, "--resume").out.split() == [
+            str(tmp_path / "pair-plain" / "seed-0"),
+            str(tmp_path / "pair-lifted" / "seed-0"),
+            str(tmp_path / "pair"),
+        ]
+        assert (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns == before
 
 
 def write_idx(folder: Path) -> None:

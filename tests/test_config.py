@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import tomli_w
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from srnn import Experiment, tasks
-from srnn.config import LogConfig, known_keys
+from srnn.config import LogConfig, Optimizer, known_keys
 from srnn.errors import UserError
 from srnn.presets import load_experiment, load_preset, preset_folder, preset_names
 from srnn.training import build_organism, particle_count
@@ -562,3 +563,49 @@ class TestOverride:
 
 def test_presets_are_found_beside_the_package() -> None:
     assert (preset_folder() / "digits.toml").is_file()
+
+
+class TestComparison:
+    def test_each_variant_is_an_experiment_of_its_own(self) -> None:
+        pair = Experiment.from_dict(
+            {"name": "pair", "comparison": {"variants": {"a": [], "b-2": ["replication.alpha=3", "seed=5"]}}}
+        )
+        first, second = pair.expand().values()
+        assert (first.name, first.replication.alpha, first.seed) == ("pair-a", 100.0, 0)
+        assert (second.name, second.replication.alpha, second.seed) == ("pair-b-2", 3.0, 5)
+        assert first.comparison.variants == {}
+        assert Experiment().expand() == {}
+
+    @pytest.mark.parametrize(
+        ("variants", "complaint"),
+        [
+            ({"a": ["replication.alpha=x"]}, "comparison.variants.a: replication.alpha is 'x'; allowed: a number"),
+            ({"a": ["alpha"]}, "comparison.variants.a: --set alpha: expected KEY=VALUE"),
+            ({"../a": []}, "comparison.variants.../a: name is 'digits-../a'; allowed: text of up to 64"),
+            ({"a": ["training.optimizer=adam"]}, "comparison.variants.a: replication.momentum is 'shared'"),
+        ],
+    )
+    def test_a_variant_that_is_wrong_is_named(self, variants: dict[str, list[str]], complaint: str) -> None:
+        with pytest.raises(UserError, match=re.escape(complaint)):
+            Experiment.from_dict({"comparison": {"variants": variants}})
+
+
+@pytest.mark.parametrize(
+    ("replication", "complaint"),
+    [
+        ({"method": "lifted", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; lifted particles"),
+        (
+            {"method": "newton", "objective": "joint"},
+            "replication.objective is 'joint', which needs replication.method",
+        ),
+    ],
+)
+def test_what_exact_methods_do_not_go_with(replication: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        Experiment.from_dict({"replication": replication})
+
+
+def test_exact_methods_go_with_any_optimizer() -> None:
+    for optimizer in get_args(Optimizer):
+        for method in ("newton", "lifted"):
+            Experiment.from_dict({"replication": {"method": method}, "training": {"optimizer": optimizer}})

@@ -54,6 +54,8 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "reset": {"replication": {"divergent": "reset"}, "training": {"lr": 0.1}, "particle": {"init": "xavier"}},
     # The first seed stops at the end of an epoch and the third inside one; the second goes on.
     "stop": {"replication": {"divergent": "stop"}, "particle": {"hidden": 2}, "log": {"particles": 7}},
+    "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
+    "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
     "regression": {"task": {"name": "add"}, "log": {"every": 5}, "checkpoint": {"every": 1, "keep": 1}},
 }
 

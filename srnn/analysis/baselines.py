@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
@@ -136,6 +137,32 @@ def newborn_bodies(experiment: Experiment, task: Task, seeds: Sequence[int]) -> 
         # Of a single seed the organism has no leading dimension.
         weights.data = own.detach().clone().view(weights.shape)
     return bodies
+
+
+@dataclass(frozen=True)
+class DenseRun:
+    """A dense body that was trained, measured as runs are: it can stand beside them in a comparison."""
+
+    experiment: Experiment
+    metrics: pd.DataFrame
+
+
+def dense_runs(
+    experiment: Experiment, task: Task, seeds: Sequence[int], after_epoch: AfterEpoch = lambda epoch: None
+) -> list[DenseRun]:
+    """Train the experiment's body directly, from what the newborn organisms are worth (:func:`newborn_bodies`).
+
+    Example:
+        >>> groups = {"organism": runs, "dense": dense_runs(experiment, task, [0, 1, 2])}  # doctest: +SKIP
+        >>> comparison.final_table(groups)  # doctest: +SKIP
+    """
+    curves = train_dense(
+        experiment, task, seeds, bodies=newborn_bodies(experiment, task, seeds), after_epoch=after_epoch
+    )
+    return [
+        DenseRun(experiment.model_copy(update={"seed": seed}), own.drop(columns="Seed").reset_index(drop=True))
+        for seed, own in curves.groupby("Seed")
+    ]
 
 
 def drift(runs: Sequence[Run], bodies: MLP, task: Task) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,24 @@ from scipy import stats
 
 from srnn.analysis.series import by_epoch, mean_and_band
 from srnn.analysis.summary import mean_and_interval
+from srnn.config import Experiment
 from srnn.errors import UserError, nearest
 from srnn.fixpoints import FixpointType
-from srnn.runs import Run
 
-Groups = Mapping[str, Sequence[Run]]
+
+class Measured(Protocol):
+    """What is compared: a run, or anything else that was measured as runs are."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was run, with its seed."""
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """As :attr:`srnn.runs.Run.metrics`."""
+
+
+Groups = Mapping[str, Sequence[Measured]]
 Floats = NDArray[np.floating]
 #: What :func:`final_table` and :func:`paired_tests` tell of, where the runs measured it.
 METRICS: Final = ("test_accuracy", "test_mae", "identity", "zero", "other", "identity_share")
@@ -180,7 +193,7 @@ def order_of_learning(groups: Groups, milestones: Mapping[str, Sequence[float]] 
     return pd.DataFrame(rows, columns=["Group", "Seed", "Metric", "Value", "Milestone", "Epoch"])
 
 
-def _scores(run: Run, metric: str) -> pd.DataFrame:
+def _scores(run: Measured, metric: str) -> pd.DataFrame:
     """Epoch and Score of one run, empty if it did not measure the metric."""
     whole = metric.removesuffix("_share")
     prefix, _, label = whole.rpartition("_")
@@ -192,7 +205,7 @@ def _scores(run: Run, metric: str) -> pd.DataFrame:
     return pd.DataFrame({"Epoch": values.index, "Score": values.to_numpy().ravel()})
 
 
-def _measured(runs: Sequence[Run]) -> list[str]:
+def _measured(runs: Sequence[Measured]) -> list[str]:
     """The metrics that these runs measured."""
     return sorted({metric for run in runs for metric in run.metrics["Metric"]})
 

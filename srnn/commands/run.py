@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from errno import EIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from srnn.errors import StoppedError, UserError
 
 if TYPE_CHECKING:
     from srnn.config import Experiment
+    from srnn.runs import Run
     from srnn.training import Training
 
 
@@ -52,6 +54,7 @@ def command(
       srnn run connectivity --seeds 3 --data-dir data/mnist
       srnn run digits --set training.epochs=20 --set particle.hidden=3
       srnn run my-experiment.toml --out results --format pdf
+      srnn run exact-comparison --seeds 3 --data-dir data/mnist
       srnn run runs/digits --resume
     """
     from srnn.presets import load_experiment, preset_names
@@ -67,18 +70,57 @@ def command(
         chosen = load_experiment(experiment).override(settings or [])
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
-    from srnn.commands import live, show
-    from srnn.commands.signals import Signals
-    from srnn.job import run
+    from srnn.commands import show
+    from srnn.errors import NotApplicableError
 
     options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
     given = [
         word for option, value in options.items() if value not in (None, "cpu", "png") for word in (option, str(value))
     ]
     given += ["--quiet"] if quiet else []
+    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
+    variants = chosen.expand()
+    groups = {}
+    for variant, one in variants.items() or [("", chosen)]:
+        again = ""
+        if variant:
+            changes = [word for change in settings or [] for word in ("--set", change)]
+            where = ["--seeds", ",".join(map(str, numbers)), "--out", str(out)]
+            again = shlex.join(["srnn", "run", experiment, *changes, *where, "--resume", *given])
+        groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
+        if quiet:
+            for run in groups[variant]:
+                print(run.folder)
+        else:
+            show.print_runs(groups[variant])
+    if variants:
+        try:
+            _compare(chosen, groups, out / chosen.name, data_dir, image_format, quiet)
+        except NotApplicableError as error:
+            print(f"left out comparison: {error}")
+
+
+def _train(
+    chosen: Experiment,
+    out: Path,
+    seeds: list[int],
+    resume: bool,
+    quiet: bool,
+    given: list[str],
+    again: str,
+    common: dict[str, Any],
+) -> list[Run]:
+    """Run one experiment; whatever stops it is told with the command that goes on."""
+    from srnn.commands import live
+    from srnn.commands.signals import Signals
+    from srnn.job import run
+
+    def how_to_go_on() -> str:
+        return f"go on with: {again}" if again else _how_to_go_on(out / chosen.name, seeds, given)
+
     signals = Signals()
     try:
-        with signals, nullcontext() if quiet else live.Display(chosen, numbers) as display:
+        with signals, nullcontext() if quiet else live.Display(chosen, seeds) as display:
 
             def after_start(training: Training) -> None:
                 signals.listen()
@@ -88,34 +130,53 @@ def command(
             watchers: dict[str, Any] = (
                 {} if display is None else {"after_batch": display.batch, "after_report": display.report}
             )
-            runs = run(
+            return run(
                 chosen,
                 out,
-                seeds=numbers,
+                seeds=seeds,
                 resume=resume,
-                data_dir=data_dir,
-                device=device,
-                image_format=image_format,
                 after_start=after_start,
                 stop=signals.received,
+                **common,
                 **watchers,
             )
     except (StoppedError, KeyboardInterrupt):
-        raise StoppedError(
-            f"interrupted; {_how_to_go_on(out / chosen.name, numbers, given)}", 128 + signals.last
-        ) from None
+        raise StoppedError(f"interrupted; {how_to_go_on()}", 128 + signals.last) from None
     except OSError as error:
         where, why = error.filename or out / chosen.name, error.strerror or str(error)
-        raise OSError(
-            error.errno or EIO,
-            f"{why}; once that is mended, {_how_to_go_on(out / chosen.name, numbers, given)}",
-            str(where),
-        ) from None
+        raise OSError(error.errno or EIO, f"{why}; once that is mended, {how_to_go_on()}", str(where)) from None
+
+
+def _compare(
+    chosen: Experiment,
+    groups: Mapping[str, Sequence[Run]],
+    folder: Path,
+    data_dir: Path | None,
+    image_format: str,
+    quiet: bool,
+) -> None:
+    """Compare the variants of an experiment, and print how they ended."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from srnn.laboratory import compare_variants
+
+    console = Console(stderr=True)
+    columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()
+    shown = console.is_terminal and chosen.comparison.dense and not quiet
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        bar = progress.add_task("", total=chosen.training.epochs)
+        figures = compare_variants(
+            chosen, groups, folder, data_dir, image_format, lambda epoch: progress.update(bar, completed=epoch)
+        )
     if quiet:
-        for one in runs:
-            print(one.folder)
-    else:
-        show.print_runs(runs)
+        print(folder)
+        return
+    print()
+    for table in sorted((folder / "results").glob("*.csv")):
+        print(f"table   {table}")
+    for figure in figures:
+        print(f"figure  {figure}")
 
 
 def _holds_runs(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from srnn import tasks
 from srnn.arithmetic import order_products
 from srnn.config import Experiment
 from srnn.errors import UserError, nearest
-from srnn.figure_tables import questions, training
+from srnn.figure_tables import exact, questions, training
 from srnn.figure_tables.desk import Desk
 from srnn.figure_tables.jobs import Job, Watch, run_all
 from srnn.files import write_whole
@@ -93,6 +93,12 @@ SECTIONS = {
         ),
     ),
     "later": Section("The later configuration", ["mnist-h5"], training.later),
+    "exact": Section(
+        "Exact self-replication",
+        ["connectivity", "exact-newton", "exact-lifted", "trade-off", "exact-comparison"],
+        exact.exact,
+        seconds=240,
+    ),
 }
 
 
@@ -132,7 +138,7 @@ def make(
             )
     counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in names or not names}
     wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
-    experiments = {preset: load_preset(preset) for name in wanted for preset in SECTIONS[name].presets}
+    needed = {name: _experiments(SECTIONS[name].presets) for name in wanted}
     order_products()  # in this process and in those that it starts
     out.mkdir(parents=True, exist_ok=True)
     runs.mkdir(parents=True, exist_ok=True)
@@ -140,13 +146,12 @@ def make(
         TemporaryDirectory(prefix=".unfinished-", dir=runs) as unfinished_runs,
         TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
     ):
-        missing = _training(wanted, experiments, runs, Path(unfinished_runs), data_dir)
+        missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
         tables = []
         for name, count in wanted.items():
             section = SECTIONS[name]
-            own = {preset: experiments[preset] for preset in section.presets}
-            work = partial(_make_section, name, section, own, count, out, Path(unfinished), runs, data_dir)
-            needs = frozenset(missing[preset].name for preset in section.presets if preset in missing)
+            work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
+            needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
             tables.append(Job(f"table {name}", work, section.seconds, needs))
         run_all([*missing.values(), *tables], jobs, watch)
     parts = [path.read_text() for name in SECTIONS if (path := out / name / "section.md").is_file()]
@@ -163,9 +168,15 @@ def _is_made(text: Path, seeds: int) -> bool:
     return text.is_file() and text.read_text().startswith(_mark(seeds))
 
 
+def _experiments(presets: Sequence[str]) -> dict[str, Experiment]:
+    """The experiments of presets by their names; of a comparison, those that are compared."""
+    chosen = [load_preset(preset) for preset in presets]
+    return {one.name: one for experiment in chosen for one in (experiment.expand() or {"": experiment}).values()}
+
+
 def _training(
     wanted: Mapping[str, int],
-    experiments: Mapping[str, Experiment],
+    needed: Mapping[str, Mapping[str, Experiment]],
     runs: Path,
     unfinished: Path,
     data_dir: Path | None,
@@ -173,8 +184,9 @@ def _training(
     """A job for each preset of which the wanted sections, with their seeds, miss runs."""
     counts: dict[str, int] = {}
     for name, count in wanted.items():
-        for preset in SECTIONS[name].presets:
+        for preset in needed[name]:
             counts[preset] = max(count, counts.get(preset, 0))
+    experiments = {preset: experiment for own in needed.values() for preset, experiment in own.items()}
     jobs = {}
     for preset, count in counts.items():
         experiment = experiments[preset]
