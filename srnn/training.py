@@ -154,6 +154,7 @@ class Training:
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
         # Each example's part in the mean loss of its batch: the gradient to begin with.
         shape = (len(seeds), experiment.training.batch_size)
+        self._x = task.train_x.new_empty(shape[0] * shape[1], task.inputs)
         self._share = torch.full(shape, 1 / experiment.training.batch_size, device=task.train_x.device)
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
@@ -345,7 +346,9 @@ class Training:
         # A task step would spread one divergent particle over the whole organism; the others need theirs.
         spared = {seed: self.weights.detach()[:, self.columns(seed)].clone() for seed in self._stopping()}
 
-        x = task.train_x.index_select(0, index.flatten()).view(*index.shape, -1)
+        # Into the same memory at each batch: a fresh piece of that size would be handed out by the system page by page.
+        torch.index_select(task.train_x, 0, index.flatten(), out=self._x)
+        x = self._x.view(*index.shape, -1)
         y = task.train_y.index_select(0, index.flatten()).view(*index.shape, *task.train_y.shape[1:])
         output, losses = self._task_step(x, y, sums)
         for seed, weights in spared.items():

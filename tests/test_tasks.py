@@ -26,6 +26,7 @@ from platformdirs import user_cache_dir
 from srnn.config import TaskConfig
 from srnn.errors import UserError
 from srnn.tasks import LOADERS, Task, complete, idx, load, shape
+from srnn.tasks.cross_entropy import cross_entropy
 from srnn.tasks.images import resize
 
 FILES = {
@@ -711,3 +712,30 @@ class TestComplete:
     def test_there_is_nothing_to_add_to_what_is_drawn(self) -> None:
         for config in (TaskConfig(name="multiply"), TaskConfig(name="add", samples=7)):
             assert complete(config) == config
+
+
+@given(st.lists(st.integers(1, 3), max_size=2), st.integers(1, 200), st.integers(1, 12), st.integers(0, 2**31 - 1))
+def test_cross_entropy_is_that_of_torch(networks: list[int], n: int, classes: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (*networks, n)
+    output = (5 * torch.randn(*shape, classes, generator=generator)).requires_grad_()
+    y = torch.randint(0, classes, shape, generator=generator)
+    share = torch.rand(shape, generator=generator)
+    losses = cross_entropy(output, y)
+    [gradient] = torch.autograd.grad(losses, output, share)
+    expected = torch.nn.functional.cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(shape)
+    torch.testing.assert_close(losses, expected)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, output, share)[0])
+
+
+def test_cross_entropy_of_what_diverged_is_nan() -> None:
+    output = torch.tensor([[0.0, float("nan")], [float("inf"), 0.0], [1.0, 2.0]])
+    losses = cross_entropy(output, torch.tensor([0, 1, 1]))
+    assert losses.isnan().tolist() == [True, True, False]
+
+
+def test_a_loss_does_not_depend_on_how_many_networks_there_are() -> None:
+    output, y = torch.randn(5, 77, 10), torch.randint(0, 10, (5, 77))
+    together = cross_entropy(output, y)
+    for place in range(5):
+        assert torch.equal(cross_entropy(output[place], y[place]), together[place])

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+
+from srnn.tasks.cross_entropy import cross_entropy
 
 Kind = Literal["classification", "regression"]
 Metric = Literal["accuracy", "mae"]
@@ -64,7 +65,7 @@ class Task:
         """
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
-            return cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
+            return cross_entropy(output, y)
         _check_shapes(output.shape, y.shape)
         return (output - y).square().mean(-1)
 
