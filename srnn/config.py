@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -170,10 +171,14 @@ class CheckpointConfig(_Section):
     """How many are kept, the newest."""
 
 
+#: What variants of an experiment have in common, or are told apart by.
+_FIXED = ("name", "seed", "comparison")
+
+
 class ComparisonConfig(_Section):
     """Variants of the experiment that are run one after the other and compared."""
 
-    variants: Annotated[dict[Text, list[Text]], Field(max_length=100)] = {}
+    variants: Annotated[dict[str, list[Text]], Field(max_length=7)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
     dense: bool = False
     """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
@@ -258,7 +263,11 @@ class Experiment(_Section):
         experiments = {}
         for variant, changes in self.comparison.variants.items():
             try:
-                experiments[variant] = alone.override([f"name={self.name}-{variant}", *changes])
+                if fixed := [
+                    key for change in changes if (key := change.partition("=")[0].strip()).split(".")[0] in _FIXED
+                ]:
+                    raise UserError(f"{fixed[0]} is the same for all variants: leave it out")
+                experiments[variant] = alone.override([*changes, f"name={json.dumps(f'{self.name}-{variant}')}"])
             except UserError as error:
                 raise UserError(f"comparison.variants.{shorten(variant)}: {error}") from None
         return experiments
@@ -427,9 +436,14 @@ def _allowed(location: tuple[int | str, ...]) -> str:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
     if "enum" in node:
         return ", ".join(map(str, node["enum"]))
-    kind = {"integer": "a whole number", "number": "a number", "string": "text", "object": "a table"}.get(
-        node.get("type", ""), "another type"
-    )
+    kind = {
+        "integer": "a whole number",
+        "number": "a number",
+        "string": "text",
+        "object": "a table",
+        "array": "a list",
+        "boolean": "true or false",
+    }.get(node.get("type", ""), "another type")
     bounds = []
     for word, phrase in (
         ("minimum", "from {}"),

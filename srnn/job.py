@@ -75,6 +75,11 @@ def run(
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device is cuda, but torch finds no CUDA device here; use --device cpu")
+    if experiment.comparison.variants:
+        raise UserError(
+            f"{experiment.name} is a comparison of {', '.join(experiment.comparison.variants)}: run each of "
+            "experiment.expand(), or srnn run on the command line"
+        )
     seeds = [experiment.seed] if seeds is None else list(seeds)
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
     experiments = {seed: experiment.model_copy(update={"seed": seed, **complete}) for seed in seeds}

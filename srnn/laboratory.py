@@ -260,6 +260,7 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     return [
         save(draw(drawing, frames[name], ""), folder / "figures" / f"{name}.{image_format}")
         for name, drawing in drawings.items()
+        if not frames[name].empty
     ]
 
 

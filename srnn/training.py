@@ -25,8 +25,16 @@ from srnn.tasks import Task
 STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
 
 
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+}
 #: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
-_SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_avg_sq": 2, "square_avg": 2}
+_SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -59,17 +67,12 @@ def build_organism(
 
 def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingConfig) -> torch.optim.Optimizer:
     """The optimizer as the experiment describes it. It treats every number by itself, so that seeds do not mix."""
-    match settings.optimizer:
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=settings.lr, momentum=settings.momentum)
-        case name:
-            [kind] = [
-                value for key, value in vars(torch.optim).items() if key.lower() == name and isinstance(value, type)
-            ]
-            optimizer: torch.optim.Optimizer = kind(parameters, lr=settings.lr)
-            return optimizer
+    lr, momentum = settings.lr, settings.momentum
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, momentum=momentum)
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr, momentum=momentum)
+    return _OPTIMIZERS[settings.optimizer](parameters, lr=lr)
 
 
 def particle_count(experiment: Experiment, inputs: int, outputs: int) -> int:
@@ -421,14 +424,19 @@ class Training:
 
     def _end_exact_epoch(self) -> None:
         """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""
-        for seed, on in enumerate(self.replicating):
-            if on and not self._project_seed(seed, self.experiment.replication.iterations) < TOLERANCE:
+        buffers = self.buffers()
+        for seed in self.running:
+            if not self.replicating[seed]:
+                continue
+            if not self._project_seed(seed, self.experiment.replication.iterations) < TOLERANCE:
                 self._project_seed(seed, replication.NEWBORN)
-        scale = replication.balance(self.weights.detach(), self.organism.particle)
-        for name, power in _SCALING.items():
-            buffer = self.optimizer.state[self.trained].get(name)
-            if buffer is not None and buffer.shape == scale.shape:
-                buffer.div_(scale**power)
+            columns = self.columns(seed)
+            scale = replication.balance(self.weights.detach()[:, columns], self.organism.particle)
+            if self.trained is self.weights:
+                for name, buffer in buffers.items():
+                    # RMSprop's is of steps, in which the gradient is divided by its own size.
+                    steps = (self.experiment.training.optimizer, name) == ("rmsprop", "momentum_buffer")
+                    buffer[:, columns] /= scale ** (0 if steps else _SCALING[name])
 
     def _interact(self) -> None:
         rates = self.experiment.interactions

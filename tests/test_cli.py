@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import torch
 
-from srnn import Run, UserError
+from srnn import Experiment, Run, UserError, run
 from srnn.analysis.summary import last_scores, mean_and_interval
 from srnn.commands import main
 from srnn.commands.run import parse_seeds
@@ -270,7 +270,18 @@ class TestComparison:
         assert all((tmp_path / figure).is_file() for figure in figures)
         assert str(tmp_path / "pair" / "figures" / "final.png") in figures
 
-    def test_it_goes_on_where_it_was_stopped(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+    def test_a_regression_is_compared_by_its_error(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+        file.write_text(file.read_text() + '[task]\nname = "add"\nsamples = 60\n')
+        answer = srnn("run", file, "--out", tmp_path)
+        assert (answer.code, answer.err) == (0, "")
+        final = pd.read_csv(tmp_path / "pair" / "results" / "final.csv")
+        assert {*final.loc[final["Metric"] == "test_mae", "Group"]} == {"plain", "lifted", "dense"}
+
+    def test_from_python_each_variant_is_run_by_itself(self, tmp_path: Path, file: Path) -> None:
+        with pytest.raises(UserError, match="pair is a comparison of plain, lifted: run each of"):
+            run(Experiment.from_toml(file), tmp_path)
+
+    def test_what_has_ended_is_left_as_it_is(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
         arguments = ("run", file, "--out", tmp_path, "--quiet")
         assert srnn(*arguments).code == 0
         before = (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns

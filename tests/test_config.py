@@ -550,7 +550,7 @@ class TestOverride:
 
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
-        experiment = load_preset("digits").override(["task.path=x"])
+        experiment = load_preset("digits").override(["task.path=x", "checkpoint.minutes=5.0"])
         assert len(known_keys()) == len({*known_keys()}) > 30
         for key in known_keys():
             value: Any = experiment
@@ -568,11 +568,11 @@ def test_presets_are_found_beside_the_package() -> None:
 class TestComparison:
     def test_each_variant_is_an_experiment_of_its_own(self) -> None:
         pair = Experiment.from_dict(
-            {"name": "pair", "comparison": {"variants": {"a": [], "b-2": ["replication.alpha=3", "seed=5"]}}}
+            {"name": "2024-01", "seed": 5, "comparison": {"variants": {"a": [], "02": ["replication.alpha=3"]}}}
         )
         first, second = pair.expand().values()
-        assert (first.name, first.replication.alpha, first.seed) == ("pair-a", 100.0, 0)
-        assert (second.name, second.replication.alpha, second.seed) == ("pair-b-2", 3.0, 5)
+        assert (first.name, first.replication.alpha, first.seed) == ("2024-01-a", 100.0, 5)
+        assert (second.name, second.replication.alpha, second.seed) == ("2024-01-02", 3.0, 5)
         assert first.comparison.variants == {}
         assert Experiment().expand() == {}
 
@@ -582,6 +582,8 @@ class TestComparison:
             ({"a": ["replication.alpha=x"]}, "comparison.variants.a: replication.alpha is 'x'; allowed: a number"),
             ({"a": ["alpha"]}, "comparison.variants.a: --set alpha: expected KEY=VALUE"),
             ({"../a": []}, "comparison.variants.../a: name is 'digits-../a'; allowed: text of up to 64"),
+            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all variants: leave it out"),
+            ({"a": "replication.alpha=1"}, "comparison.variants.a is 'replication.alpha=1'; allowed: a list"),
             ({"a": ["training.optimizer=adam"]}, "comparison.variants.a: replication.momentum is 'shared'"),
         ],
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from srnn import Particle, replication
 from srnn.fixpoints import FixpointType, classify
+from srnn.kernels import compiled
 from srnn.particle import effective_weight, matrices, row_vector
 
 offsets = st.sampled_from([-1.0, -0.1, 0.0, 0.1, 1.0])
@@ -87,9 +88,28 @@ def test_the_fused_path_is_the_reference(kind: Particle, count: int, seed: int) 
     weights += 1e-2 * drawn(kind, count, seed + 1, torch.float32)
     asked = effective_weight(weights, kind) + 1e-2
     exact = weights.double()  # computed by torch, for the kernels are float32
-    replication.lift(weights, kind, asked)
+    left = replication.lift(weights, kind, asked)
     replication.lift(exact, kind, asked.double())
     torch.testing.assert_close(weights.double(), exact, rtol=0, atol=1e-4)
+    torch.testing.assert_close(left.double(), deviation(weights, kind, asked).amax(0), rtol=0, atol=1e-5)
+
+
+@given(particles, counts, seeds, st.sampled_from([0.0, 1e-8, 1.0, 1e3, 1e7]))
+def test_both_paths_say_alike_how_much_is_left(kind: Particle, count: int, seed: int, size: float) -> None:
+    weights = size * drawn(kind, count, seed, torch.float32)
+    # So few steps from so far: what they do differs in rounding, which grows; what is said of it must be true.
+    left = replication.project(weights, kind)
+    assert left.isfinite().all()
+    v = row_vector(weights, kind)
+    v[0] -= 1
+    scale = v.abs().amax(0).clamp(min=1)
+    assert (left >= (v[:4].abs().amax(0) - 1e-3 * scale)).all()
+
+
+def test_the_constants_of_both_paths_are_the_same() -> None:
+    """The kernels have their own, for Numba's cache looks at their file alone."""
+    ours = replication._LONGEST_STEP, replication._DAMPING, replication._SMALLEST
+    assert ours == (compiled.LONGEST_STEP, compiled.DAMPING, compiled.SMALLEST)
 
 
 @pytest.mark.usefixtures("each_path")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from srnn import Experiment, UserError, particle, replication, tasks
+from srnn.config import Optimizer
 from srnn.fixpoints import FixpointType, classify
 from srnn.particle import matrices
 from srnn.tasks import Task
@@ -196,6 +197,34 @@ def test_newton_balances_its_factors_and_their_momentum_at_the_end_of_an_epoch(d
     training._end_exact_epoch()
     assert torch.equal(training.weights, expected)
     assert torch.equal(momentum * scale, before)
+
+
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
+def test_the_buffers_of_every_optimizer_follow_the_balance(digits: Task, optimizer: str) -> None:
+    """Twice the weights have half the gradients: a buffer of gradients is halved, one of their squares quartered."""
+    chosen = experiment(replication={"method": "newton"}, training={"optimizer": optimizer})
+    training = Training(chosen, digits, [5])
+    training.train_batch(torch.arange(chosen.training.batch_size)[None], training.no_sums())
+    W1, W2, _ = matrices(training.weights.data, training.organism.particle)
+    W1 *= 64
+    W2 /= 64
+    before = {name: buffer.clone() for name, buffer in training.buffers().items()}
+    expected = training.weights.detach().clone()
+    replication.project(expected, training.organism.particle)
+    scale = replication.balance(expected, training.organism.particle)
+    training._end_exact_epoch()
+    assert before
+    for name, buffer in training.buffers().items():
+        squares = name in ("exp_avg_sq", "square_avg", "sum")
+        steps = (optimizer, name) == ("rmsprop", "momentum_buffer")
+        assert torch.equal(buffer, before[name] / (1 if steps else scale**2 if squares else scale))
+
+
+def test_newton_that_waits_leaves_the_training_of_the_task_as_it_is(digits: Task) -> None:
+    waiting = experiment(replication={"method": "newton", "start_accuracy": 1.0})
+    training, _ = train(waiting, digits, [5])
+    alone, _ = train(experiment(replication={"method": "none"}), digits, [5])
+    assert torch.equal(training.weights, alone.weights)
 
 
 def test_what_a_report_holds(digits: Task) -> None:

@@ -591,9 +591,8 @@ def _emit_lift(builder: Any, hidden: int, weights: Any, effective: Any, out: Any
         largest = c[0].magnitude()
         for x in c[1:]:
             largest = largest.where(x.magnitude().less(largest), x.magnitude())
-        square = total(x * x for x in c)
         # Comparisons pass over a NaN, sums do not.
-        return square, largest + square * 0.0
+        return total(x * x for x in c), largest + total(x * 0.0 for x in c)
 
     before, largest_before = distances()
     with cgutils.for_range(builder, iterations):
