@@ -68,6 +68,11 @@ def _cost(desk: Desk) -> str:
             verdicts.append(f"{difference} points with {method} on {body}")
         rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
     ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
+    # What has diverged answers nothing but NaN: no accuracy that could be traded.
+    lost = ended.groupby("Name", sort=False)["Divergent share"].mean()
+    lost = lost[lost > 0]
+    ended = ended[~ended["Name"].isin(lost.index)]
+    diverged = "".join(f" With {name} {share:.0%} of the particles diverge." for name, share in lost.items())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
@@ -84,7 +89,7 @@ seed, in percentage points, with the largest distance between an effective weigh
 {markdown(paired, ["body", "difference", "test accuracy (95 % interval)", "drift", "seeds"])}
 
 Judged: against the dense body, to be a self-replicator in every weight changes the accuracy by {"; ".join(verdicts)}.
-{_frontier(ended)}
+{_frontier(ended)}{diverged}
 """
 
 
@@ -171,9 +176,9 @@ self-application's derivative are 1; of these four one is always 4, because `F((
 
 {markdown(rows, columns)}
 
-Judged: another multiplier than the common 4 is the largest in {rare} particles, so that nearly all leave along
-themselves. A median error would take {took} applications to grow to 1; but in {held} v0 is 1 to the last bit of
-float32, and there is no error along themselves to multiply, until the smaller ones have added up.
+Judged: another multiplier than the common 4 is the largest in {rare} particles: the fastest way out
+is along themselves. A median error would take {took} applications to grow to 1; but in {held} v0 is 1 to the last bit
+of float32, and there is no error along themselves to multiply, until the smaller ones have added up.
 """
 
 
@@ -233,16 +238,16 @@ def _tolerance(desk: Desk) -> str:
         own = identity[identity["Method"] == method]
         by_tolerance = {level: one["Particles"] for level, one in own.groupby("Tolerance")}
         rows.append([method, *(_mean(by_tolerance[level], "{:,.0f}") for level in stability.TOLERANCES)])
-        share = by_tolerance[1e-6].mean() / totals[method].mean()
-        kept.append(f"{share:.1%} of the particles of {method}")
+        shares = [by_tolerance[level].mean() / totals[method].mean() for level in (1e-6, 1e-7)]
+        kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
     return f"""How exact are they? Self-replicators at finer and coarser tolerances.
 
 {desk.image("stability.census_by_tolerance", counts, _TITLE, "tolerance")}
 
 {markdown(rows, ["identity at", *(f"{level:.0e}" for level in stability.TOLERANCES)])}
 
-Judged: at 1e-6, ten times finer than the published tolerance, {", ".join(kept)} are self-replicators; float32, which
-tells 1 from 1 + 1.2e-7, carries few of them further.
+Judged: at 1e-6, ten times finer than the published tolerance, {", ".join(kept)} are self-replicators; float32 itself
+tells 1 from 1 + 1.2e-7 and no finer.
 """
 
 
@@ -294,18 +299,17 @@ def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
     """How the runs of the trade-off ended, as its figure takes it."""
     rows = []
     for preset in (*_TRADE_OFF, "exact-newton", "exact-lifted"):
-        ends = [last_scores([run]).set_index("Metric")["Score"] for run in desk.runs[preset]]
-        diverged = ", diverged" if all(last["divergent"] for last in ends) else ""
-        for run, last in zip(desk.runs[preset], ends, strict=True):
+        for run in desk.runs[preset]:
+            last = last_scores([run]).set_index("Metric")["Score"]
             replication, count = run.experiment.replication, _particles(run)
-            name = f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method
             rows.append(
                 {
-                    "Name": name + diverged,
+                    "Name": f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method,
                     "Method": replication.method,
                     "Seed": run.experiment.seed,
                     "Identity share": last["identity"] / count,
                     "Identity or zero share": (last["identity"] + last["zero"]) / count,
+                    "Divergent share": last["divergent"] / count,
                     "Accuracy": last["test_accuracy"],
                 }
             )

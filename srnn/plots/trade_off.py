@@ -96,7 +96,8 @@ def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
         look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
         axes.errorbar([x], [y], [dy], [dx], linestyle="none", label=label, **look)
     # Of few seeds an interval may reach beyond what an accuracy can be.
-    axes.set_ylim(0, 1.02)
+    lowest = min((y - dy for _, _, (y, dy) in points), default=0.0)
+    axes.set_ylim(max(0.0, lowest - 0.05), 1.02)
 
 
 def _shade(strength: float) -> str:
