@@ -64,8 +64,6 @@ SECTIONS = {
             *_H8,
             "smaller",
             "no-replication",
-            "exact-newton",
-            "exact-lifted",
             "mnist-h5",
             "digits",
             "addition",
