@@ -54,6 +54,11 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "reset": {"replication": {"divergent": "reset"}, "training": {"lr": 0.1}, "particle": {"init": "xavier"}},
     # The first seed stops at the end of an epoch and the third inside one; the second goes on.
     "stop": {"replication": {"divergent": "stop"}, "particle": {"hidden": 2}, "log": {"particles": 7}},
+    # Likewise, with what an optimizer keeps for all seeds: the last to be loaded is one that has stopped.
+    "adam stop": {
+        "replication": {"divergent": "stop", "momentum": "fresh"},
+        "training": {"optimizer": "adam", "lr": 0.02},
+    },
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
     "regression": {"task": {"name": "add"}, "log": {"every": 5}, "checkpoint": {"every": 1, "keep": 1}},
@@ -116,7 +121,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 
 def seeds(name: str) -> list[int]:
-    return [0, 1, 2] if name == "stop" else [0, 1]
+    return [0, 1, 2] if name.endswith("stop") else [0, 1]
 
 
 class TestToTheSameBytes:
@@ -141,9 +146,10 @@ class TestToTheSameBytes:
         assert stops >= 5
         assert_same(tmp_path, reference(name))
 
-    def test_some_seeds_stop_by_themselves(self, reference: Reference) -> None:
+    @pytest.mark.parametrize("name", ["stop", "adam stop"])
+    def test_some_seeds_stop_by_themselves(self, reference: Reference, name: str) -> None:
         """Or the test above would not show what it should."""
-        states = [run.status.status for run in srnn.runs.open_runs([reference("stop") / "small"])]
+        states = [run.status.status for run in srnn.runs.open_runs([reference(name) / "small"])]
         assert states == ["diverged", "finished", "diverged"]
 
     def test_from_the_newest_checkpoint_without_a_farewell(self, reference: Reference, tmp_path: Path) -> None:
