@@ -338,7 +338,9 @@ def same_experiment(one: Experiment, other: Experiment) -> bool:
 def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
     """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
     ours, theirs = (_settings(json.loads(_essence(experiment))) for experiment in (one, other))
-    return next(((key, ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]), None)
+    # Not all have the same settings: the variants of a comparison are named by each.
+    keys = dict.fromkeys([*ours, *theirs])
+    return next(((key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)), None)
 
 
 def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
