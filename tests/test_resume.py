@@ -21,11 +21,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from test_cli import SRNN, Answer, environment, process, without_compiling
 
 import srnn
 from srnn import Experiment, Run, UserError, checkpoints, lock
 from srnn.errors import StoppedError
+from srnn.resume import starts
 from srnn.status import Status, read_status, write_status
 from srnn.training import Report
 
@@ -306,6 +308,99 @@ class TestDamage:
             with pytest.raises(UserError, match="exists already"):
                 srnn.run(experiment("shared"), tmp_path, resume=resume)
         assert content(tmp_path) == {"small/seed-0/thesis.txt": b"mine"}
+
+
+Forgery = Callable[[dict[str, Any], dict[str, Any]], object]
+FORGERIES: dict[str, tuple[str, Forgery, str]] = {
+    "no key": ("shared", lambda tensors, state: state.pop("diverged"), "it has no 'diverged'"),
+    "another type": ("shared", lambda tensors, state: state.update(epoch="5"), "its epoch is '5'"),
+    "a truth": ("shared", lambda tensors, state: state.update(replicating=1), "its replicating is 1"),
+    "below zero": ("shared", lambda tensors, state: state.update(batches_of_epoch=-1), "its batches_of_epoch is -1"),
+    "another epoch": (
+        "shared",
+        lambda tensors, state: state.update(epoch=4),
+        "its state is that of epoch-000004_batch-000000040.safetensors",
+    ),
+    "another task": ("shared", lambda tensors, state: state.update(inputs=9), "it is of 9 inputs and 10 outputs; "),
+    "weights": (
+        "shared",
+        lambda tensors, state: tensors.update(weights=tensors["weights"][:, :5]),
+        "its weights is torch.float32 of shape (27, 5), not float32 of (27, 87)",
+    ),
+    "doubles": (
+        "shared",
+        lambda tensors, state: tensors.update(momentum_buffer=tensors["momentum_buffer"].double()),
+        "its momentum_buffer is torch.float64",
+    ),
+    "no buffer": ("shared", lambda tensors, state: tensors.pop("momentum_buffer"), "it has no 'momentum_buffer'"),
+    "no scalar": ("adam", lambda tensors, state: tensors.pop("optimizer.step"), "it has no 'optimizer.step'"),
+    "a scalar": (
+        "adam",
+        lambda tensors, state: tensors.update({"optimizer.step": tensors["sums.task"].clone()}),
+        "its optimizer.step is torch.float32 of shape (200,)",
+    ),
+    "one more": (
+        "shared",
+        lambda tensors, state: tensors.update(exp_avg=torch.zeros(3)),
+        "it has a tensor 'exp_avg'",
+    ),
+    "a generator": (
+        "shared",
+        lambda tensors, state: tensors.update({"generator.order": tensors["generator.order"][1:]}),
+        "its generator.order is none: ",
+    ),
+}
+
+
+class TestForgery:
+    """A folder from a stranger, whose files have all their checksums."""
+
+    @pytest.mark.parametrize("forgery", FORGERIES)
+    def test_of_the_newest_checkpoint(self, tmp_path: Path, forgery: str) -> None:
+        """It counts as damaged: the one before is used."""
+        name, forge, complaint = FORGERIES[forgery]
+        chosen = experiment(name)
+        with pytest.raises(StoppedError):
+            srnn.run(chosen, tmp_path, stop=after(40))
+        path = checkpoints.found(tmp_path / "small/seed-0")[-1]
+        whole = checkpoints.read(path)
+        tensors, state = dict(whole.tensors), dict(whole.state)
+        forge(tensors, state)
+        checkpoints.write(path, tensors, state)
+        said: list[str] = []
+        [group] = starts({0: tmp_path / "small/seed-0"}, said.append)
+        assert group[0] is not None
+        assert group[0].path.name == "epoch-000003.safetensors"
+        assert len(said) == 1
+        assert said[0].startswith(f"{path} is damaged: {complaint}")
+        assert said[0].endswith("; the checkpoint before it is used")
+
+    @pytest.mark.parametrize("part", ["trajectory", "checkpoints", "figures"])
+    def test_by_links_it_leads_nowhere(self, interrupted: Path, tmp_path: Path, part: str) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        (interrupted / "small/seed-0" / part).rename(elsewhere)
+        (elsewhere / "epoch-000999.parquet").write_text("mine")
+        (elsewhere / "epoch-000999.safetensors").write_text("mine")
+        (interrupted / "small/seed-0" / part).symlink_to(elsewhere)
+        before = content(elsewhere)
+        with pytest.raises(UserError, match=f"{part} is a link; "):
+            go_on(interrupted)
+        assert content(elsewhere) == before
+
+    def test_a_pipe_for_metrics_is_not_waited_for(self, interrupted: Path) -> None:
+        path = interrupted / "small/seed-0/metrics.csv"
+        path.unlink()
+        os.mkfifo(path)
+        said: list[str] = []
+        starts({0: path.parent}, said.append)
+        assert len(said) == 2
+        assert all("Not a file but a pipe" in line for line in said)
+
+    def test_a_strangers_file_in_the_trajectory_is_left(self, interrupted: Path) -> None:
+        path = interrupted / "small/seed-0/trajectory/epoch-last.parquet"
+        path.write_text("mine")
+        go_on(interrupted)
+        assert path.read_text() == "mine"
 
 
 class TestWhatGoesOn:
