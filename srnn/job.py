@@ -23,6 +23,7 @@ from srnn.resume import claim, starts
 from srnn.runs import Run, RunWriter, versions
 from srnn.tasks import Task
 from srnn.training import Report, Training
+from srnn.untrusted import own_folder
 
 
 def _tell(message: str) -> None:
@@ -101,8 +102,7 @@ def run(
                     draw(Run(folder).metrics, folder / "figures", f"{experiment.name}, seed {seed}", image_format)
                 if len(seeds) > 1:
                     frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
-                    together = Path(out) / experiment.name / "figures"
-                    together.mkdir(exist_ok=True)
+                    together = own_folder(Path(out) / experiment.name / "figures")
                     draw(pd.concat(frames), together, f"{experiment.name}, {len(seeds)} seeds", image_format)
     return [Run(folder) for folder in folders.values()]
 

@@ -6,6 +6,7 @@ that a killed process leaves behind locks nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from srnn.errors import UserError
+from srnn.untrusted import require_file
 
 NAME = ".lock"
 
@@ -45,7 +47,10 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 def writer(folder: Path) -> str:
-    """Who writes to the folder now, ``process 123 on host``; empty if nobody does."""
+    """Who writes to the folder now, ``process 123 on host``; empty if nobody does.
+
+    Of a folder that may only be read, too: then the lock is only looked at.
+    """
     path = folder / NAME
     if not path.exists():
         return ""
@@ -54,12 +59,30 @@ def writer(folder: Path) -> str:
         lock.acquire(blocking=False)
     except Timeout:
         return _named(path) or "another process"
-    except OSError:
-        return ""  # a folder that may only be read
+    except OSError as error:
+        read_only = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        return (_named(path) or "another process") if read_only and _held(path) else ""
     with suppress(OSError):
         path.unlink()
     lock.release()
     return ""
+
+
+def _held(path: Path) -> bool:
+    """Whether a lock that may only be read is held; where the system cannot tell, what it names counts."""
+    try:
+        import fcntl
+    except ImportError:
+        return bool(_named(path))
+    try:
+        require_file(path)
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _named(path: Path) -> str:

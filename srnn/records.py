@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,10 @@ def read_trajectory(path: Path, size: int, most: int) -> pd.DataFrame:
     with explained(path):
         held = require_file(path)
         # The limits are of the file's own table of contents.
-        limits = {"thrift_string_size_limit": held, "thrift_container_size_limit": held}
-        with pq.ParquetFile(path, read_dictionary=["Weight"], arrow_extensions_enabled=False, **limits) as file:
+        options = {"thrift_string_size_limit": held, "thrift_container_size_limit": held}
+        # Of pages without a checksum, as an older srnn wrote them, none is asked for.
+        options |= {"page_checksum_verification": True, "arrow_extensions_enabled": False}
+        with pq.ParquetFile(path, read_dictionary=["Weight"], **options) as file:
             names = ["Epoch", "Weight", *(f"dim_{k}" for k in range(1, size + 1))]
             if file.schema_arrow.names != names:
                 raise ValueError(f"its columns are not Epoch, Weight, dim_1 … dim_{size}")
@@ -176,7 +178,7 @@ def open_checkpoint(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield tensors, state
 
 
-def count(state: dict[str, Any], key: str) -> int:
+def count(state: Mapping[str, Any], key: str) -> int:
     """A positive whole number in the state of a checkpoint.
 
     Raises:

@@ -34,6 +34,7 @@ from srnn.organism import Organism
 from srnn.particle import Particle
 from srnn.status import State, Status, read_status, write_status
 from srnn.training import build_organism, particle_count
+from srnn.untrusted import own_folder, require_file
 
 
 class RunWriter:
@@ -49,7 +50,7 @@ class RunWriter:
         diverged: Of what the run diverged and stopped; empty as long as it has not.
 
     Raises:
-        UserError: The folder cannot be made.
+        UserError: The folder cannot be made, or a part of it is a link that leads out of it.
         OSError: It cannot be written, as with a full disk; what was there can still be gone on with.
     """
 
@@ -59,9 +60,14 @@ class RunWriter:
         self.epoch = 0 if since is None else int(since.state["epoch"])
         self.diverged = "" if since is None else str(since.state["diverged"])
         make_folder(folder)
+        parts = [folder / part for part in ("trajectory", "checkpoints", "figures")]
+        for path in parts:
+            if path.is_symlink():
+                own_folder(path)  # refuses it, before anything is removed there
         sweep(folder)
         for path in (folder / "trajectory").glob("epoch-*.parquet"):
-            if since is None or int(path.stem.removeprefix("epoch-")) > self.epoch:
+            epoch = path.stem.removeprefix("epoch-")
+            if epoch.isdecimal() and (since is None or int(epoch) > self.epoch):
                 path.unlink()
         for path in checkpoints.found(folder):
             if since is None or path.name > since.path.name:
@@ -73,11 +79,11 @@ class RunWriter:
             self.status("running")
             write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
         else:
-            self._metrics, self._unsaved = _measured_until(since).decode(), True
+            self._metrics, self._unsaved = _measured_until(since), True
             self.save_metrics()
             self.status("running")
-        for part in ("trajectory", "checkpoints", "figures"):
-            (folder / part).mkdir(exist_ok=True)
+        for path in parts:
+            own_folder(path)
 
     def status(self, status: State, why: str = "") -> None:
         """Record how far the run has come."""
@@ -144,18 +150,39 @@ def read_checkpoint(path: Path) -> Checkpoint:
         UserError: One of the two is not.
     """
     checkpoint = checkpoints.read(path)
+    with records.explained(path):
+        _require_state(checkpoint)
     _measured_until(checkpoint)
     return checkpoint
 
 
-def _measured_until(checkpoint: Checkpoint) -> bytes:
+#: What a checkpoint's state holds, besides the sizes and what was measured.
+_STATE = {"epoch": int, "batch": int, "batches_of_epoch": int, "replicating": bool, "diverged": str, "metrics": dict}
+
+
+def _require_state(checkpoint: Checkpoint) -> None:
+    """Raise ValueError or KeyError unless the plain values are such as a run writes, and the file's name fits."""
+    state = checkpoint.state
+    for key, kind in _STATE.items():
+        value = state[key]
+        if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= 10**12):
+            raise ValueError(f"its {key} is {value!r}")
+    for key in ("inputs", "outputs"):
+        records.count(state, key)
+    name = checkpoints.name(state["epoch"], state["batch"] if state["batches_of_epoch"] else None)
+    if checkpoint.path.name != name:
+        raise ValueError(f"its state is that of {name}")
+
+
+def _measured_until(checkpoint: Checkpoint) -> str:
     """What ``metrics.csv`` was when the checkpoint was written; it may have grown since."""
     path = checkpoint.path.parents[1] / "metrics.csv"
     try:
         known = checkpoint.state["metrics"]
+        require_file(path)
         content = path.read_bytes()[: known["bytes"]]
         if hashlib.sha256(content).hexdigest() == known["sha256"]:
-            return content
+            return content.decode()
         raise ValueError("its rows are not those of the checkpoint")
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged before {checkpoint.path.name}: {error}") from None
@@ -338,7 +365,9 @@ def same_experiment(one: Experiment, other: Experiment) -> bool:
 def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
     """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
     ours, theirs = (_settings(json.loads(_essence(experiment))) for experiment in (one, other))
-    return next(((key, ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]), None)
+    # Not all have the same settings: the variants of a comparison are named by each.
+    keys = dict.fromkeys([*ours, *theirs])
+    return next(((key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)), None)
 
 
 def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -68,4 +68,6 @@ def read_status(folder: Path) -> Status:
         return status
     if who := writer(folder):
         return Status("running", status.epoch, who)
+    # Nobody writes any more: it may have ended since what was recorded was read.
+    status = recorded(folder)
     return Status("killed", status.epoch) if status.status == "running" else status

@@ -271,24 +271,25 @@ class Training:
         """
         columns, settings = self.columns(seed), self.optimizer.state[self.trained]
         self.weights.data[:, columns] = tensors["weights"].to(self.weights.device)
+        for name, generator in self.streams[seed].items():
+            generator.set_state(tensors[f"generator.{name}"])
+        self.replicating[seed] = plain["replicating"]
+        if plain["diverged"]:
+            # It only keeps the others company: what an optimizer keeps for all seeds is theirs.
+            self.stopped[seed] = plain["diverged"]
+            self.running.remove(seed)
+            return
         for name, value in tensors.items():
             kind, _, part = name.partition(".")
-            if kind == "generator":
-                self.streams[seed][part].set_state(value)
-            elif kind == "optimizer":
+            if kind == "optimizer":
                 settings[part] = value.clone()
             elif kind == "replication_buffer":
                 assert self.replication_buffer is not None
                 self.replication_buffer[:, columns] = value.to(self.weights.device)
-            elif kind not in ("weights", "sums"):
+            elif kind not in ("weights", "generator", "sums"):
                 # An optimizer's buffer; Adam has none before its first step.
                 buffer = settings.setdefault(name, torch.zeros_like(self.trained))
                 buffer[..., columns] = value.to(self.weights.device)
-        self.replicating[seed] = plain["replicating"]
-        if plain["diverged"]:
-            self.stopped[seed] = plain["diverged"]
-            self.running.remove(seed)
-            return
         self.epoch, self.batch = plain["epoch"], plain["batch"]
         self._sums.batches = plain["batches_of_epoch"]
         if self.inside_epoch:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import isclose, isnan
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from srnn import checkpoints
+from srnn import checkpoints, records
 from srnn.checkpoints import Checkpoint
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
+from srnn.organism import Organism
 from srnn.runs import Run, read_checkpoint
 from srnn.tasks import Task
 
@@ -86,6 +85,8 @@ def _metrics(run: Run) -> str:
         raise _Wrong("there are rows after the last checkpoint")
     if frame.duplicated(["Batch", "Metric"]).any():
         raise _Wrong("there are rows twice")
+    if frame.empty:
+        raise _Wrong("there are none")
     counts = frame.groupby("Epoch")["Metric"].agg(set)
     always = {metric for metric in counts.iloc[-1] if metric == "task_loss" or metric.startswith("train_")}
     when_logged = {kind.label for kind in FixpointType} | set(counts.iloc[0])
@@ -101,13 +102,9 @@ def _logged(run: Run, last: int) -> list[int]:
     return [epoch for epoch in range(last + 1) if epoch % every == 0 or epoch == epochs]
 
 
-def _tables(run: Run) -> Iterator[tuple[int, pd.DataFrame]]:
-    for epoch in run.logged_epochs:
-        path = run.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
-        try:
-            yield epoch, pq.read_table(path, page_checksum_verification=True).to_pandas()
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise _Wrong(f"{path} is damaged: {' '.join(str(error).split())}") from None
+def _table(run: Run, epoch: int, organism: Organism) -> pd.DataFrame:
+    path = run.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
+    return records.read_trajectory(path, *organism.weights.shape)
 
 
 def _trajectory(run: Run) -> str:
@@ -118,7 +115,8 @@ def _trajectory(run: Run) -> str:
     particles = run.experiment.log.particles
     rows = organism.size if particles == "all" else min(particles, organism.size)
     known, followed = {*organism.names}, None
-    for epoch, frame in _tables(run):
+    for epoch in expected:
+        frame = _table(run, epoch, organism)
         names = frame["Weight"].tolist()
         if len(names) != rows or len({*names} & known) != rows or (frame["Epoch"] != epoch).any():
             raise _Wrong(f"epoch {epoch} has not one row for each of {rows:,} particles")
@@ -131,9 +129,14 @@ def _last_weights(run: Run) -> str:
     if run.status.status == "diverged":
         return "it stopped inside an epoch"
     organism = run.organism()
-    [*_, (epoch, frame)] = _tables(run)
+    if not run.logged_epochs:
+        raise _Wrong("there is no trajectory")
+    epoch = run.logged_epochs[-1]
+    frame = _table(run, epoch, organism)
     places = {name: place for place, name in enumerate(organism.names)}
     theirs = torch.tensor(frame.drop(columns=["Epoch", "Weight"]).to_numpy()).T
+    if strangers := {*frame["Weight"]} - {*places}:
+        raise _Wrong(f"epoch {epoch} has a particle {min(strangers)}, which the organism has not")
     ours = organism.weights.detach()[:, [places[name] for name in frame["Weight"]]]
     if not torch.equal(ours.view(torch.int32), theirs.contiguous().view(torch.int32)):
         raise _Wrong(f"epoch {epoch} has other weights")
@@ -144,7 +147,10 @@ def _last_weights(run: Run) -> str:
 def _test_metric(run: Run, task: Task) -> str:
     answer = run.organism().eval()(task.test_x)
     computed = float(task.score(answer, task.test_y).mean())
-    recorded = float(run.metrics.query(f"Metric == 'test_{task.metric}'")["Score"].iloc[-1])
+    scores = run.metrics.query(f"Metric == 'test_{task.metric}'")["Score"]
+    if scores.empty:
+        raise _Wrong("there is none recorded")
+    recorded = float(scores.iloc[-1])
     # Side by side with others, or on another device, the last bits may be rounded in another way.
     if not (isclose(computed, recorded, rel_tol=1e-5, abs_tol=1e-7) or (isnan(computed) and isnan(recorded))):
         raise _Wrong(f"recorded {recorded:.9g}, computed {computed:.9g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -21,6 +22,7 @@ import torch
 from srnn import Experiment, Run, UserError, run
 from srnn.analysis.summary import last_scores, mean_and_interval
 from srnn.commands import main
+from srnn.commands.live import _mean
 from srnn.commands.run import parse_seeds
 from srnn.presets import load_preset, preset_names
 from srnn.runs import open_runs
@@ -293,6 +295,49 @@ class TestComparison:
             str(tmp_path / "pair"),
         ]
         assert (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns == before
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+    @pytest.mark.parametrize("doing", ["srnn.job.draw", "srnn.laboratory.compare_variants"])
+    def test_a_signal_after_the_last_batch_ends_it(
+        self, srnn: Srnn, file: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, doing: str
+    ) -> None:
+        """While the figures of the first variant are drawn, or while the variants are compared."""
+
+        def interrupted(*arguments: object) -> list[Path]:
+            signal.raise_signal(number)
+            return []
+
+        monkeypatch.setattr(doing, interrupted)
+        answer = srnn("run", file, "--quiet")
+        assert answer.code == code
+        command = f"srnn run {file} --seeds 0-0 --out runs --resume --quiet"
+        assert answer.err == f"srnn: interrupted; go on with: {command}\n"
+        trained = [path.name for path in sorted(Path("runs").glob("pair-*"))]
+        assert trained == (["pair-plain"] if "job" in doing else ["pair-lifted", "pair-plain"])
+        monkeypatch.undo()
+        again = process((*SRNN, *shlex.split(command)[1:]), file.parent)
+        assert (again.code, again.err) == (0, "")
+
+    @pytest.mark.parametrize("quiet", [False, True])
+    def test_what_cannot_be_compared_is_said_unless_it_is_quiet(
+        self, srnn: Srnn, file: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
+    ) -> None:
+        def refuse(*arguments: object) -> list[Path]:
+            raise UserError("they are too many")
+
+        monkeypatch.setattr("srnn.laboratory.compare_variants", refuse)
+        answer = srnn("run", file, *(["--quiet"] if quiet else []))
+        assert (answer.code, answer.err) == (0, "")
+        folders = [f"runs/pair-{variant}/seed-0" for variant in ("plain", "lifted")]
+        if quiet:
+            assert answer.out.splitlines() == folders
+        else:
+            assert answer.out.endswith("left out comparison: they are too many\n")
+
+
+def test_the_line_of_many_seeds_is_the_mean_of_those_that_have_a_score() -> None:
+    assert _mean([{"a": 1.0}, {"a": 3.0, "b": 5.0}, {}]) == {"a": 2.0, "b": 5.0}
+    assert _mean([{}, {}]) == {}
 
 
 def write_idx(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -20,12 +21,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from test_cli import SRNN, Answer, environment, process, without_compiling
 
 import srnn
-from srnn import Experiment, Run, UserError, checkpoints
+from srnn import Experiment, Run, UserError, checkpoints, lock
 from srnn.errors import StoppedError
-from srnn.status import read_status
+from srnn.resume import starts
+from srnn.status import Status, read_status, write_status
 from srnn.training import Report
 
 #: With it, as with ``make soak``: many more kills and sizes of a full disk.
@@ -54,6 +57,11 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "reset": {"replication": {"divergent": "reset"}, "training": {"lr": 0.1}, "particle": {"init": "xavier"}},
     # The first seed stops at the end of an epoch and the third inside one; the second goes on.
     "stop": {"replication": {"divergent": "stop"}, "particle": {"hidden": 2}, "log": {"particles": 7}},
+    # Likewise, with what an optimizer keeps for all seeds: the last to be loaded is one that has stopped.
+    "adam stop": {
+        "replication": {"divergent": "stop", "momentum": "fresh"},
+        "training": {"optimizer": "adam", "lr": 0.02},
+    },
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
     "regression": {"task": {"name": "add"}, "log": {"every": 5}, "checkpoint": {"every": 1, "keep": 1}},
@@ -116,7 +124,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 
 def seeds(name: str) -> list[int]:
-    return [0, 1, 2] if name == "stop" else [0, 1]
+    return [0, 1, 2] if name.endswith("stop") else [0, 1]
 
 
 class TestToTheSameBytes:
@@ -141,9 +149,10 @@ class TestToTheSameBytes:
         assert stops >= 5
         assert_same(tmp_path, reference(name))
 
-    def test_some_seeds_stop_by_themselves(self, reference: Reference) -> None:
+    @pytest.mark.parametrize("name", ["stop", "adam stop"])
+    def test_some_seeds_stop_by_themselves(self, reference: Reference, name: str) -> None:
         """Or the test above would not show what it should."""
-        states = [run.status.status for run in srnn.runs.open_runs([reference("stop") / "small"])]
+        states = [run.status.status for run in srnn.runs.open_runs([reference(name) / "small"])]
         assert states == ["diverged", "finished", "diverged"]
 
     def test_from_the_newest_checkpoint_without_a_farewell(self, reference: Reference, tmp_path: Path) -> None:
@@ -301,6 +310,99 @@ class TestDamage:
         assert content(tmp_path) == {"small/seed-0/thesis.txt": b"mine"}
 
 
+Forgery = Callable[[dict[str, Any], dict[str, Any]], object]
+FORGERIES: dict[str, tuple[str, Forgery, str]] = {
+    "no key": ("shared", lambda tensors, state: state.pop("diverged"), "it has no 'diverged'"),
+    "another type": ("shared", lambda tensors, state: state.update(epoch="5"), "its epoch is '5'"),
+    "a truth": ("shared", lambda tensors, state: state.update(replicating=1), "its replicating is 1"),
+    "below zero": ("shared", lambda tensors, state: state.update(batches_of_epoch=-1), "its batches_of_epoch is -1"),
+    "another epoch": (
+        "shared",
+        lambda tensors, state: state.update(epoch=4),
+        "its state is that of epoch-000004_batch-000000040.safetensors",
+    ),
+    "another task": ("shared", lambda tensors, state: state.update(inputs=9), "it is of 9 inputs and 10 outputs; "),
+    "weights": (
+        "shared",
+        lambda tensors, state: tensors.update(weights=tensors["weights"][:, :5]),
+        "its weights is torch.float32 of shape (27, 5), not float32 of (27, 87)",
+    ),
+    "doubles": (
+        "shared",
+        lambda tensors, state: tensors.update(momentum_buffer=tensors["momentum_buffer"].double()),
+        "its momentum_buffer is torch.float64",
+    ),
+    "no buffer": ("shared", lambda tensors, state: tensors.pop("momentum_buffer"), "it has no 'momentum_buffer'"),
+    "no scalar": ("adam", lambda tensors, state: tensors.pop("optimizer.step"), "it has no 'optimizer.step'"),
+    "a scalar": (
+        "adam",
+        lambda tensors, state: tensors.update({"optimizer.step": tensors["sums.task"].clone()}),
+        "its optimizer.step is torch.float32 of shape (200,)",
+    ),
+    "one more": (
+        "shared",
+        lambda tensors, state: tensors.update(exp_avg=torch.zeros(3)),
+        "it has a tensor 'exp_avg'",
+    ),
+    "a generator": (
+        "shared",
+        lambda tensors, state: tensors.update({"generator.order": tensors["generator.order"][1:]}),
+        "its generator.order is none: ",
+    ),
+}
+
+
+class TestForgery:
+    """A folder from a stranger, whose files have all their checksums."""
+
+    @pytest.mark.parametrize("forgery", FORGERIES)
+    def test_of_the_newest_checkpoint(self, tmp_path: Path, forgery: str) -> None:
+        """It counts as damaged: the one before is used."""
+        name, forge, complaint = FORGERIES[forgery]
+        chosen = experiment(name)
+        with pytest.raises(StoppedError):
+            srnn.run(chosen, tmp_path, stop=after(40))
+        path = checkpoints.found(tmp_path / "small/seed-0")[-1]
+        whole = checkpoints.read(path)
+        tensors, state = dict(whole.tensors), dict(whole.state)
+        forge(tensors, state)
+        checkpoints.write(path, tensors, state)
+        said: list[str] = []
+        [group] = starts({0: tmp_path / "small/seed-0"}, said.append)
+        assert group[0] is not None
+        assert group[0].path.name == "epoch-000003.safetensors"
+        assert len(said) == 1
+        assert said[0].startswith(f"{path} is damaged: {complaint}")
+        assert said[0].endswith("; the checkpoint before it is used")
+
+    @pytest.mark.parametrize("part", ["trajectory", "checkpoints", "figures"])
+    def test_by_links_it_leads_nowhere(self, interrupted: Path, tmp_path: Path, part: str) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        (interrupted / "small/seed-0" / part).rename(elsewhere)
+        (elsewhere / "epoch-000999.parquet").write_text("mine")
+        (elsewhere / "epoch-000999.safetensors").write_text("mine")
+        (interrupted / "small/seed-0" / part).symlink_to(elsewhere)
+        before = content(elsewhere)
+        with pytest.raises(UserError, match=f"{part} is a link; "):
+            go_on(interrupted)
+        assert content(elsewhere) == before
+
+    def test_a_pipe_for_metrics_is_not_waited_for(self, interrupted: Path) -> None:
+        path = interrupted / "small/seed-0/metrics.csv"
+        path.unlink()
+        os.mkfifo(path)
+        said: list[str] = []
+        starts({0: path.parent}, said.append)
+        assert len(said) == 2
+        assert all("Not a file but a pipe" in line for line in said)
+
+    def test_a_strangers_file_in_the_trajectory_is_left(self, interrupted: Path) -> None:
+        path = interrupted / "small/seed-0/trajectory/epoch-last.parquet"
+        path.write_text("mine")
+        go_on(interrupted)
+        assert path.read_text() == "mine"
+
+
 class TestWhatGoesOn:
     def test_without_resume_an_interrupted_run_is_not_touched(self, interrupted: Path) -> None:
         before = content(interrupted)
@@ -330,6 +432,12 @@ class TestWhatGoesOn:
             srnn.run(experiment("shared").override([change]), interrupted, seeds=[0, 1], resume=True)
         assert str(error.value).startswith(complaint)
         assert content(interrupted) == before
+
+    def test_nor_with_other_variants(self, interrupted: Path) -> None:
+        """Settings that only one of the two has are told, too."""
+        other = experiment("shared").override(["comparison.variants.x=[]", "comparison.variants.y=['seed=3']"])
+        with pytest.raises(UserError, match=r"^comparison.variants.x is \[\] now and None in "):
+            srnn.run(other, interrupted, seeds=[0, 1], resume=True)
 
     def test_other_versions_are_said(self, interrupted: Path) -> None:
         config = interrupted / "small/seed-0/config.toml"
@@ -542,7 +650,8 @@ class TestOneWriter:
         both = [slow(*options("shared")), slow(*options("shared"))]
         answers = sorted(one.end() for one in both)
         assert [answer.code for answer in answers] == [0, 2]
-        assert " is being written by process " in answers[1].line
+        # It depends on how far the one had come when the other looked.
+        assert re.search(" is being written by process | holds an interrupted run| exists already", answers[1].line)
         assert_same(tmp_path / "runs", reference("shared"))
 
 
@@ -587,6 +696,39 @@ class TestStatus:
             assert run.status.status == status
             assert (run.status.why != "") == (how == "stop")
 
+    def test_of_one_that_ends_while_it_is_read(self, interrupted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody writes it, then, but it was not killed."""
+        folder = interrupted / "small/seed-0"
+        write_status(folder, Status("running", 5))
+
+        def ends(folder: Path) -> str:
+            write_status(folder, Status("finished", 8))
+            return ""
+
+        monkeypatch.setattr("srnn.status.writer", ends)
+        assert read_status(folder) == Status("finished", 8)
+
+    @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+    def test_of_one_that_may_only_be_read(
+        self, interrupted: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        folder = interrupted / "small/seed-0"
+        write_status(folder, Status("running", 5))
+        (folder / lock.NAME).write_text("process 1 on old\n")  # left behind by one that was killed
+
+        def refuse(*arguments: object, **options: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(lock.FileLock, "acquire", refuse)
+            assert read_status(folder) == Status("killed", 5)
+        with lock.only_writer(folder), monkeypatch.context() as patched:
+            patched.setattr(lock.FileLock, "acquire", refuse)
+            status = read_status(folder)
+            assert (status.status, status.why.split(" on ")[0]) == ("running", f"process {os.getpid()}")
+            patched.setitem(sys.modules, "fcntl", None)  # as on Windows
+            assert read_status(folder) == status
+
 
 class TestRunFolder:
     """``srnn run`` of the folder of an interrupted run."""
@@ -618,6 +760,26 @@ class TestRunFolder:
         assert answer.code == 0
         assert_same(interrupted / "small/seed-0", reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before
+
+    @pytest.mark.parametrize("name", ["../seed-0", ".", "../../link", "../../all/seed-0"])
+    def test_by_another_name(self, reference: Reference, interrupted: Path, name: str) -> None:
+        """By way of another folder or of a link: it goes on where it is, and nothing is written elsewhere."""
+        where = interrupted / "small/seed-0"
+        (interrupted / "link").symlink_to(where)
+        (interrupted / "all").symlink_to(interrupted / "small")
+        before = content(interrupted / "small/seed-1")
+        answer = process((*SRNN, "run", name, "--resume", "--quiet"), where)
+        assert answer == Answer(0, f"{where}\n", "")
+        assert_same(where, reference("shared") / "small/seed-0")
+        assert content(interrupted / "small/seed-1") == before
+        assert sorted(path.name for path in interrupted.parent.rglob("*")) == sorted(
+            [
+                "runs",
+                "link",
+                "all",
+                *(path.name for path in [interrupted / "small", *(interrupted / "small").rglob("*")]),
+            ]
+        )
 
     @pytest.mark.parametrize(
         ("arguments", "complaint"),

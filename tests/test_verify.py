@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
@@ -68,6 +70,13 @@ def flip_a_bit(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
+def flip_a_weight(path: Path) -> None:
+    """Of a value in the middle of a page: only its checksum can tell."""
+    value = pq.read_table(path)["dim_3"].to_numpy()[40].tobytes()
+    assert path.read_bytes().count(value) == 1
+    flip_a_bit(path, path.read_bytes().index(value))
+
+
 def change_rows(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     change(pd.read_parquet(path)).to_parquet(path, index=False)
 
@@ -77,6 +86,12 @@ def train_on(folder: Path) -> None:
     checkpoint = checkpoints.read(Run.open(folder).checkpoints[-1])
     tensors = {**checkpoint.tensors, "weights": torch.randn_like(checkpoint.tensors["weights"])}
     checkpoints.write(checkpoint.path, tensors, checkpoint.state)
+
+
+def change_state(folder: Path, **changes: object) -> None:
+    """Another state, in a checkpoint that is whole."""
+    checkpoint = checkpoints.read(Run.open(folder).checkpoints[-1])
+    checkpoints.write(checkpoint.path, checkpoint.tensors, {**checkpoint.state, **changes})
 
 
 LAST = "trajectory/epoch-000005.parquet"
@@ -121,7 +136,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
             folder / "trajectory/epoch-000002.parquet", lambda frame: pd.concat([frame, frame.head(1)])
         ),
         ["trajectory has every row once"],
-        "epoch 2 has not one row for each of 78 particles",
+        "it has 79 rows in ",
     ),
     "row missing": (
         lambda folder: change_rows(folder / "trajectory/epoch-000002.parquet", lambda frame: frame.iloc[1:]),
@@ -129,9 +144,39 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         "epoch 2 has not one row for each of 78 particles",
     ),
     "bit of the trajectory": (
-        lambda folder: flip_a_bit(folder / "trajectory/epoch-000002.parquet", 1000),
+        lambda folder: flip_a_weight(folder / "trajectory/epoch-000002.parquet"),
+        ["trajectory has every row once"],
+        "epoch-000002.parquet cannot be read: could not verify page integrity, CRC checksum verification failed",
+    ),
+    "no trajectory": (
+        lambda folder: shutil.rmtree(folder / "trajectory"),
         ["trajectory has every row once", "trajectory ends with the checkpoint"],
-        "epoch-000002.parquet is damaged",
+        "epochs missing or too many: 0, 2, 4, 5",
+    ),
+    "other columns": (
+        lambda folder: change_rows(folder / LAST, lambda frame: frame.rename(columns={"Weight": "Particle"})),
+        ["trajectory has every row once", "trajectory ends with the checkpoint"],
+        "epoch-000005.parquet is damaged: it has no b'Weight'",
+    ),
+    "a stranger": (
+        lambda folder: change_rows(folder / LAST, lambda frame: frame.replace("L0_C0_W0", "L9_C9_W9")),
+        ["trajectory has every row once", "trajectory ends with the checkpoint"],
+        "epoch 5 has not one row for each of 78 particles",
+    ),
+    "a pipe for metrics": (
+        lambda folder: ((folder / "metrics.csv").unlink(), os.mkfifo(folder / "metrics.csv")),
+        [
+            "config fits the checkpoint",
+            "metrics have every row once",
+            "trajectory has every row once",
+            "test accuracy is that of the weights",
+        ],
+        "metrics.csv is damaged before epoch-000005.safetensors: [Errno 22] Not a file but a pipe",
+    ),
+    "a state without epoch": (
+        lambda folder: change_state(folder, epoch=None),
+        ["config fits the checkpoint", "metrics have every row once", "trajectory has every row once"],
+        "epoch-000005.safetensors is damaged: its epoch is None",
     ),
     "other last epoch": (
         lambda folder: change_rows(folder / LAST, lambda frame: frame.assign(dim_3=frame["dim_3"] + 1)),
@@ -181,6 +226,13 @@ def test_other_runs_hold_too(tmp_path: Path, changes: list[str]) -> None:
     assert checks["Holds"].all(), checks.to_string()
 
 
+def test_a_trajectory_of_an_older_srnn_holds(copy: Path) -> None:
+    """Its pages have no checksums."""
+    for path in (copy / "trajectory").iterdir():
+        pq.write_table(pq.read_table(path), path, write_page_checksum=False)
+    assert wrong(copy) == {}
+
+
 def test_on_the_command_line(finished: Path, copy: Path) -> None:
     well = process((*SRNN, "show", str(finished), "--verify"), copy)
     assert (well.code, well.err) == (0, "")
@@ -194,4 +246,4 @@ def test_on_the_command_line(finished: Path, copy: Path) -> None:
 def test_a_checkpoint_without_a_checksum_is_not_whole(copy: Path) -> None:
     path = Run.open(copy).checkpoints[-1]
     safetensors.torch.save_file({"weights": torch.zeros(1)}, path, {"state": "{}"})
-    assert "is damaged: 'sha256'" in wrong(copy)["checkpoints are whole"]
+    assert "is damaged: it has no 'sha256'" in wrong(copy)["checkpoints are whole"]

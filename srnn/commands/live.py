@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -103,4 +104,6 @@ def _short(value: float | None) -> str:
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {name: sum(one.get(name, 0.0) for one in scores) / len(scores) for name in scores[0]}
+    """Of each name over those that have it: a seed that stopped has no later scores."""
+    having = {name: [one[name] for one in scores if name in one] for name in dict.fromkeys(chain(*scores))}
+    return {name: sum(values) / len(values) for name, values in having.items()}

@@ -71,7 +71,6 @@ def command(
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
     from srnn.commands import show
-    from srnn.errors import NotApplicableError
 
     options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
     given = [
@@ -80,13 +79,13 @@ def command(
     given += ["--quiet"] if quiet else []
     common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
     variants = chosen.expand()
+    again = ""
+    if variants:
+        changes = [word for change in settings or [] for word in ("--set", change)]
+        where = ["--seeds", _seeds_option(numbers), "--out", str(out)]
+        again = shlex.join(["srnn", "run", experiment, *changes, *where, "--resume", *given])
     groups = {}
     for variant, one in variants.items() or [("", chosen)]:
-        again = ""
-        if variant:
-            changes = [word for change in settings or [] for word in ("--set", change)]
-            where = ["--seeds", ",".join(map(str, numbers)), "--out", str(out)]
-            again = shlex.join(["srnn", "run", experiment, *changes, *where, "--resume", *given])
         groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
         if quiet:
             for run in groups[variant]:
@@ -95,9 +94,10 @@ def command(
             show.print_runs(groups[variant])
     if variants:
         try:
-            _compare(chosen, groups, out / chosen.name, data_dir, image_format, quiet)
-        except NotApplicableError as error:
-            print(f"left out comparison: {error}")
+            _compare(chosen, groups, out / chosen.name, data_dir, image_format, quiet, again)
+        except UserError as error:
+            if not quiet:
+                print(f"left out comparison: {error}")
 
 
 def _train(
@@ -130,7 +130,7 @@ def _train(
             watchers: dict[str, Any] = (
                 {} if display is None else {"after_batch": display.batch, "after_report": display.report}
             )
-            return run(
+            runs = run(
                 chosen,
                 out,
                 seeds=seeds,
@@ -140,6 +140,9 @@ def _train(
                 **common,
                 **watchers,
             )
+            if again and signals.received():
+                raise KeyboardInterrupt  # after the last batch: these have ended, the other variants have not
+            return runs
     except (StoppedError, KeyboardInterrupt):
         raise StoppedError(f"interrupted; {how_to_go_on()}", 128 + signals.last) from None
     except OSError as error:
@@ -154,21 +157,30 @@ def _compare(
     data_dir: Path | None,
     image_format: str,
     quiet: bool,
+    again: str,
 ) -> None:
-    """Compare the variants of an experiment, and print how they ended."""
+    """Compare the variants of an experiment, and print how they ended; if it is stopped, say how to go on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from srnn.commands.signals import Signals
     from srnn.laboratory import compare_variants
 
     console = Console(stderr=True)
     columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()
     shown = console.is_terminal and chosen.comparison.dense and not quiet
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        bar = progress.add_task("", total=chosen.training.epochs)
-        figures = compare_variants(
-            chosen, groups, folder, data_dir, image_format, lambda epoch: progress.update(bar, completed=epoch)
-        )
+    progress = Progress(*columns, console=console, transient=True, disable=not shown)
+    bar = progress.add_task("", total=chosen.training.epochs)
+    signals = Signals()
+    try:
+        with signals, progress:
+            # Nothing is left half-written, and nothing is to be saved.
+            signals.listen(at_once=True)
+            figures = compare_variants(
+                chosen, groups, folder, data_dir, image_format, lambda epoch: progress.update(bar, completed=epoch)
+            )
+    except KeyboardInterrupt:
+        raise StoppedError(f"interrupted; go on with: {again}", 128 + signals.last) from None
     if quiet:
         print(folder)
         return
@@ -202,7 +214,10 @@ def _to_go_on(folder: Path, resume: bool) -> tuple[Experiment, Path, list[int]]:
         place = (experiment.name, f"seed-{run.experiment.seed}")
         if run.folder.resolve().parts[-2:] != place:
             raise UserError(f"{run.folder} was renamed: to go on with it, name it {'/'.join(place)} again")
-    first = runs[0].folder if len(runs[0].folder.parts) > 1 else runs[0].folder.resolve()
+    first = runs[0].folder
+    if first.parts[-2:] != (experiment.name, f"seed-{runs[0].experiment.seed}") or ".." in first.parts:
+        # Named by a link or from within: its --out is that of the folder itself.
+        first = first.resolve()
     if not resume:
         left = [run for run in runs if not run.status.ended]
         if not left:
@@ -220,9 +235,14 @@ def _how_to_go_on(folder: Path, seeds: list[int], options: list[str]) -> str:
         return "nothing was begun: start it again"
     which = [str(folder / f"seed-{seeds[0]}")]
     if len(seeds) > 1:
-        span = seeds == list(range(seeds[0], seeds[-1] + 1))
-        which = [str(folder), "--seeds", f"{seeds[0]}-{seeds[-1]}" if span else ",".join(map(str, seeds))]
+        which = [str(folder), "--seeds", _seeds_option(seeds)]
     return f"go on with: {shlex.join(['srnn', 'run', *which, '--resume', *options])}"
+
+
+def _seeds_option(seeds: list[int]) -> str:
+    """What :func:`parse_seeds` makes these seeds of; one alone is a range, as ``3`` would be three."""
+    span = seeds == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]}-{seeds[-1]}" if span else ",".join(map(str, seeds))
 
 
 def parse_seeds(text: str) -> list[int]:

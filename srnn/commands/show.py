@@ -214,15 +214,15 @@ def _census(summary: pd.DataFrame) -> Table:
 
 def _answers(experiment: Experiment, scores: pd.DataFrame) -> list[str]:
     """What the experiment's own question has for an answer: does the particle of ``multiply`` really multiply?"""
+    from srnn.tasks.synthetic import multiplies
+
     if experiment.task.name != "multiply":
         return []
     factor = experiment.task.factor
     lines = []
     learned = scores[scores["Metric"] == "learned_factor"]
     for seed, learned_factor in zip(learned["Seed"], learned["Score"].astype(float), strict=True):
-        # Within a tenth of n: far from the 0 of a particle that only replicates.
-        yes = abs(learned_factor - factor) <= 0.1 * abs(factor)
-        verdict = "[green]multiplies[/green]" if yes else "[red]does not multiply[/red]"
+        verdict = "[green]multiplies[/green]" if multiplies(learned_factor, factor) else "[red]does not multiply[/red]"
         lines.append(f"seed {seed}: learned factor {learned_factor:.4g}, n = {factor:g}: {verdict}")
     return lines
 

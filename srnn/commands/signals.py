@@ -18,6 +18,7 @@ class Signals:
     def __init__(self) -> None:
         self.last: int = signal.SIGINT
         self._received = False
+        self._at_once = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -29,8 +30,13 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def listen(self) -> None:
-        """From now on signals are noted; until now they did what they always do."""
+    def listen(self, at_once: bool = False) -> None:
+        """From now on signals are noted; until now they did what they always do.
+
+        Args:
+            at_once: The first ends all at once already.
+        """
+        self._at_once = at_once
         if self._before or threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -45,6 +51,6 @@ class Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.last = number
-        if self._received:
+        if self._received or self._at_once:
             raise KeyboardInterrupt
         self._received = True
