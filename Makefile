@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# A process for each core, of one thread each: more threads than cores only wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: demo test soak check setup
 .DEFAULT_GOAL := demo
@@ -24,14 +26,14 @@ demo: setup
 	$(BIN)/srnn run digits --out runs/demo
 
 test: setup
-	$(BIN)/pytest
+	$(PYTEST)
 
 # The tests of runs that survive, with many more kills and full disks than in `make test`.
 soak: setup
-	SRNN_SOAK=1 $(BIN)/pytest tests/test_resume.py
+	SRNN_SOAK=1 $(PYTEST) tests/test_resume.py
 
 check: setup
 	$(BIN)/ruff format
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
