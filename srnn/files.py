@@ -47,8 +47,8 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
         _to_disk(path.parent)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None
-        if error.errno:  # some writers say it in words of their own
+        if error.errno:  # not one that some writer made up
+            error.filename, error.filename2 = str(path), None
             error.strerror = os.strerror(error.errno)
         raise
 

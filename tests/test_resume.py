@@ -28,6 +28,7 @@ import srnn
 from srnn import Experiment, Run, UserError, checkpoints, lock
 from srnn.errors import StoppedError
 from srnn.resume import starts
+from srnn.runs import first_difference
 from srnn.status import Status, read_status, write_status
 from srnn.training import Report
 
@@ -433,11 +434,10 @@ class TestWhatGoesOn:
         assert str(error.value).startswith(complaint)
         assert content(interrupted) == before
 
-    def test_nor_with_other_variants(self, interrupted: Path) -> None:
-        """Settings that only one of the two has are told, too."""
-        other = experiment("shared").override(["comparison.variants.x=[]", "comparison.variants.y=['seed=3']"])
-        with pytest.raises(UserError, match=r"^comparison.variants.x is \[\] now and None in "):
-            srnn.run(other, interrupted, seeds=[0, 1], resume=True)
+    def test_a_difference_may_be_a_setting_that_only_one_has(self) -> None:
+        one, other = experiment("shared"), experiment("shared").override(["comparison.variants.x=[]"])
+        assert first_difference(one, other) == ("comparison.variants.x", None, [])
+        assert first_difference(other, one) == ("comparison.variants.x", [], None)
 
     def test_other_versions_are_said(self, interrupted: Path) -> None:
         config = interrupted / "small/seed-0/config.toml"

@@ -134,7 +134,9 @@ class TestOrganismRobustness:
         assert "\n" not in str(error.value)
 
     def test_of_a_run_the_noise_is_drawn_from_its_seed(self, tmp_path: Path) -> None:
-        experiment = Experiment.model_validate({"seed": 3, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}})
+        experiment = Experiment.model_validate(
+            {"seed": 3, "task": {"name": "multiply"}, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}}
+        )
         writer = RunWriter(tmp_path / "run", experiment)
         weights = made(1.0)[:, None].repeat(1, build_organism(experiment, 1, 1).size)
         writer.checkpoint(1, {"weights": weights}, {"inputs": 1, "outputs": 1})

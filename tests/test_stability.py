@@ -205,7 +205,9 @@ def test_without_self_replicators_nothing_applies(ask: Callable[[Organism], pd.D
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run of seed 3 that ended with self-replicators only."""
-    experiment = Experiment.model_validate({"seed": 3, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}})
+    experiment = Experiment.model_validate(
+        {"seed": 3, "task": {"name": "multiply"}, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}}
+    )
     writer = RunWriter(tmp_path / "run", experiment)
     weights = made(1.0)[:, None].repeat(1, build_organism(experiment, 1, 1).size)
     writer.checkpoint(1, {"weights": weights}, {"inputs": 1, "outputs": 1})

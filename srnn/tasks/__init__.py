@@ -85,7 +85,7 @@ def complete(config: TaskConfig) -> TaskConfig:
     if config.name in images.DEFAULT_SIZE:
         return config.model_copy(update={"size": images.side(config)})
     if config.path is not None:
-        return config.model_copy(update={"path": str(expanded(config.path).resolve())})
+        return config.model_copy(update={"path": str(expanded(config.path).absolute())})
     return config
 
 
