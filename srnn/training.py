@@ -378,7 +378,7 @@ class Training:
             # The gradient stops at the effective weights.
             effective = effective_weight(weights, particle)
             leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
-            output = self.organism.call_with(leaves, x)
+            output = self._answer(leaves, x)
             losses = self.task.loss(output, y)
             losses.backward(self._share)
             gradient = self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
@@ -438,6 +438,15 @@ class Training:
                     # RMSprop's is of steps, in which the gradient is divided by its own size.
                     steps = (self.experiment.training.optimizer, name) == ("rmsprop", "momentum_buffer")
                     buffer[:, columns] /= scale ** (0 if steps else _SCALING[name])
+
+    def _answer(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """The body's output ``(S, B, outputs)``; of a single seed without the leading dimension, which slows torch.
+
+        Dropout needs that dimension: it tells the seeds apart.
+        """
+        if len(self.streams) > 1 or self.experiment.body.dropout:
+            return self.organism.call_with(weights, x)
+        return self.organism.call_with(weights, x[0])[None]
 
     def _interact(self) -> None:
         rates = self.experiment.interactions
