@@ -536,7 +536,7 @@ def test_kill_9_at_any_moment(
     assert_same(tmp_path / "runs", reference(name))
 
 
-@pytest.mark.parametrize("size", np.geomspace(100, 60_000, 20 if SOAK else 5).astype(int))
+@pytest.mark.parametrize("size", np.geomspace(100, 60_000, 20 if SOAK else 2).astype(int))
 def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     """At whatever file it strikes: one line, exit code 3, and with room again the run goes on to the same bytes."""
     write_config(tmp_path, "shared")
@@ -761,7 +761,7 @@ class TestRunFolder:
         assert_same(interrupted / "small/seed-0", reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before
 
-    @pytest.mark.parametrize("name", ["../seed-0", ".", "../../link", "../../all/seed-0"])
+    @pytest.mark.parametrize("name", ["../seed-0", "../../link", *([".", "../../all/seed-0"] if SOAK else [])])
     def test_by_another_name(self, reference: Reference, interrupted: Path, name: str) -> None:
         """By way of another folder or of a link: it goes on where it is, and nothing is written elsewhere."""
         where = interrupted / "small/seed-0"
