@@ -15,12 +15,13 @@ from srnn.checkpoints import Checkpoint
 from srnn.config import Experiment
 from srnn.errors import UserError
 from srnn.files import is_file
+from srnn.optimizers import build_optimizer
 from srnn.particle import Particle
 from srnn.records import explained
 from srnn.runs import first_difference, make_folder, read_checkpoint
 from srnn.status import NAME as STATUS
 from srnn.status import recorded
-from srnn.training import STREAMS, build_optimizer, particle_count
+from srnn.training import STREAMS, particle_count
 
 
 def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, say: Callable[[str], None]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
@@ -14,27 +14,16 @@ from torch import Tensor, nn
 
 from srnn import chemistry, kernels, replication
 from srnn.body import MLP, Dropout
-from srnn.config import Experiment, TrainingConfig, require_affordable
+from srnn.config import Experiment, require_affordable
 from srnn.errors import UserError
 from srnn.fixpoints import TOLERANCE, FixpointType, census, classify
+from srnn.optimizers import SCALING, build_optimizer
 from srnn.organism import Organism, stack
 from srnn.particle import Particle, effective_weight, replication_gradient, self_output
 from srnn.tasks import Task
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed.
 STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
-
-
-_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adagrad": torch.optim.Adagrad,
-    "adam": torch.optim.Adam,
-    "adamax": torch.optim.Adamax,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "radam": torch.optim.RAdam,
-}
-#: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
-_SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -63,16 +52,6 @@ def build_organism(
         Particle(particle.hidden, particle.encoding, particle.init),
         streams["particles"],
     )
-
-
-def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimizer as the experiment describes it. It treats every number by itself, so that seeds do not mix."""
-    lr, momentum = settings.lr, settings.momentum
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, momentum=momentum)
-    if settings.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=lr, momentum=momentum)
-    return _OPTIMIZERS[settings.optimizer](parameters, lr=lr)
 
 
 def particle_count(experiment: Experiment, inputs: int, outputs: int) -> int:
@@ -156,9 +135,9 @@ class Training:
         #: The particles of each seed that the trajectory follows, by their place, int64 ``(n,)`` each.
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
         # Each example's part in the mean loss of its batch: the gradient to begin with.
-        shape = (len(seeds), experiment.training.batch_size)
-        self._x = task.train_x.new_empty(shape[0] * shape[1], task.inputs)
-        self._share = torch.full(shape, 1 / experiment.training.batch_size, device=task.train_x.device)
+        examples = len(seeds) * experiment.training.batch_size
+        self._x = task.train_x.new_empty(examples, task.inputs)
+        self._share = task.train_x.new_full((examples,), 1 / experiment.training.batch_size)
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
         #: Places of the seeds that stopped because they diverged, and what of them is not finite.
@@ -184,13 +163,11 @@ class Training:
             self.trained = nn.Parameter(effective_weight(self.weights.detach(), self.organism.particle))
         self.optimizer = build_optimizer([self.trained], settings)
         own = self.optimizer.state[self.trained]
-        if settings.optimizer == "sgd" and settings.momentum:
-            # There from the start, so that replication can drive the same buffer before the first task step.
-            own["momentum_buffer"] = torch.zeros_like(self.trained)
         self.replication_buffer: Tensor | None = None
         if method == "sgd":
             match self.experiment.replication.momentum:
                 case "shared":
+                    # There from the start: replication drives it before the first task step.
                     self.replication_buffer = own.get("momentum_buffer")
                 case "separate" if settings.momentum:
                     self.replication_buffer = torch.zeros_like(self.weights)
@@ -380,7 +357,7 @@ class Training:
             leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
             output = self._answer(leaves, x)
             losses = self.task.loss(output, y)
-            losses.backward(self._share)
+            self._mean(losses).backward()
             gradient = self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
             if lifted:
                 # The optimizer goes on from what the particles really are, not from a copy of its own.
@@ -395,11 +372,16 @@ class Training:
             self.optimizer.zero_grad()
             output = self.organism(x)
             losses = self.task.loss(output, y)
-            losses.backward(self._share)
+            self._mean(losses).backward()
             if joint:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()
         return output.detach(), losses.detach()
+
+    def _mean(self, losses: Tensor) -> Tensor:
+        """The sum over the seeds of their mean losses; only its gradient is of use, and that a seed has to itself."""
+        # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
+        return torch.dot(losses.flatten(), self._share)
 
     def _project(self) -> None:
         """Put the particles back onto the set of self-replicators."""
@@ -437,7 +419,7 @@ class Training:
                 for name, buffer in buffers.items():
                     # RMSprop's is of steps, in which the gradient is divided by its own size.
                     steps = (self.experiment.training.optimizer, name) == ("rmsprop", "momentum_buffer")
-                    buffer[:, columns] /= scale ** (0 if steps else _SCALING[name])
+                    buffer[:, columns] /= scale ** (0 if steps else SCALING[name])
 
     def _answer(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The body's output ``(S, B, outputs)``; of a single seed without the leading dimension, which slows torch.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from processes import SRNN, Answer, forked, process, start, without_compiling
 
 from srnn import Experiment, Run, UserError, run
 from srnn.analysis.summary import last_scores, mean_and_interval
@@ -29,47 +28,9 @@ from srnn.runs import open_runs
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("--set", "training.epochs=2", "--set", "log.every=1")
-SRNN = (sys.executable, "-m", "srnn")
-
-
-class Answer(NamedTuple):
-    """What a command ended with."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The one line of an error: exit code 2, nothing on stdout, no traceback."""
-        assert (self.code, self.out) == (2, "")
-        assert self.err.startswith("srnn: ")
-        assert self.err.endswith("\n")
-        assert len(self.err.splitlines()) == 1
-        return self.err.removeprefix("srnn: ").rstrip("\n")
 
 
 Srnn = Callable[..., Answer]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """That of the tests, without the data of whoever runs them; one thread, as the cores are shared."""
-    hidden = ("SRNN_DATA_DIR", "NO_PROXY", "no_proxy")
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **changes}
-
-
-def process(command: tuple[str, ...], folder: Path, **changes: str) -> Answer:
-    """Run a command as a process of its own, in that folder."""
-    done = subprocess.run(
-        command, cwd=folder, env=environment(**changes), capture_output=True, encoding="utf-8", timeout=300, check=False
-    )
-    return Answer(done.returncode, done.stdout, without_compiling(done.stderr))
-
-
-def without_compiling(err: str) -> str:
-    """What stands on stderr, but for what the kernels say when they are compiled for the first time."""
-    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith("srnn: compiling the kernels"))
 
 
 @pytest.fixture
@@ -118,7 +79,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Session:
 def several(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Three seeds side by side, quiet, with figures as SVG."""
     folder = tmp_path_factory.mktemp("several")
-    return Session(folder, process((*SRNN, "run", *QUICK, "--seeds", "0-2", "--quiet", "--format", "svg"), folder))
+    return Session(folder, forked(["run", *QUICK, "--seeds", "0-2", "--quiet", "--format", "svg"], folder))
 
 
 class TestRun:
@@ -204,23 +165,14 @@ class TestRun:
 
     def test_ctrl_c_ends_in_one_line_that_says_how_to_go_on(self, tmp_path: Path) -> None:
         settings = [f"--set={key}" for key in ("training.epochs=1000000", "log.every=1", "checkpoint.every=1")]
-        running = subprocess.Popen(
-            (*SRNN, "run", "digits", *settings),
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            # A shell in the background, as of a CI, would have it ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        running = start(["run", "digits", *settings], tmp_path)
         folder = tmp_path / "runs/digits/seed-0"
-        while running.poll() is None and not (folder / "trajectory/epoch-000003.parquet").exists():
-            pass
+        while not (folder / "trajectory/epoch-000003.parquet").exists():
+            assert not running.ends_within(0.01)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
-        assert running.returncode == 130
-        assert without_compiling(err) == "srnn: interrupted; go on with: srnn run runs/digits/seed-0 --resume\n"
+        code, out, err = running.end()
+        assert code == 130
+        assert err == "srnn: interrupted; go on with: srnn run runs/digits/seed-0 --resume\n"
         assert "replication" in out
         assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
         run = Run.open(folder)
@@ -315,7 +267,7 @@ class TestComparison:
         trained = [path.name for path in sorted(Path("runs").glob("pair-*"))]
         assert trained == (["pair-plain"] if "job" in doing else ["pair-lifted", "pair-plain"])
         monkeypatch.undo()
-        again = process((*SRNN, *shlex.split(command)[1:]), file.parent)
+        again = forked(shlex.split(command)[1:], file.parent)
         assert (again.code, again.err) == (0, "")
 
     @pytest.mark.parametrize("quiet", [False, True])
@@ -518,7 +470,7 @@ class TestErrors:
         """In a process of its own, for which the network is always away."""
         nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
         home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        line = process((*SRNN, "run", "connectivity"), tmp_path, **nowhere, **home).line
+        line = forked(["run", "connectivity"], tmp_path, **nowhere, **home).line
         assert line.startswith("mnist: ")
         for way in ("train-images-idx3-ubyte", "--data-dir", "SRNN_DATA_DIR", "OpenML"):
             assert way in line

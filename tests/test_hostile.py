@@ -20,12 +20,12 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
 import numpy as np
+import processes
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -85,19 +85,13 @@ class Answer(NamedTuple):
         return ""
 
 
-def environment() -> dict[str, str]:
-    hidden = ("SRNN_DATA_DIR",)
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
-
-
 def answers_of(folder: Path, warm: list[list[str]], cases: list[Case]) -> tuple[list[Answer], int]:
     """How each case ends in the worker, and the bytes of memory that all of them took at most."""
     jobs, answers = folder / "jobs", folder / "answers"
     jobs.write_text("".join(json.dumps(arguments) + "\n" for arguments in [*warm, *(case.arguments for case in cases)]))
     command = [sys.executable, str(WORKER), str(len(warm)), str(jobs), str(answers)]
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
+        command, cwd=folder, env=processes.environment(), capture_output=True, text=True, timeout=600, check=False
     )
     lines = [json.loads(line) for line in answers.read_text().splitlines()] if answers.exists() else []
     assert done.returncode == 0, f"ended after {len(lines)} of {len(cases)}: {done.stderr}"
@@ -717,8 +711,7 @@ class TestFiles:
     def test_a_few_end_alike_in_processes_of_their_own(self, files: Files, answers: list[Answer]) -> None:
         refused = [case for case, answer in zip(files.cases, answers, strict=True) if answer.code == 2]
         quick = [case for case in refused if case.arguments[0] != "analyze"]
-        with ThreadPoolExecutor(2) as pool:
-            ended = [*pool.map(alone, quick[:: len(quick) // 5 + 1])]
+        ended = [alone(case) for case in quick[:: len(quick) // 5 + 1]]
         assert len(ended) in (4, 5)
         assert_none_wrong(ended)
         assert {answer.code for answer in ended} == {2}
@@ -764,6 +757,4 @@ def test_organisms_beyond_any_memory_are_refused_with_their_number() -> None:
 
 def alone(case: Case) -> Answer:
     """How a case ends in a process of its own."""
-    command = [sys.executable, "-m", "srnn", *case.arguments]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
-    return Answer(case.name, done.returncode, done.stdout, done.stderr, "")
+    return Answer(case.name, *processes.forked(case.arguments, Path.cwd()), "")

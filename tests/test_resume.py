@@ -12,7 +12,6 @@ import resource
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_cli import SRNN, Answer, environment, process, without_compiling
+from processes import SRNN, Answer, Running, forked, start, start_fresh
+from slow_disk import slow_disk
 
 import srnn
 from srnn import Experiment, Run, UserError, checkpoints, lock
@@ -32,9 +32,9 @@ from srnn.runs import first_difference
 from srnn.status import Status, read_status, write_status
 from srnn.training import Report
 
-#: With it, as with ``make soak``: many more kills and sizes of a full disk.
+#: With it, as with ``make soak``: many more kills and sizes of a full disk, in processes that begin from nothing.
 SOAK = bool(os.environ.get("SRNN_SOAK"))
-SLOW_SRNN = (sys.executable, str(Path(__file__).parent / "slow_srnn.py"))
+SLOW_SRNN = (sys.executable, str(Path(__file__).parent / "slow_disk.py"))
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -447,11 +447,6 @@ class TestWhatGoesOn:
         assert "seed-0 was begun with numba 0.1 and goes on with " in said[0]
 
 
-def limited(size: int) -> Callable[[], None]:
-    """A process in which no file can grow beyond that size, as on a full disk."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 def write_config(folder: Path, name: str) -> None:
     """The experiment as a file to be run."""
     import tomli_w
@@ -466,41 +461,35 @@ def options(name: str) -> list[str]:
 class Slow:
     """``srnn`` on a slow disk, as a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, **changes: str) -> None:
-        self.process = subprocess.Popen(
-            (*SLOW_SRNN, *arguments),
-            cwd=folder,
-            env=environment(**changes),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            # A shell in the background, as of a CI, would have it ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+    def __init__(self, folder: Path, arguments: list[str], **changes: str) -> None:
+        if SOAK:
+            self.process = start_fresh((*SLOW_SRNN, *arguments), folder, **changes)
+        else:
+            self.process = start(arguments, folder, before=slow_disk, **changes)
 
     def syncs(self, count: int) -> bool:
         """Wait for that many syncs; whether there were so many."""
-        assert self.process.stdout is not None
         return all(self.process.stdout.readline() == "sync\n" for _ in range(count))
 
     def end(self) -> Answer:
-        out, err = self.process.communicate(timeout=120)
-        return Answer(self.process.returncode, out.replace("sync\n", ""), without_compiling(err))
+        answer = self.process.end()
+        return answer._replace(out=answer.out.replace("sync\n", ""))
 
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[Callable[..., Slow]]:
     """Starts ``srnn`` on a slow disk."""
-    started: list[Slow] = []
+    started: list[Running] = []
 
-    def start(*arguments: str, **changes: str) -> Slow:
-        started.append(Slow(tmp_path, *arguments, **changes))
-        return started[-1]
+    def begin(arguments: list[str], **changes: str) -> Slow:
+        one = Slow(tmp_path, arguments, **changes)
+        started.append(one.process)
+        return one
 
-    yield start
-    for one in started:
-        one.process.kill()
-        one.process.communicate()
+    yield begin
+    for process in started:
+        if not process.ends_within(0):
+            process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("chain", range(10 if SOAK else 2))
@@ -519,19 +508,17 @@ def test_kill_9_at_any_moment(
     random = np.random.default_rng(chain)
     kills = 0
     for _ in range(5):
-        running = slow(*options(name), "--resume")
+        running = slow([*options(name), "--resume"])
         if random.random() < 0.15:
             # While it starts.
-            with pytest.raises(subprocess.TimeoutExpired):
-                running.process.wait(random.uniform(0, 2))
+            assert not running.process.ends_within(random.uniform(0, 2 if SOAK else 0.2))
         else:
             running.syncs(int(random.integers(1, 60)))
-            with pytest.raises(subprocess.TimeoutExpired):
-                running.process.wait(random.uniform(0, 0.02))
-        running.process.kill()
+            assert not running.process.ends_within(random.uniform(0, 0.02))
+        running.process.send_signal(signal.SIGKILL)
         kills += running.end().code == -signal.SIGKILL
     assert kills == 5
-    answer = process((*SRNN, *options(name), "--resume"), tmp_path)
+    answer = forked([*options(name), "--resume"], tmp_path)
     assert answer.code == 0
     assert_same(tmp_path / "runs", reference(name))
 
@@ -540,25 +527,21 @@ def test_kill_9_at_any_moment(
 def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     """At whatever file it strikes: one line, exit code 3, and with room again the run goes on to the same bytes."""
     write_config(tmp_path, "shared")
-    full = subprocess.run(
-        (*SRNN, *options("shared")),
-        cwd=tmp_path,
-        env=environment(),
-        preexec_fn=limited(int(size)),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    err = without_compiling(full.stderr)
-    assert (full.returncode, full.stdout, len(err.splitlines())) == (3, "", 1), err
-    assert re.match(r"srnn: runs/small\S*: File too large; once that is mended, ", err)
+    # A process in which no file can grow beyond that size.
+    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (int(size), int(size)))
+    if SOAK:
+        full = start_fresh((*SRNN, *options("shared")), tmp_path, limited).end()
+    else:
+        full = start(options("shared"), tmp_path, limited).end()
+    assert (full.code, full.out, len(full.err.splitlines())) == (3, "", 1), full.err
+    assert re.match(r"srnn: runs/small\S*: File too large; once that is mended, ", full.err)
     assert not list(tmp_path.rglob("*.tmp"))
     for path in tmp_path.rglob("*.safetensors"):
         checkpoints.read(path)
     if (tmp_path / "runs/small/seed-0/config.toml").exists():
-        assert err.endswith("go on with: srnn run runs/small --seeds 0-1 --resume --quiet\n")
+        assert full.err.endswith("go on with: srnn run runs/small --seeds 0-1 --resume --quiet\n")
         assert read_status(tmp_path / "runs/small/seed-0").status in ("failed", "killed")
-    answer = process((*SRNN, *options("shared"), "--resume"), tmp_path)
+    answer = forked([*options("shared"), "--resume"], tmp_path)
     assert (answer.code, answer.err) == (0, "")
     assert_same(tmp_path / "runs", reference("shared"))
 
@@ -577,7 +560,7 @@ class TestSignals:
         self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path, number: int, code: int
     ) -> None:
         write_config(tmp_path, "shared")
-        running = slow(*options("shared"))
+        running = slow(options("shared"))
         running.syncs(60)
         running.process.send_signal(number)
         answer = running.end()
@@ -589,13 +572,13 @@ class TestSignals:
         for run in srnn.runs.open_runs([tmp_path / "runs/small"]):
             assert run.status.status == "interrupted"
             assert "_batch-" in run.checkpoints[-1].name or len(run.checkpoints) > 1
-        again = process((*SRNN, *shlex.split(command)[1:]), tmp_path)
+        again = forked(shlex.split(command)[1:], tmp_path)
         assert again == Answer(0, "".join(f"runs/small/seed-{seed}\n" for seed in range(2)), "")
         assert_same(tmp_path / "runs", reference("shared"))
 
     def test_the_second_ends_it_at_once(self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path) -> None:
         write_config(tmp_path, "shared")
-        running = slow(*options("shared"), SLOW="0.3")
+        running = slow(options("shared"), SLOW="0.3")
         running.syncs(16)
         running.process.send_signal(signal.SIGINT)
         running.syncs(2)
@@ -605,7 +588,7 @@ class TestSignals:
         assert answer.err.startswith("srnn: interrupted; go on with: srnn run ")
         # It did not wait until both had a checkpoint.
         assert len(list(tmp_path.rglob("*.safetensors"))) < 2
-        assert process((*SRNN, *options("shared"), "--resume"), tmp_path).code == 0
+        assert forked([*options("shared"), "--resume"], tmp_path).code == 0
         assert_same(tmp_path / "runs", reference("shared"))
 
     def test_of_the_process_they_are_as_before(self) -> None:
@@ -628,26 +611,26 @@ class TestOneWriter:
         self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path
     ) -> None:
         write_config(tmp_path, "shared")
-        running = slow(*options("shared"))
+        running = slow(options("shared"))
         running.syncs(30)
         running.process.send_signal(signal.SIGSTOP)  # it must not end before the others have begun
         for arguments in (options("shared"), [*options("shared"), "--resume"], ["run", "runs/small", "--resume"]):
-            line = process((*SRNN, *arguments), tmp_path).line
+            line = forked(arguments, tmp_path).line
             assert f"runs/small/seed-0 is being written by process {running.process.pid} on " in line
-        shown = process((*SRNN, "show", "runs/small"), tmp_path)
+        shown = forked(["show", "runs/small"], tmp_path)
         assert shown.code == 0
         assert f"seed 1 is running (process {running.process.pid} on " in shown.out
-        assert running.process.poll() is None
-        running.process.kill()
+        assert not running.process.ends_within(0)
+        running.process.send_signal(signal.SIGKILL)
         running.end()
         assert (tmp_path / "runs/small/seed-0/.lock").exists()
-        assert "seed 1 was killed in epoch " in process((*SRNN, "show", "runs/small"), tmp_path).out
-        assert process((*SRNN, *options("shared"), "--resume"), tmp_path).code == 0
+        assert "seed 1 was killed in epoch " in forked(["show", "runs/small"], tmp_path).out
+        assert forked([*options("shared"), "--resume"], tmp_path).code == 0
         assert_same(tmp_path / "runs", reference("shared"))
 
     def test_two_at_the_same_time(self, slow: Callable[..., Slow], reference: Reference, tmp_path: Path) -> None:
         write_config(tmp_path, "shared")
-        both = [slow(*options("shared")), slow(*options("shared"))]
+        both = [slow(options("shared")), slow(options("shared"))]
         answers = sorted(one.end() for one in both)
         assert [answer.code for answer in answers] == [0, 2]
         # It depends on how far the one had come when the other looked.
@@ -664,7 +647,7 @@ class TestStatus:
         folder = interrupted / "small/seed-0"
         assert json.loads((folder / "status.json").read_text()) == {"status": "interrupted", "epoch": 5, "why": ""}
         line = f"seed 0 was interrupted in epoch 6 of 8; go on with: srnn run {folder} --resume"
-        assert line in process((*SRNN, "show", str(folder)), interrupted).out
+        assert line in forked(["show", str(folder)], interrupted).out
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"status": "fine", "epoch": 1, "why": ""}'])
     def test_of_one_whose_status_is_damaged(self, interrupted: Path, text: str) -> None:
@@ -735,28 +718,23 @@ class TestRunFolder:
 
     def test_it_says_how_when_it_cannot_ask(self, interrupted: Path) -> None:
         for name, which in (("runs/small", "0, 1"), ("runs/small/seed-1", "1")):
-            line = process((*SRNN, "run", name), interrupted.parent).line
+            line = forked(["run", name], interrupted.parent).line
             assert line == f"{name} is not finished (seed {which}): go on with srnn run {name} --resume"
 
     def test_on_a_terminal_it_asks(self, reference: Reference, interrupted: Path) -> None:
         ours, theirs = pty.openpty()
         os.write(ours, b"y\n")
-        done = subprocess.run(
-            (*SRNN, "run", "runs/small", "--quiet"),
-            cwd=interrupted.parent,
-            env=environment(),
-            stdin=theirs,
-            capture_output=True,
-            check=True,
-        )
+        running = start(["run", "runs/small", "--quiet"], interrupted.parent, stdin=os.ttyname(theirs))
+        code, out, _ = running.end()
         os.close(ours)
         os.close(theirs)
-        assert b"Go on with it? [Y/n]" in done.stdout
+        assert code == 0
+        assert "Go on with it? [Y/n]" in out
         assert_same(interrupted, reference("shared"))
 
     def test_one_seed_alone(self, reference: Reference, interrupted: Path) -> None:
         before = content(interrupted / "small/seed-1")
-        answer = process((*SRNN, "run", "seed-0", "--resume", "--quiet"), interrupted / "small")
+        answer = forked(["run", "seed-0", "--resume", "--quiet"], interrupted / "small")
         assert answer.code == 0
         assert_same(interrupted / "small/seed-0", reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before
@@ -768,7 +746,7 @@ class TestRunFolder:
         (interrupted / "link").symlink_to(where)
         (interrupted / "all").symlink_to(interrupted / "small")
         before = content(interrupted / "small/seed-1")
-        answer = process((*SRNN, "run", name, "--resume", "--quiet"), where)
+        answer = forked(["run", name, "--resume", "--quiet"], where)
         assert answer == Answer(0, f"{where}\n", "")
         assert_same(where, reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before
@@ -789,13 +767,13 @@ class TestRunFolder:
         ],
     )
     def test_nothing_else_can_be_asked_of_it(self, interrupted: Path, arguments: list[str], complaint: str) -> None:
-        line = process((*SRNN, "run", "runs/small", "--resume", *arguments), interrupted.parent).line
+        line = forked(["run", "runs/small", "--resume", *arguments], interrupted.parent).line
         assert line.startswith(complaint)
 
     def test_one_that_was_renamed(self, interrupted: Path) -> None:
         (interrupted / "small").rename(interrupted / "old")
-        line = process((*SRNN, "run", "runs/old", "--resume"), interrupted.parent).line
+        line = forked(["run", "runs/old", "--resume"], interrupted.parent).line
         assert line == "runs/old/seed-0 was renamed: to go on with it, name it small/seed-0 again"
 
     def test_one_that_has_ended(self, reference: Reference) -> None:
-        assert process((*SRNN, "run", "small"), reference("shared")).line.startswith("small has ended: see it with ")
+        assert forked(["run", "small"], reference("shared")).line.startswith("small has ended: see it with ")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -431,13 +428,15 @@ def test_the_trajectory_of_a_large_organism_follows_a_fixed_sample(tmp_path: Pat
 
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     """Of an organism so large that its products are computed on several threads."""
-    large = [f"--set={setting}" for setting in ("body.width=150", "training.epochs=1", "training.batch_size=1400")]
-    files = []
-    for threads in ("1", "2"):
-        command = [sys.executable, "-m", "srnn", "run", "digits", *large, "--out", str(tmp_path / threads), "--quiet"]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": threads}, capture_output=True)
-        folder = tmp_path / threads / "digits" / "seed-0"
-        files.append([path.read_bytes() for path in (folder / "metrics.csv", *folder.glob("checkpoints/*"))])
+    large = srnn.load_preset("digits").override(["body.width=150", "training.epochs=1", "training.batch_size=1400"])
+    before, files = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            [run] = srnn.run(large, tmp_path / str(threads))
+        finally:
+            torch.set_num_threads(before)
+        files.append([path.read_bytes() for path in (run.folder / "metrics.csv", *run.checkpoints)])
     assert files[0] == files[1]
 
 

@@ -11,9 +11,10 @@ from torch.nn.functional import cross_entropy
 from srnn import Experiment, UserError, particle, replication, tasks
 from srnn.config import Optimizer
 from srnn.fixpoints import FixpointType, classify
+from srnn.optimizers import build_optimizer
 from srnn.particle import matrices
 from srnn.tasks import Task
-from srnn.training import Report, Training, build_optimizer, build_organism, generators, particle_count
+from srnn.training import Report, Training, build_organism, generators, particle_count
 
 SMALL = {
     "body": {"depth": 3, "width": 4},

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
-from test_cli import SRNN, process
+from processes import forked
 
 import srnn
 from srnn import Experiment, Run, checkpoints, tasks
@@ -234,11 +234,11 @@ def test_a_trajectory_of_an_older_srnn_holds(copy: Path) -> None:
 
 
 def test_on_the_command_line(finished: Path, copy: Path) -> None:
-    well = process((*SRNN, "show", str(finished), "--verify"), copy)
+    well = forked(["show", str(finished), "--verify"], copy)
     assert (well.code, well.err) == (0, "")
     assert len(re.findall(r" yes ", well.out)) == 7
     (copy / "trajectory/epoch-000002.parquet").unlink()
-    ill = process((*SRNN, "show", str(finished), str(copy), "--verify"), copy)
+    ill = forked(["show", str(finished), str(copy), "--verify"], copy)
     assert (ill.code, ill.err) == (1, "")
     assert len(re.findall(r" NO ", ill.out)) == 1
 

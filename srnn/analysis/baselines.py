@@ -27,10 +27,11 @@ from srnn.arithmetic import fast_arithmetic
 from srnn.body import MLP, Dropout
 from srnn.config import Experiment, require_affordable
 from srnn.errors import UserError
+from srnn.optimizers import build_optimizer
 from srnn.particle import Particle
 from srnn.runs import Run
 from srnn.tasks import Task
-from srnn.training import Training, build_optimizer, generators
+from srnn.training import Training, generators
 
 ORGANISM, NO_REPLICATION, SAME_UNITS, SAME_WEIGHTS = "organism", "no replication", "same units", "same weights"
 #: The networks that are compared, in the order of tables and figures.

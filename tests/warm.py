@@ -1,0 +1,20 @@
+"""Imported by the process that others are forked from: a first small run loads all that a run needs."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+
+import sklearn.datasets  # noqa: F401
+import tomli_w  # noqa: F401
+
+import srnn
+import srnn.commands.run
+import srnn.laboratory
+from srnn.arithmetic import order_products
+
+order_products()
+with TemporaryDirectory() as folder:
+    experiment = srnn.Experiment.from_dict(
+        {"body": {"depth": 1}, "particle": {"hidden": 3}, "training": {"epochs": 1, "batch_size": 512}}
+    )
+    srnn.run(experiment, folder)
