@@ -98,7 +98,9 @@ def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
 
 
 @torch.no_grad()
-def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1) -> Tensor:
+def lift(
+    weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
+) -> Tensor:
     """Make the particles self-replicators with these effective weights by the smallest change, in place.
 
     With ``c = v − (1, 0, 0, 0, effective)``, ``S = W3 W2`` and ``U = W2 W1`` the linearised change that leads there and
@@ -116,13 +118,14 @@ def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int
         particle: What the particles are.
         effective: What each is to be worth, ``(N,)``.
         iterations: Newton steps.
+        worth: ``(N,)``, overwritten with what each is worth in the end; it may be ``effective``.
 
     Returns:
         The largest ``|c|`` that is left, ``(N,)``: rounding errors where it has converged, NaN where it was NaN.
     """
     weights = weights.detach()
-    if (fast := kernels.fast_path(weights, particle, effective)) is not None:
-        left: Tensor = fast.lift(weights, particle, effective.detach(), iterations)
+    if (fast := kernels.fast_path(weights, particle, effective, worth)) is not None:
+        left: Tensor = fast.lift(weights, particle, effective.detach(), iterations, worth)
         return left
     goal = torch.zeros(INPUTS, weights.shape[1], dtype=weights.dtype, device=weights.device)
     goal[0], goal[4] = 1, effective
@@ -134,6 +137,8 @@ def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int
     # False for NaN, before or after.
     better = after.square().sum(0) < before.square().sum(0)
     weights.copy_(torch.where(better, moved, weights))
+    if worth is not None:
+        worth.copy_(effective_weight(weights, particle))
     return torch.where(better, after, before).abs().amax(0)
 
 

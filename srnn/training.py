@@ -150,6 +150,8 @@ class Training:
                 if self.replicating[seed]:
                     self._make_exact(seed)
         self._build_optimizer()
+        # What the particles were worth at a version of the weights, which counts all changes in place.
+        self._worth = self.weights.new_empty(0), -1
         self._sums = self.no_sums()
         # The generators of the order as they were before this epoch's, to draw it again.
         self._order_states = [streams["order"].get_state() for streams in self.streams]
@@ -247,7 +249,7 @@ class Training:
             KeyError, RuntimeError: The state is that of another experiment.
         """
         columns, settings = self.columns(seed), self.optimizer.state[self.trained]
-        self.weights.data[:, columns] = tensors["weights"].to(self.weights.device)
+        self.weights.detach()[:, columns] = tensors["weights"].to(self.weights.device)
         for name, generator in self.streams[seed].items():
             generator.set_state(tensors[f"generator.{name}"])
         self.replicating[seed] = plain["replicating"]
@@ -333,10 +335,8 @@ class Training:
         y = task.train_y.index_select(0, index.flatten()).view(*index.shape, *task.train_y.shape[1:])
         output, losses = self._task_step(x, y, sums)
         for seed, weights in spared.items():
-            self.weights.data[:, self.columns(seed)] = weights
+            self.weights.detach()[:, self.columns(seed)] = weights
         self._redraw_divergent()
-        if settings.method == "newton" and (self.batch + 1) % settings.every == 0:
-            self._project()
 
         sums.task += losses
         sums.score += task.score(output, y)
@@ -348,12 +348,13 @@ class Training:
         settings, replication_settings = self.experiment.training, self.experiment.replication
         joint = replication_settings.objective == "joint" and any(self.replicating)
         lifted = replication_settings.method == "lifted"
-        particle, weights = self.organism.particle, self.weights.detach()
+        projecting = replication_settings.method == "newton" and (self.batch + 1) % replication_settings.every == 0
+        particle, weights, iterations = self.organism.particle, self.weights.detach(), replication_settings.iterations
         buffer = self.optimizer.state[self.trained].get("momentum_buffer")
         fast = kernels.fast_path(self.weights, particle, buffer)
         if lifted or (fast is not None and settings.optimizer == "sgd" and not joint):
             # The gradient stops at the effective weights.
-            effective = effective_weight(weights, particle)
+            effective = self._effective_weights()
             leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
             output = self._answer(leaves, x)
             losses = self.task.loss(output, y)
@@ -363,11 +364,18 @@ class Training:
                 # The optimizer goes on from what the particles really are, not from a copy of its own.
                 self.trained.data, self.trained.grad = effective, gradient
                 self.optimizer.step()
-                replication.lift(weights, particle, self.trained.detach(), replication_settings.iterations)
-            else:
-                assert fast is not None
-                # The kernel takes the gradient on to the particles as it steps.
-                fast.sgd_step(self.weights, particle, gradient, buffer, settings.lr, settings.momentum)
+                replication.lift(weights, particle, effective, iterations, worth=effective)
+                self._worth = effective, self.weights._version
+                return output.detach(), losses.detach()
+            # A kernel takes the gradient on to the particles as it steps.
+            assert fast is not None
+            if projecting and all(self.replicating):
+                worth = fast.sgd_and_project(
+                    weights, particle, gradient, buffer, settings.lr, settings.momentum, iterations
+                )
+                self._worth = worth, self.weights._version
+                return output.detach(), losses.detach()
+            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum)
         else:
             self.optimizer.zero_grad()
             output = self.organism(x)
@@ -376,7 +384,16 @@ class Training:
             if joint:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()
+        if projecting:
+            self._project()
         return output.detach(), losses.detach()
+
+    def _effective_weights(self) -> Tensor:
+        """What the particles are worth, ``(S · N,)``: as the last step left it if nothing has changed them since."""
+        worth, version = self._worth
+        if version == self.weights._version:
+            return worth
+        return effective_weight(self.weights.detach(), self.organism.particle)
 
     def _mean(self, losses: Tensor) -> Tensor:
         """The sum over the seeds of their mean losses; only its gradient is of use, and that a seed has to itself."""
@@ -397,7 +414,7 @@ class Training:
         """Project the particles of one seed; how far the farthest still is."""
         part = self.weights.detach()[:, self.columns(seed)].contiguous()
         left = replication.project(part, self.organism.particle, iterations)
-        self.weights.data[:, self.columns(seed)] = part
+        self.weights.detach()[:, self.columns(seed)] = part
         return float(left.max())
 
     def _make_exact(self, seed: int) -> None:
@@ -435,7 +452,7 @@ class Training:
         if rates.attack or rates.melt:
             for seed, streams in enumerate(self.streams):
                 chemistry.interact(
-                    self.weights.data[:, self.columns(seed)],
+                    self.weights.detach()[:, self.columns(seed)],
                     self.organism.particle,
                     self.organism.shapes,
                     rates.attack,
@@ -516,7 +533,7 @@ class Training:
             drawn = self.organism.particle.draw(len(places), streams["reset"])
             if self.experiment.exact and self.replicating[seed]:
                 replication.project(drawn, self.organism.particle, replication.NEWBORN)
-            self.weights.data[:, places] = drawn.to(self.weights.device)
+            self.weights.detach()[:, places] = drawn.to(self.weights.device)
             for buffer in self.buffers().values():
                 buffer[..., places] = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -153,6 +154,47 @@ def test_task_step_is_that_of_torch_sgd(particle, count, momentum, seed):
     if buffer is not None:
         expected = optimizer.state[exact]["momentum_buffer"]
         assert torch.allclose(buffer.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@few
+@given(particles, counts, st.sampled_from([0.0, 0.9]), st.integers(1, 3), seeds)
+def test_a_task_step_with_projection_is_one_after_the_other_to_the_bit(particle, count, momentum, iterations, seed):
+    separate, together = (spoilt(swarm(particle, count, seed)) for _ in range(2))
+    buffers = [torch.zeros_like(separate) if momentum else None for _ in range(2)]
+    incoming = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    for _ in range(2):
+        cpu.sgd_step(separate, particle, incoming, buffers[0], 0.05, momentum)
+        replication.project(separate, particle, iterations)
+        worth = cpu.sgd_and_project(together, particle, incoming, buffers[1], 0.05, momentum, iterations)
+        assert same_bits(together, separate)
+        assert same_bits(worth, cpu.effective_weight(separate, particle))
+    if momentum:
+        assert same_bits(*buffers)
+
+
+@few
+@given(particles, counts, seeds)
+def test_lifted_particles_are_told_what_they_are_worth_to_the_bit(particle, count, seed):
+    """Training goes on from it, where a resumed one computes it anew."""
+    weights = spoilt(swarm(particle, count, seed))
+    asked = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    both = asked.clone()
+    other = weights.clone()
+    left = cpu.lift(weights, particle, asked)
+    assert same_bits(cpu.lift(other, particle, both, worth=both), left)
+    assert same_bits(weights, other)
+    assert same_bits(both, cpu.effective_weight(weights, particle))
+
+
+def spoilt(weights: Tensor) -> Tensor:
+    """Some of the particles are divergent, zero, tiny or huge."""
+    for column, factor in zip(weights.T[1::3], itertools.cycle((torch.nan, 0, 1e-20, 1e6, torch.inf)), strict=False):
+        column *= factor
+    return weights
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    return one.numpy().tobytes() == other.numpy().tobytes()
 
 
 def test_task_step_with_momentum_needs_a_buffer():

@@ -369,3 +369,33 @@ def test_replication_cannot_wait_for_the_accuracy_of_a_regression() -> None:
     chosen = experiment(replication={"start_accuracy": 0.5}, training={"batch_size": 5})
     with pytest.raises(UserError, match=r"start_accuracy is 0\.5; a regression has no accuracy"):
         Training(chosen, regression, [0])
+
+
+@pytest.mark.parametrize("method", ["newton", "lifted"])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"interactions": {"attack": 0.01, "melt": 0.01}},
+        {"replication": {"divergent": "reset"}, "training": {"lr": 3.0}},
+        {"replication": {"divergent": "stop"}, "training": {"lr": 3.0}},
+    ],
+    ids=str,
+)
+def test_what_is_remembered_of_the_effective_weights_holds(
+    digits: Task, sections: dict[str, Any], method: str, each_path: str
+) -> None:
+    """Whoever has changed the particles since the step before, at every batch."""
+    sections = sections | {"replication": {**sections.get("replication", {}), "method": method}}
+    training = Training(experiment(**sections), digits, [0, 1])
+    seen = []
+
+    def look() -> None:
+        expected = particle.effective_weight(training.weights.detach(), training.organism.particle)
+        assert training._effective_weights().numpy().tobytes() == expected.numpy().tobytes()
+        seen.append(training._worth[1] == training.weights._version)
+
+    for _ in training.run(after_batch=look):
+        look()
+    if "training" not in sections and (method == "lifted" or each_path == "kernels"):
+        assert any(seen)

@@ -554,8 +554,14 @@ def _emit_effective_weight_gradient(
 def _emit_sgd_step(
     builder: Any, hidden: int, weights: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
 ) -> None:
+    _sgd_move(builder, hidden, Rows(builder, weights, first), effective_gradient, buffer, constants, first)
+
+
+def _sgd_move(
+    builder: Any, hidden: int, w: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
+) -> None:
+    """Move the group ``w`` by a step of SGD."""
     c = Constants(Scalars(builder, constants.data), hidden)
-    w = Rows(builder, weights, first)
     S, _ = row_vector(w, hidden, inputs=[])
     g = [None] * 4 + [Rows(builder, effective_gradient, first)[0]]
     if buffer is None:
@@ -573,39 +579,78 @@ def _emit_sgd_step(
         w[k] = value - lr * velocity
 
 
-def _emit_lift(builder: Any, hidden: int, weights: Any, effective: Any, out: Any, iterations: Any, first: Any) -> None:
+def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
+    """A group in its array, and on the stack as a copy of it."""
     size = INPUTS * hidden + hidden * hidden + hidden
     with builder.goto_entry_block():
         memory = builder.alloca(ir.ArrayType(_FLOAT, size * LANES))
     memory.align = 64
     outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, _FLOAT.as_pointer()))
-    barrier = _barrier(builder)
     with cgutils.for_range(builder, _integer(size)) as loop:
         w[loop.index] = outside[loop.index]
-    worth = Rows(builder, effective, first)[0]
+    return outside, w
 
-    def distances() -> tuple[Vector, Vector]:
-        """Squared length and largest entry of the deviation."""
+
+def _emit_lift(
+    builder: Any, hidden: int, weights: Any, effective: Any, left: Any, worth: Any, iterations: Any, first: Any
+) -> None:
+    outside, w = _scratch(builder, hidden, weights, first)
+    goal = Rows(builder, effective, first)[0]
+    after = _lifted(builder, hidden, outside, w, goal, iterations)
+    for array, value in zip((left, worth), after, strict=True):
+        Rows(builder, array, first)[0] = value
+
+
+def _emit_sgd_and_project(
+    builder: Any,
+    hidden: int,
+    weights: Any,
+    effective_gradient: Any,
+    buffer: Any,
+    constants: Any,
+    worth: Any,
+    iterations: Any,
+    first: Any,
+) -> None:
+    outside, w = _scratch(builder, hidden, weights, first)
+    _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first)
+    _barrier(builder)()
+    goal = row_vector(w, hidden, inputs=[4])[1][0]
+    with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:
+        outside[loop.index] = w[loop.index]
+    _, value = _lifted(builder, hidden, outside, w, goal, iterations)
+    Rows(builder, worth, first)[0] = value
+
+
+def _lifted(
+    builder: Any, hidden: int, outside: Rows, w: Scratch, goal: Vector, iterations: Any
+) -> tuple[Vector, Vector]:
+    """Lift the group ``w``, a copy of ``outside``, and put it back; the deviation left, and what it is then worth."""
+    barrier = _barrier(builder)
+
+    def look() -> tuple[Vector, Vector, Vector]:
+        """Squared length and largest entry of the deviation; the effective weight."""
         barrier()
-        _, c = deviation(w, hidden, worth)
+        _, v = row_vector(w, hidden)
+        c = [v[0] - 1.0, *v[1:4], v[4] - goal]
         largest = c[0].magnitude()
         for x in c[1:]:
             largest = largest.where(x.magnitude().less(largest), x.magnitude())
         # Comparisons pass over a NaN, sums do not.
-        return total(x * x for x in c), largest + total(x * 0.0 for x in c)
+        return total(x * x for x in c), largest + total(x * 0.0 for x in c), v[4]
 
-    before, largest_before = distances()
+    before, largest_before, worth_before = look()
     with cgutils.for_range(builder, iterations):
         barrier()
-        newton_step(w, hidden, worth, barrier)
+        newton_step(w, hidden, goal, barrier)
     barrier()
-    closing_step(w, hidden, worth)
-    after, largest_after = distances()
+    closing_step(w, hidden, goal)
+    after, largest_after, worth_after = look()
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
-    with cgutils.for_range(builder, _integer(size)) as loop:
+    with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:
         outside[loop.index] = w[loop.index].where(better, outside[loop.index])
-    Rows(builder, out, first)[0] = largest_after.where(better, largest_before)
+    return largest_after.where(better, largest_before), worth_after.where(better, worth_before)
 
 
 def _emit_attack(builder: Any, hidden: int, attackers: Any, victims: Any, out: Any, constants: Any, first: Any) -> None:
@@ -645,6 +690,7 @@ _train = _emitted(_emit_train)
 _effective_weight = _emitted(_emit_effective_weight)
 _effective_weight_gradient = _emitted(_emit_effective_weight_gradient)
 _sgd_step = _emitted(_emit_sgd_step)
+_sgd_and_project = _emitted(_emit_sgd_and_project)
 _lift = _emitted(_emit_lift)
 _attack = _emitted(_emit_attack)
 _classify = _emitted(_emit_classify)
@@ -705,8 +751,10 @@ def train(
 
 @_compiled
 def effective_weight(hidden: Any, weights: Any, out: Any, start: int, stop: int) -> None:
+    mode = _set_float_mode(-1)
     for first in range(start, stop, LANES):
         _effective_weight(hidden, (weights, out, first))
+    _set_float_mode(mode)
 
 
 @_compiled
@@ -728,10 +776,30 @@ def sgd_step(
 
 
 @_compiled
-def lift(hidden: Any, weights: Any, effective: Any, out: Any, iterations: int, start: int, stop: int) -> None:
+def sgd_and_project(
+    hidden: Any,
+    weights: Any,
+    effective_gradient: Any,
+    buffer: Any,
+    constants: Any,
+    worth: Any,
+    iterations: int,
+    start: int,
+    stop: int,
+) -> None:
     mode = _set_float_mode(-1)
     for first in range(start, stop, LANES):
-        _lift(hidden, (weights, effective, out, iterations, first))
+        _sgd_and_project(hidden, (weights, effective_gradient, buffer, constants, worth, iterations, first))
+    _set_float_mode(mode)
+
+
+@_compiled
+def lift(
+    hidden: Any, weights: Any, effective: Any, left: Any, worth: Any, iterations: int, start: int, stop: int
+) -> None:
+    mode = _set_float_mode(-1)
+    for first in range(start, stop, LANES):
+        _lift(hidden, (weights, effective, left, worth, iterations, first))
     _set_float_mode(mode)
 
 

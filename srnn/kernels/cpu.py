@@ -99,22 +99,61 @@ def sgd_step(
     Raises:
         ValueError: There is momentum but no buffer.
     """
-    if buffer is None and momentum:
-        raise ValueError(f"momentum is {momentum} but there is no buffer; give one of shape {tuple(weights.shape)}")
-    constants = _constants(particle).copy()
-    constants[1:3] = momentum, lr
+    constants = _sgd_constants(particle, buffer, lr, momentum)
     arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants)
     _run(compiled.sgd_step, particle, arrays, weights.shape[1], work=2 * weights.numel())
     _changed(weights, buffer)
 
 
-def lift(weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1) -> Tensor:
+def sgd_and_project(
+    weights: Tensor,
+    particle: Particle,
+    effective_gradient: Tensor,
+    buffer: Tensor | None,
+    lr: float,
+    momentum: float,
+    iterations: int = 1,
+) -> Tensor:
+    """:func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
+
+    Returns:
+        What the particles are then worth, ``(N,)``.
+
+    Raises:
+        ValueError: There is momentum but no buffer.
+    """
+    worth = torch.empty(weights.shape[1])
+    constants = _sgd_constants(particle, buffer, lr, momentum)
+    arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants, _array(worth))
+    _run(
+        compiled.sgd_and_project,
+        particle,
+        (*arrays, iterations),
+        weights.shape[1],
+        work=(4 * iterations + 2) * weights.numel(),
+    )
+    _changed(weights, buffer)
+    return worth
+
+
+def _sgd_constants(particle: Particle, buffer: Tensor | None, lr: float, momentum: float) -> NDArray[np.float32]:
+    if buffer is None and momentum:
+        raise ValueError(f"momentum is {momentum} but there is no buffer; give one of the shape of the weights")
+    constants = _constants(particle).copy()
+    constants[1:3] = momentum, lr
+    return constants
+
+
+def lift(
+    weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
+) -> Tensor:
     """:func:`srnn.replication.lift`: in place; the deviation that is left, ``(N,)``."""
-    out = torch.empty(weights.shape[1])
-    arrays = (_array(weights), _array(effective), out.numpy(), iterations)
-    _run(compiled.lift, particle, arrays, out.numel(), work=4 * iterations * weights.numel())
-    _changed(weights)
-    return out
+    left = torch.empty(weights.shape[1])
+    worth = torch.empty_like(left) if worth is None else worth
+    arrays = (_array(weights), _array(effective), _array(left), _array(worth), iterations)
+    _run(compiled.lift, particle, arrays, left.numel(), work=4 * iterations * weights.numel())
+    _changed(weights, worth)
+    return left
 
 
 def classify(weights: Tensor, particle: Particle, tolerance: float = 1e-5) -> Tensor:
