@@ -22,13 +22,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from srnn import replication
+from srnn.arithmetic import fast_arithmetic
 from srnn.config import Experiment
 from srnn.fixpoints import classify
 from srnn.kernels.cpu import operations
 from srnn.kernels.peak import measure_peak
 from srnn.particle import Particle
 from srnn.tasks import Task
-from srnn.training import Training
+from srnn.training import Training, particle_count
 
 #: Particles and hidden units of the swarms whose replication is timed.
 SIZES, HIDDEN = (1_518, 100_000, 1_000_000), (2, 4, 8)
@@ -43,6 +44,8 @@ CONNECTIVITY = Experiment.from_dict(
 )
 #: A body that learns the task well, with more particles.
 WIDE = CONNECTIVITY.override(["body.depth=3", "body.width=64", "body.residual=none", "body.activation=relu"])
+#: Steps of one kind of training before it is another's turn.
+_TURN = 4
 
 
 @dataclass(frozen=True)
@@ -147,21 +150,19 @@ def naive_step(particle: Particle, count: int = 100) -> float:
     return seconds(step) / count
 
 
-def random_task(examples: int = 5_000, inputs: int = INPUTS, outputs: int = OUTPUTS) -> Task:
+def random_task(examples: int = 60_000, inputs: int = INPUTS, outputs: int = OUTPUTS) -> Task:
     """A classification task of random numbers: what is learnt does not change how long a step takes."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(examples, inputs, generator=generator)
     y = torch.randint(0, outputs, (examples,), generator=generator)
-    return Task("random", "classification", x, y, x, y, outputs)
+    return Task("random", "classification", x, y, x[:1], y[:1], outputs)
 
 
 def training_step(experiment: Experiment, task: Task, seeds: int = 1) -> Callable[[], object]:
-    """One batch of training, for that many seeds side by side."""
+    """One batch of training, for that many seeds side by side; each time the next."""
     training = Training(experiment, task, range(seeds))
-    size = experiment.training.batch_size
-    index = torch.stack([torch.randperm(len(task.train_x), generator=one["order"])[:size] for one in training.streams])
-    sums = training.no_sums()
-    return lambda: training.train_batch(index, sums)
+    batches, sums = _batches(experiment, task, seeds), training.no_sums()
+    return lambda: training.train_batch(next(batches), sums)
 
 
 def dense_step(experiment: Experiment, task: Task) -> Callable[[], object]:
@@ -169,9 +170,10 @@ def dense_step(experiment: Experiment, task: Task) -> Callable[[], object]:
     body = Training(experiment, task, [0]).organism.to_dense()
     settings = experiment.training
     optimizer = torch.optim.SGD(body.parameters(), lr=settings.lr, momentum=settings.momentum)
-    index = torch.randperm(len(task.train_x), generator=torch.Generator().manual_seed(0))[: settings.batch_size]
+    batches = _batches(experiment, task, 1)
 
     def step() -> None:
+        [index] = next(batches)
         x, y = task.train_x.index_select(0, index), task.train_y.index_select(0, index)
         optimizer.zero_grad()
         cross_entropy(body(x), y).backward()
@@ -180,33 +182,41 @@ def dense_step(experiment: Experiment, task: Task) -> Callable[[], object]:
     return step
 
 
-def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 300) -> dict[str, float]:
+def _batches(experiment: Experiment, task: Task, seeds: int) -> Iterator[Tensor]:
+    """Batches in random order, without end: as in a run, each comes from other places of the memory, ``(seeds, B)``."""
+    generator, size = torch.Generator().manual_seed(0), experiment.training.batch_size
+    while True:
+        order = torch.stack([torch.randperm(len(task.train_x), generator=generator) for _ in range(seeds)])
+        yield from order[:, : len(task.train_x) // size * size].split(size, dim=1)
+
+
+def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 100) -> dict[str, float]:
     """Seconds of a batch: of the dense body, of its organism without and with each way of replication, of ten seeds.
 
-    They take turns, so that whatever else the machine does strikes them alike; the median of each counts. Threads are
-    as a run chooses them: one, but for ten seeds all.
+    They take turns, so that whatever else the machine does strikes them alike; the median of each counts. A turn is
+    several batches, of which the first, which finds in the caches what others need, does not count. The arithmetic is
+    that of a run.
     """
-    task, threads = random_task(), torch.get_num_threads()
-    steps = {
-        "dense": (dense_step(experiment, task), 1),
-        "task": (training_step(experiment.override(["replication.method=none"]), task), 1),
-        "batch": (training_step(experiment, task), 1),
-        "newton": (training_step(experiment.override(["replication.method=newton"]), task), 1),
-        "lifted": (training_step(experiment.override(["replication.method=lifted"]), task), 1),
-        "ten seeds": (training_step(experiment, task, 10), threads),
+    task, batch = random_task(), experiment.training.batch_size
+    organisms = {
+        "task": experiment.override(["replication.method=none"]),
+        "batch": experiment,
+        "newton": experiment.override(["replication.method=newton"]),
+        "lifted": experiment.override(["replication.method=lifted"]),
     }
+    steps = {"dense": (dense_step(experiment, task), 1)}
+    steps |= {name: (training_step(one, task), 1) for name, one in organisms.items()}
+    steps["ten seeds"] = training_step(experiment, task, 10), 10
     times: dict[str, list[float]] = {name: [] for name in steps}
-    torch.set_flush_denormal(True)
-    try:
-        for _ in range(rounds):
-            for name, (step, own_threads) in steps.items():
-                torch.set_num_threads(own_threads)
-                started = time.perf_counter()
+    products = batch * particle_count(experiment, task.inputs, task.outputs)
+    for _ in range(rounds):
+        for name, (step, seeds) in steps.items():
+            with fast_arithmetic(seeds * products):
                 step()
-                times[name].append(time.perf_counter() - started)
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
+                for _ in range(_TURN):
+                    started = time.perf_counter()
+                    step()
+                    times[name].append(time.perf_counter() - started)
     return {name: statistics.median(own) for name, own in times.items()}
 
 
@@ -268,7 +278,7 @@ def measure(
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
     watch("training steps")
-    times, wide = training_steps(), training_steps(WIDE, rounds=100)
+    times, wide = training_steps(), training_steps(WIDE, rounds=40)
     dense = times["dense"]
     figures = {
         "organism's task step / dense step": times["task"] / dense,

@@ -73,18 +73,17 @@ class MLP(nn.Module):
         self.sources = _residual_sources(sizes, width, residual)
 
     def forward(self, x: Tensor) -> Tensor:
-        signals = [x]
+        # Units first, examples last: products with a narrow layer are several times as fast so, and sums as simple.
+        signals = [x.mT]
         last = len(self.sources) - 1
         for index, weight in enumerate(self.weights):
-            outputs, inputs = weight.shape[-2:]
-            # The same sums; where a layer is narrow, MKL takes three times as long for them in the usual order.
-            x = (weight @ x.mT).mT if 8 * outputs <= inputs else x @ weight.mT
+            signal = weight @ signals[-1]
             if index < last:
-                x = self.dropout(self.activation(x))
+                signal = self.dropout(self.activation(signal))
             if (source := self.sources[index]) is not None:
-                x = x + signals[source]
-            signals.append(x)
-        return x
+                signal = signal + signals[source]
+            signals.append(signal)
+        return signals[-1].mT
 
 
 class Dropout(nn.Module):

@@ -77,7 +77,7 @@ class Task:
         """
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
-            return (output.argmax(-1) == y).float()
+            return (output.max(-1).indices == y).float()
         _check_shapes(output.shape, y.shape)
         return (output - y).abs().mean(-1)
 
