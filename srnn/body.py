@@ -77,13 +77,22 @@ class MLP(nn.Module):
         signals = [x.mT]
         last = len(self.sources) - 1
         for index, weight in enumerate(self.weights):
-            signal = weight @ signals[-1]
+            signal = _product(weight, signals[-1])
             if index < last:
                 signal = self.dropout(self.activation(signal))
             if (source := self.sources[index]) is not None:
                 signal = signal + signals[source]
             signals.append(signal)
         return signals[-1].mT
+
+
+def _product(weight: Tensor, x: Tensor) -> Tensor:
+    """``weight @ x``, of which each network's part does not depend, to the bit, on how many are side by side."""
+    outputs, inputs = weight.shape[-2:]
+    # A matrix of a single row or column is computed in another way when it is alone.
+    if outputs == 1:
+        return (weight.mT * x).sum(-2, keepdim=True)
+    return weight * x if inputs == 1 else weight @ x
 
 
 class Dropout(nn.Module):

@@ -24,6 +24,8 @@ from srnn.tasks import Task
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed.
 STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
+#: Multiplications below which torch computes several products side by side in a way of its own.
+_SMALL_PRODUCT = 400
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -441,9 +443,11 @@ class Training:
     def _answer(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """The body's output ``(S, B, outputs)``; of a single seed without the leading dimension, which slows torch.
 
-        Dropout needs that dimension: it tells the seeds apart.
+        Dropout needs that dimension: it tells the seeds apart. So do small products, which torch computes in another
+        way, down to the last bit, where there is none.
         """
-        if len(self.streams) > 1 or self.experiment.body.dropout:
+        small = x.shape[1] * min(weight.shape[-2:].numel() for weight in weights) < _SMALL_PRODUCT
+        if len(self.streams) > 1 or self.experiment.body.dropout or small:
             return self.organism.call_with(weights, x)
         return self.organism.call_with(weights, x[0])[None]
 

@@ -106,6 +106,8 @@ def test_without_replication_only_the_task_is_trained(digits: Task) -> None:
         {"replication": {"divergent": "reset"}, "training": {"lr": 0.05}},
         {"replication": {"divergent": "stop"}, "training": {"lr": 0.02}},
         {"task": {"name": "add"}},
+        {"task": {"name": "add"}, "body": {"width": 1}},
+        {"body": {"width": 1}},
         {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}, "training": {"epochs": 4}},
         {"replication": {"method": "newton", "divergent": "reset"}, "training": {"lr": 0.5}},
         {"replication": {"method": "lifted"}, "training": {"optimizer": "adam"}},
