@@ -38,7 +38,7 @@ def run(
     resume: bool = False,
     data_dir: str | Path | None = None,
     device: str = "cpu",
-    image_format: str = "png",
+    image_format: str | None = "png",
     after_start: Callable[[Training], None] = lambda training: None,
     after_batch: Callable[[], None] = lambda: None,
     after_report: Callable[[Report], None] = lambda report: None,
@@ -55,7 +55,7 @@ def run(
             ended as they are, and begin the others.
         data_dir: Where the IDX files of mnist and fashion_mnist are.
         device: ``cpu`` or ``cuda``.
-        image_format: ``png``, ``svg`` or ``pdf``.
+        image_format: ``png``, ``svg`` or ``pdf``; None: without figures.
         after_start: Called when training is about to begin.
         after_batch: Called after every batch.
         after_report: Called with everything measured: before the first epoch and after each.
@@ -98,13 +98,20 @@ def run(
                     after_start(training)
                     with fast_arithmetic(len(training.seeds) * training.organism.size * experiment.training.batch_size):
                         _train(training, writers, after_batch, after_report, stop, say)
-                for seed, folder in to_do.items():
-                    draw(Run(folder).metrics, folder / "figures", f"{experiment.name}, seed {seed}", image_format)
-                if len(seeds) > 1:
-                    frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
-                    together = own_folder(Path(out) / experiment.name / "figures")
-                    draw(pd.concat(frames), together, f"{experiment.name}, {len(seeds)} seeds", image_format)
+                if image_format is not None:
+                    _draw_all(folders, to_do, image_format)
     return [Run(folder) for folder in folders.values()]
+
+
+def _draw_all(folders: Mapping[int, Path], new: Mapping[int, Path], image_format: str) -> None:
+    """Draw the figures of each new run and, if there are several, those of all together."""
+    name = next(iter(folders.values())).parent.name
+    for seed, folder in new.items():
+        draw(Run(folder).metrics, folder / "figures", f"{name}, seed {seed}", image_format)
+    if len(folders) > 1:
+        frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
+        together = own_folder(next(iter(folders.values())).parent / "figures")
+        draw(pd.concat(frames), together, f"{name}, {len(folders)} seeds", image_format)
 
 
 def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "png") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -18,9 +19,9 @@ from srnn.files import is_file
 from srnn.optimizers import build_optimizer
 from srnn.particle import Particle
 from srnn.records import explained
-from srnn.runs import first_difference, make_folder, read_checkpoint
+from srnn.runs import Run, first_difference, make_folder, read_checkpoint, write_config
 from srnn.status import NAME as STATUS
-from srnn.status import recorded
+from srnn.status import Status, recorded, write_status
 from srnn.training import STREAMS, particle_count
 
 
@@ -61,6 +62,20 @@ def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, 
             f"{folder} holds an interrupted run: go on with it by --resume, or choose another --out or other --seeds"
         )
     return not status.ended
+
+
+def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
+    """Make what a run has left the beginning of one for more epochs, to be resumed, in a folder of its own.
+
+    Args:
+        run: A run that has ended.
+        experiment: The same experiment but for its name and its number of epochs, which is larger.
+        folder: Where the longer run is to be; there is nothing there yet.
+    """
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results"))
+    complete = {"seed": run.experiment.seed, "versions": run.experiment.versions, "task": run.experiment.task}
+    write_config(folder, experiment.model_copy(update=complete))
+    write_status(folder, Status("interrupted", run.status.epoch))
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -37,6 +37,11 @@ from srnn.training import build_organism, particle_count
 from srnn.untrusted import own_folder, require_file
 
 
+def write_config(folder: Path, experiment: Experiment) -> None:
+    """Write what is run in a folder."""
+    write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+
+
 class RunWriter:
     """Writes one run's folder while the run goes on; whoever has one must be the only writer of that folder.
 
@@ -77,7 +82,7 @@ class RunWriter:
             (folder / "metrics.csv").unlink(missing_ok=True)
             # Before the rest: what has a config.toml has a status.
             self.status("running")
-            write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+            write_config(folder, experiment)
         else:
             self._metrics, self._unsaved = _measured_until(since), True
             self.save_metrics()

@@ -96,6 +96,31 @@ def test_a_run_that_was_interrupted_is_not_taken_for_a_whole_one(make: Make, tmp
         make("addition", seeds=1)
 
 
+def test_a_longer_run_goes_on_from_a_shorter_one(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same bytes as one of its own."""
+    load = srnn.load_preset
+    epochs = {"addition": 2, "digits": 4}
+    monkeypatch.setattr(
+        figure_tables,
+        "load_preset",
+        lambda name: load("addition").override(
+            [f"name={name}", f"training.epochs={epochs[name]}", "log.every=1", "checkpoint.every=2"]
+        ),
+    )
+    monkeypatch.setitem(SECTIONS, "transfer", replace(SECTIONS["transfer"], presets=["digits"]))
+    make("transfer", seeds=1, place="own")
+    states: list[str] = []
+    # The longer one is needed first.
+    monkeypatch.setitem(SECTIONS, "transfer", replace(SECTIONS["transfer"], presets=["digits", "addition"]))
+    make("transfer", seeds=1, place="both", watch=lambda done, total, running: states.extend(running.values()))
+    assert [state for state in states if state.startswith("epoch")] == [
+        *(f"epoch {epoch} of 2" for epoch in (0, 1, 2)),
+        *(f"epoch {epoch} of 4" for epoch in (3, 4)),
+    ]
+    own, both = (TestParallel.contents(tmp_path / place / "runs/digits") for place in ("own", "both"))
+    assert own == both
+
+
 def test_the_cells_of_the_sanity_check_are_those_of_its_runs(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from slow_disk import slow_disk
 import srnn
 from srnn import Experiment, Run, UserError, checkpoints, lock
 from srnn.errors import StoppedError
-from srnn.resume import starts
+from srnn.resume import go_on_for_longer, starts
 from srnn.runs import first_difference
 from srnn.status import Status, read_status, write_status
 from srnn.training import Report
@@ -155,6 +155,18 @@ class TestToTheSameBytes:
         """Or the test above would not show what it should."""
         states = [run.status.status for run in srnn.runs.open_runs([reference(name) / "small"])]
         assert states == ["diverged", "finished", "diverged"]
+
+    @pytest.mark.parametrize("name", ["separate", "stop", "adam", "lifted"])
+    def test_an_experiment_goes_on_for_longer(self, reference: Reference, tmp_path: Path, name: str) -> None:
+        """As if it had been begun for as many epochs."""
+        long = experiment(name)
+        short = long.override(["name=short", "training.epochs=4"])
+        for run in srnn.run(short, tmp_path, seeds=seeds(name), say=say_nothing):
+            go_on_for_longer(run, long, tmp_path / "small" / run.folder.name)
+        reports: list[Report] = []
+        srnn.run(long, tmp_path, seeds=seeds(name), resume=True, say=say_nothing, after_report=reports.append)
+        assert [report.epoch for report in reports] == [5, 6, 7, 8]
+        assert_same(tmp_path / "small", reference(name) / "small")
 
     def test_from_the_newest_checkpoint_without_a_farewell(self, reference: Reference, tmp_path: Path) -> None:
         """As after kill -9: what was done since is done again."""
@@ -579,7 +591,7 @@ class TestSignals:
     def test_the_second_ends_it_at_once(self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path) -> None:
         write_config(tmp_path, "shared")
         running = slow(options("shared"), SLOW="0.3")
-        running.syncs(16)
+        running.syncs(20)
         running.process.send_signal(signal.SIGINT)
         running.syncs(2)
         running.process.send_signal(signal.SIGINT)

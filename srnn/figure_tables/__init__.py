@@ -23,6 +23,7 @@ from srnn.files import write_whole
 from srnn.job import run as run_experiment
 from srnn.particle import Particle
 from srnn.presets import load_preset
+from srnn.resume import go_on_for_longer
 from srnn.runs import Run, same_experiment
 from srnn.training import particle_count
 
@@ -188,42 +189,66 @@ def _training(
         for preset in needed[name]:
             counts[preset] = max(count, counts.get(preset, 0))
     experiments = {preset: experiment for own in needed.values() for preset, experiment in own.items()}
-    jobs = {}
+    missing: dict[str, list[int]] = {}
     for preset, count in counts.items():
-        experiment = experiments[preset]
-        missing = [seed for seed in range(count) if not (runs / preset / f"seed-{seed}").exists()]
+        seeds = [seed for seed in range(count) if not (runs / preset / f"seed-{seed}").exists()]
         # Now, and not when the table is made: what is wrong with a run is said before the others have trained.
-        _kept(preset, experiment, [seed for seed in range(count) if seed not in missing], runs)
-        if missing:
-            work = partial(_train, preset, experiment, missing, runs, unfinished, data_dir)
-            jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(missing)))
+        _kept(preset, experiments[preset], [seed for seed in range(count) if seed not in seeds], runs)
+        if seeds:
+            missing[preset] = seeds
+    jobs = {}
+    for preset, seeds in missing.items():
+        experiment, shorter = experiments[preset], _shorter(experiments[preset], experiments)
+        work = partial(_train, preset, experiment, seeds, shorter, runs, unfinished, data_dir)
+        done = experiments[shorter].training.epochs if shorter else 0
+        needs = frozenset({f"training {shorter}"} if shorter in missing else ())
+        jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(seeds), done), needs)
     return jobs
 
 
-def _seconds(experiment: Experiment, seeds: int) -> float:
-    """About how long a training takes, by what was measured: of use only to compare."""
+def _shorter(experiment: Experiment, others: Mapping[str, Experiment]) -> str | None:
+    """The longest of the other experiments that is this one with fewer epochs."""
+    ours = experiment.training
+    found = {}
+    for name, other in others.items():
+        training = other.training.model_copy(update={"epochs": ours.epochs})
+        as_long = other.model_copy(update={"training": training, "name": experiment.name})
+        if other.training.epochs < ours.epochs and same_experiment(as_long, experiment):
+            found[name] = other.training.epochs
+    return max(found, key=lambda name: found[name], default=None)
+
+
+def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
+    """About how long a training takes, by what was measured, from an epoch on: of use only to compare."""
     inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
     settings = experiment.training
     steps = experiment.replication.steps * (examples // settings.batch_size)
     weights = particle_count(experiment, inputs, outputs) * Particle(experiment.particle.hidden).size
-    return seeds * settings.epochs * (3e-6 * examples + 3e-9 * steps * weights)
+    return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 
 def _train(
     preset: str,
     experiment: Experiment,
     seeds: Sequence[int],
+    shorter: str | None,
     runs: Path,
     unfinished: Path,
     data_dir: Path | None,
     watch: Callable[[str], None],
 ) -> None:
     epochs = experiment.training.epochs
+    if shorter:
+        for seed in seeds:
+            if (place := runs / shorter / f"seed-{seed}").exists():
+                go_on_for_longer(Run.open(place), experiment, unfinished / preset / place.name)
     trained = run_experiment(
         experiment,
         unfinished,
         seeds=seeds,
+        resume=True,
         data_dir=data_dir,
+        image_format=None,  # the tables have figures of their own
         after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
     )
     (runs / preset).mkdir(exist_ok=True)
@@ -262,7 +287,7 @@ def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path)
     """
     kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
     for run in kept:
-        if int(run.metrics["Epoch"].max()) < experiment.training.epochs:
+        if run.status.status != "diverged" and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
         if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")

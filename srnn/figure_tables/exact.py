@@ -69,10 +69,10 @@ def _cost(desk: Desk) -> str:
         rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
     ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
     # What has diverged answers nothing but NaN: no accuracy that could be traded.
-    lost = ended.groupby("Name", sort=False)["Divergent share"].mean()
+    lost = ended.groupby("Name", sort=False)["Diverged"].sum()
     lost = lost[lost > 0]
     ended = ended[~ended["Name"].isin(lost.index)]
-    diverged = "".join(f" With {name} {share:.0%} of the particles diverge." for name, share in lost.items())
+    diverged = "".join(f" With {name} {count} of {len(seeds)} seeds diverge." for name, count in lost.items())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
@@ -309,7 +309,7 @@ def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
                     "Seed": run.experiment.seed,
                     "Identity share": last["identity"] / count,
                     "Identity or zero share": (last["identity"] + last["zero"]) / count,
-                    "Divergent share": last["divergent"] / count,
+                    "Diverged": run.status.status == "diverged" or last["divergent"] > 0,
                     "Accuracy": last["test_accuracy"],
                 }
             )
