@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from srnn.body import Activation, Residual
-from srnn.errors import UserError, nearest, one_line
+from srnn.errors import UserError, nearest, one_line, shorten
 from srnn.particle import Encoding, Init, Particle, Target
 from srnn.untrusted import require_file
 
@@ -466,10 +466,3 @@ def _printed(value: Any) -> str:
     except (ValueError, RecursionError):
         # An integer of thousands of digits, or tables nested as deeply.
         return "more than can be printed"
-
-
-def shorten(text: str, length: int = 60) -> str:
-    """What the user gave, as it can stand in an error of one line."""
-    # Cut first: a text of megabytes need not be looked through.
-    text = one_line(text[: 2 * length])
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend."""
+"""The exception for what a user can mend, and how what a user gave is quoted in it."""
 
 from __future__ import annotations
 
@@ -44,3 +44,10 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """What the user gave, as it can stand in an error of one line."""
+    # Cut first: a text of megabytes need not be looked through.
+    text = one_line(text[: 2 * length])
+    return text if len(text) <= length else text[: length - 1] + "…"

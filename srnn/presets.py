@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from srnn.config import Experiment, shorten
-from srnn.errors import UserError, nearest
+from srnn.config import Experiment
+from srnn.errors import UserError, nearest, shorten
 from srnn.files import is_file
 
 

@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 import safetensors
 from pyarrow import csv
 
-from srnn.config import shorten
-from srnn.errors import UserError
+from srnn.errors import UserError, shorten
 from srnn.fixpoints import FixpointType
 from srnn.untrusted import require_file
 

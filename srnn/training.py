@@ -347,37 +347,24 @@ class Training:
 
     def _task_step(self, x: Tensor, y: Tensor, sums: _Sums) -> tuple[Tensor, Tensor]:
         """One step of the optimizer on the task, or on both losses; output ``(S, B, outputs)``, losses ``(S, B)``."""
-        settings, replication_settings = self.experiment.training, self.experiment.replication
-        joint = replication_settings.objective == "joint" and any(self.replicating)
-        lifted = replication_settings.method == "lifted"
-        projecting = replication_settings.method == "newton" and (self.batch + 1) % replication_settings.every == 0
-        particle, weights, iterations = self.organism.particle, self.weights.detach(), replication_settings.iterations
+        settings, method = self.experiment.training, self.experiment.replication.method
+        joint = self.experiment.replication.objective == "joint" and any(self.replicating)
+        project = method == "newton" and (self.batch + 1) % self.experiment.replication.every == 0
         buffer = self.optimizer.state[self.trained].get("momentum_buffer")
-        fast = kernels.fast_path(self.weights, particle, buffer)
-        if lifted or (fast is not None and settings.optimizer == "sgd" and not joint):
-            # The gradient stops at the effective weights.
-            effective = self._effective_weights()
-            leaves = [layer.requires_grad_() for layer in self.organism.in_shape(effective)]
-            output = self._answer(leaves, x)
-            losses = self.task.loss(output, y)
-            self._mean(losses).backward()
-            gradient = self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
-            if lifted:
-                # The optimizer goes on from what the particles really are, not from a copy of its own.
-                self.trained.data, self.trained.grad = effective, gradient
-                self.optimizer.step()
-                replication.lift(weights, particle, effective, iterations, worth=effective)
-                self._worth = effective, self.weights._version
-                return output.detach(), losses.detach()
+        fast = kernels.fast_path(self.weights, self.organism.particle, buffer)
+        if method == "lifted":
+            output, losses, gradient = self._effective_gradient(x, y)
+            self._lift(gradient)
+        elif fast is not None and settings.optimizer == "sgd" and not joint:
+            output, losses, gradient = self._effective_gradient(x, y)
             # A kernel takes the gradient on to the particles as it steps.
-            assert fast is not None
-            if projecting and all(self.replicating):
-                worth = fast.sgd_and_project(
-                    weights, particle, gradient, buffer, settings.lr, settings.momentum, iterations
-                )
+            step = self.weights.detach(), self.organism.particle, gradient, buffer, settings.lr, settings.momentum
+            if project and all(self.replicating):
+                worth = fast.sgd_and_project(*step, self.experiment.replication.iterations)
                 self._worth = worth, self.weights._version
-                return output.detach(), losses.detach()
-            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum)
+                project = False
+            else:
+                fast.sgd_step(*step)
         else:
             self.optimizer.zero_grad()
             output = self.organism(x)
@@ -386,16 +373,35 @@ class Training:
             if joint:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()
-        if projecting:
+        if project:
             self._project()
         return output.detach(), losses.detach()
+
+    def _effective_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Output, losses, and the gradient of the mean losses that stops at the effective weights, ``(S · N,)``."""
+        leaves = [layer.requires_grad_() for layer in self.organism.in_shape(self._effective_weights())]
+        output = self._answer(leaves, x)
+        losses = self.task.loss(output, y)
+        self._mean(losses).backward()
+        return output, losses, self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
+
+    def _lift(self, gradient: Tensor) -> None:
+        """Have the optimizer move the effective weights, and the particles follow."""
+        # It goes on from what the particles really are, not from a copy of its own.
+        effective = self._effective_weights()
+        self.trained.data, self.trained.grad = effective, gradient
+        self.optimizer.step()
+        iterations = self.experiment.replication.iterations
+        replication.lift(self.weights.detach(), self.organism.particle, effective, iterations, worth=effective)
+        self._worth = effective, self.weights._version
 
     def _effective_weights(self) -> Tensor:
         """What the particles are worth, ``(S · N,)``: as the last step left it if nothing has changed them since."""
         worth, version = self._worth
-        if version == self.weights._version:
-            return worth
-        return effective_weight(self.weights.detach(), self.organism.particle)
+        if version != self.weights._version:
+            worth = effective_weight(self.weights.detach(), self.organism.particle)
+            self._worth = worth, self.weights._version
+        return worth
 
     def _mean(self, losses: Tensor) -> Tensor:
         """The sum over the seeds of their mean losses; only its gradient is of use, and that a seed has to itself."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from processes import forked, start
 
 import srnn
 from srnn import figure_tables
@@ -198,33 +196,24 @@ class TestParallel:
             make("sanity", "addition", jobs=2)
 
 
-def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_signal_ends_everything(tmp_path: Path, number: int, code: int) -> None:
     """As a terminal does not send it: to the first process alone."""
-    command = [sys.executable, "-m", "srnn", "figures", "sanity", "--seeds", "1000", "--jobs", "2"]
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not [*tmp_path.glob("runs/.unfinished-*/*/seed-*")]:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    running = start(["figures", "sanity", "--seeds", "1000", "--jobs", "2"], tmp_path)
+    while not [*tmp_path.glob("runs/figures/.unfinished-*/*/seed-*")]:
+        assert not running.ends_within(0.05)
+    running.send_signal(number)
     # The pipes are closed when the last process that holds them has ended.
-    out, err = process.communicate()
-    assert (process.returncode, out, err.splitlines()[-1]) == (130, "", "srnn: interrupted")
-    assert "Traceback" not in err
+    answer = running.end()
+    assert (answer.code, answer.out) == (code, "")
+    assert answer.err == "srnn: interrupted; the same command goes on\n"
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_an_error_in_a_process_ends_with_exit_code_2(tmp_path: Path) -> None:
     places = ["--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs"), "--data-dir", str(tmp_path)]
-    command = [sys.executable, "-m", "srnn", "figures", "later", "smaller", "--seeds", "1", "--jobs", "2", *places]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert str(tmp_path) in done.stderr
+    answer = forked(["figures", "later", "smaller", "--seeds", "1", "--jobs", "2", *places], tmp_path)
+    assert str(tmp_path) in answer.line
 
 
 def test_what_others_wait_for_starts_first() -> None:

@@ -46,6 +46,12 @@ def mean_and_interval(scores: pd.DataFrame, by: str | list[str] = "Metric") -> p
     return frame[["mean", "half_width", "seeds"]]
 
 
+def mean_and_half_width(scores: pd.Series) -> tuple[float, float]:
+    """What :func:`mean_and_interval` says of a single case: the mean, and half the width (NaN for a single score)."""
+    found = mean_and_interval(pd.DataFrame({"Metric": "", "Score": scores}))
+    return float(found["mean"].iloc[0]), float(found["half_width"].iloc[0])
+
+
 def layer_table(summary: pd.DataFrame, column: str = "mean") -> pd.DataFrame:
     """The census of each layer and, last, of all: a row for each layer, a column for each type.
 

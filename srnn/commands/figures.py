@@ -37,6 +37,8 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
     from rich.text import Text
 
+    from srnn.commands.signals import Signals
+    from srnn.errors import StoppedError
     from srnn.figure_tables import make
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -50,7 +52,13 @@ def command(
                 lines = "\n".join(f"{name}: {state}" if state else name for name, state in running.items())
                 live.update(Group(progress, Text(lines)))
 
-        made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
+        signals = Signals()
+        try:
+            with signals:
+                signals.listen(at_once=True)
+                made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
     for name in made:
         print(f"made   {out / name}")
     print(f"table  {out / 'README.md'}")

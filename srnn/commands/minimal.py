@@ -116,7 +116,7 @@ def parse_widths(text: str) -> tuple[int, int]:
     Raises:
         UserError: The text is neither.
     """
-    from srnn.config import shorten
+    from srnn.errors import shorten
 
     first, dash, last = text.partition("-")
     try:

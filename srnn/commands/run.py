@@ -251,7 +251,7 @@ def parse_seeds(text: str) -> list[int]:
     Raises:
         UserError: The text is none of these.
     """
-    from srnn.config import shorten
+    from srnn.errors import shorten
 
     allowed = "allowed: a number of seeds (3), a range (0-4) or a list (0,7,9), from 0 to 2147483647, 1,000 at most"
     seeds: list[int] = []

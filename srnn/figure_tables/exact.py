@@ -10,7 +10,7 @@ import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
 from srnn.analysis.baselines import drift, newborn_bodies, train_dense
-from srnn.analysis.summary import last_scores, mean_and_interval
+from srnn.analysis.summary import last_scores, mean_and_half_width
 from srnn.config import Experiment
 from srnn.figure_tables.desk import Desk, between, interval, markdown
 from srnn.particle import Particle
@@ -62,7 +62,7 @@ def _cost(desk: Desk) -> str:
             )
             if method == "sgd":
                 continue
-            mean, half = _mean_and_half(100 * found["Difference"])
+            mean, half = mean_and_half_width(100 * found["Difference"])
             difference = between(mean, mean - half, mean + half, "{:+.2f}")
             paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
             verdicts.append(f"{difference} points with {method} on {body}")
@@ -268,7 +268,7 @@ def _pruning(desk: Desk) -> str:
     sgd = curves[curves["Method"] == "sgd"].pivot(index=["Seed", "Share"], columns="Order", values="Score")
     share = _share_of_replicators(desk)
     against = (sgd[pruning.REPLICATORS] - sgd[pruning.SMALLEST]).xs(share, level="Share")
-    mean, half = _mean_and_half(100 * against)
+    mean, half = mean_and_half_width(100 * against)
     return f"""How many particles can be dropped, and in which order? Where all are self-replicators a type tells
 nothing: there the second order is the first.
 
@@ -339,9 +339,4 @@ def _error(desk: Desk, preset: str) -> str:
 
 
 def _mean(scores: pd.Series, form: str) -> str:
-    return interval(*_mean_and_half(scores), form)
-
-
-def _mean_and_half(scores: pd.Series) -> tuple[float, float]:
-    [(mean, half)] = mean_and_interval(pd.DataFrame({"Metric": "", "Score": scores}))[["mean", "half_width"]].to_numpy()
-    return float(mean), float(half)
+    return interval(*mean_and_half_width(scores), form)

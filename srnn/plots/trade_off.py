@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from srnn.analysis.series import seeds
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.summary import mean_and_half_width
 from srnn.errors import UserError
 from srnn.plots.methods import LOOKS
 from srnn.plots.style import GREY, in_house_style, new_figure
@@ -115,5 +115,5 @@ def _in_order(own: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _interval(scores: pd.Series) -> tuple[float, float]:
     """Mean and half the width of its interval, 0 of a single seed."""
-    [(mean, half)] = mean_and_interval(pd.DataFrame({"Metric": "", "Score": scores}))[["mean", "half_width"]].to_numpy()
-    return float(mean), float(np.nan_to_num(half))
+    mean, half = mean_and_half_width(scores)
+    return mean, float(np.nan_to_num(half))

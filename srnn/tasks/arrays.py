@@ -19,8 +19,7 @@ import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from srnn.config import shorten
-from srnn.errors import UserError
+from srnn.errors import UserError, shorten
 from srnn.tasks.task import Task, split_80_20, training_rows
 from srnn.untrusted import expanded, require_file, require_plausible
 
