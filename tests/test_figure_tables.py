@@ -75,6 +75,18 @@ def test_a_section_is_made_once(make: Make, tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+def test_without_names_all_published_ones_are_made(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*SECTIONS]:
+        if name not in ("addition", "exact"):
+            monkeypatch.delitem(SECTIONS, name)
+    exact = replace(SECTIONS["exact"], presets=["addition"], make=lambda desk: "exactly")
+    monkeypatch.setitem(SECTIONS, "exact", exact)
+    assert make(seeds=1) == ["addition"]
+    assert make("exact", seeds=1) == ["exact"]
+    readme = (tmp_path / "figures/README.md").read_text()
+    assert readme.index("## Addition") < readme.index("## Exact self-replication")
+
+
 def test_more_seeds_run_only_those_that_are_missing(make: Make, tmp_path: Path) -> None:
     make("addition", seeds=1)
     first = tmp_path / "runs/addition/seed-0/metrics.csv"

@@ -45,6 +45,7 @@ class Section:
     make: Callable[[Desk], str]
     at_least: int = 1  #: seeds, whatever is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
+    published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -100,6 +101,7 @@ SECTIONS = {
         ["connectivity", "exact-newton", "exact-lifted", "trade-off", "exact-comparison"],
         exact.exact,
         seconds=240,
+        published=False,
     ),
 }
 
@@ -113,13 +115,13 @@ def make(
     jobs: int = 1,
     watch: Watch = lambda done, total, running: None,
 ) -> list[str]:
-    """Make the sections named (all without names) that are not made yet, and put ``README.md`` together.
+    """Make those of the sections named that are not made yet, and put all that are there together as ``README.md``.
 
     All runs that are missing and all sections are jobs, done in parallel: a section as soon as its runs are there. A
     run or a section appears in its place when it is complete, so that nothing half made is left behind.
 
     Args:
-        names: Names of :data:`SECTIONS`.
+        names: Names of :data:`SECTIONS`; none: all that are published.
         seeds: Seeds 0 … of every preset; those that are missing are run.
         out: Where the tables go.
         runs: Where the runs are kept.
@@ -138,7 +140,8 @@ def make(
             raise UserError(
                 f"there is no figure table {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
             )
-    counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in names or not names}
+    chosen = names or [name for name, section in SECTIONS.items() if section.published]
+    counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in chosen}
     wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
     needed = {name: _experiments(SECTIONS[name].presets) for name in wanted}
     order_products()  # in this process and in those that it starts
