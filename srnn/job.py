@@ -105,13 +105,12 @@ def run(
 
 def _draw_all(folders: Mapping[int, Path], new: Mapping[int, Path], image_format: str) -> None:
     """Draw the figures of each new run and, if there are several, those of all together."""
-    name = next(iter(folders.values())).parent.name
+    parent = next(iter(folders.values())).parent
     for seed, folder in new.items():
-        draw(Run(folder).metrics, folder / "figures", f"{name}, seed {seed}", image_format)
+        draw(Run(folder).metrics, folder / "figures", f"{parent.name}, seed {seed}", image_format)
     if len(folders) > 1:
         frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
-        together = own_folder(next(iter(folders.values())).parent / "figures")
-        draw(pd.concat(frames), together, f"{name}, {len(folders)} seeds", image_format)
+        draw(pd.concat(frames), own_folder(parent / "figures"), f"{parent.name}, {len(folders)} seeds", image_format)
 
 
 def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "png") -> None:

@@ -71,6 +71,9 @@ def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
         run: A run that has ended.
         experiment: The same experiment but for its name and its number of epochs, which is larger.
         folder: Where the longer run is to be; there is nothing there yet.
+
+    Raises:
+        OSError: The folder is there, or cannot be written.
     """
     shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results"))
     complete = {"seed": run.experiment.seed, "versions": run.experiment.versions, "task": run.experiment.task}

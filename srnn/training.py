@@ -452,9 +452,11 @@ class Training:
         Dropout needs that dimension: it tells the seeds apart. So do small products, which torch computes in another
         way, down to the last bit, where there is none.
         """
-        small = x.shape[1] * min(weight.shape[-2:].numel() for weight in weights) < _SMALL_PRODUCT
-        if len(self.streams) > 1 or self.experiment.body.dropout or small:
+        if len(self.streams) > 1:
             return self.organism.call_with(weights, x)
+        small = x.shape[1] * min(weight.numel() for weight in weights) < _SMALL_PRODUCT
+        if self.experiment.body.dropout or small:
+            return self.organism.call_with([weight[None] for weight in weights], x)
         return self.organism.call_with(weights, x[0])[None]
 
     def _interact(self) -> None:

@@ -2,7 +2,8 @@
 
 A fresh interpreter takes seconds to import torch. Where many processes are needed, they are forked from one that has
 done so (``warm.py``): from there on they go the same way, from the same entry point, and have their own folder,
-environment, files, signals and end.
+environment, files, signals and end. What is looked at while Python starts or torch is imported, such as
+``OMP_NUM_THREADS``, is that of the process they are forked from; what has to be seen from there is for a fresh process.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import pytest
 
 SRNN = (sys.executable, "-m", "srnn")
 
+#: Seconds after which a process that hangs is ended, by a signal.
+_PATIENCE = 300
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(["warm"])
 
@@ -136,6 +139,7 @@ def start_fresh(
     """Start any command in a process of its own, as :func:`start` does ``srnn``."""
 
     def prepare() -> None:
+        signal.alarm(_PATIENCE)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # see _become_srnn
         if before is not None:
             before()
@@ -178,6 +182,7 @@ def _become_srnn(
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
+    signal.alarm(_PATIENCE)
     # A shell in the background, as of a CI, has it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     source = os.open(stdin, os.O_RDWR | os.O_NOCTTY)
@@ -185,7 +190,8 @@ def _become_srnn(
         os.dup2(descriptor, number)
     for pipe in (out, err):
         pipe.close()
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
+    sys.stdin, sys.stdout = os.fdopen(0, encoding="utf-8"), os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8")
     sys.argv = ["srnn", *arguments]
     if before is not None:
         before()

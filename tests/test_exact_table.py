@@ -85,7 +85,6 @@ def test_the_first_table_is_that_of_the_runs(desk: Desk, text: str) -> None:
 
 def test_what_diverges_is_told_and_not_compared(text: str) -> None:
     assert "With α = 1000 2 of 2 seeds diverge." in text
-    assert "α = 1000," not in text
 
 
 def test_lifted_is_the_dense_body_from_the_same_start(text: str) -> None:

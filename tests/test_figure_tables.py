@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import forked, start
+from processes import SRNN, forked, start, start_fresh
 
 import srnn
 from srnn import figure_tables
@@ -210,8 +210,9 @@ class TestParallel:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
 def test_a_signal_ends_everything(tmp_path: Path, number: int, code: int) -> None:
-    """As a terminal does not send it: to the first process alone."""
-    running = start(["figures", "sanity", "--seeds", "1000", "--jobs", "2"], tmp_path)
+    """As a terminal does not send it: to the first process alone. One begins with the interpreter, one is forked."""
+    arguments = ["figures", "sanity", "--seeds", "1000", "--jobs", "2"]
+    running = start(arguments, tmp_path) if number == signal.SIGTERM else start_fresh((*SRNN, *arguments), tmp_path)
     while not [*tmp_path.glob("runs/figures/.unfinished-*/*/seed-*")]:
         assert not running.ends_within(0.05)
     running.send_signal(number)

@@ -108,6 +108,8 @@ def test_without_replication_only_the_task_is_trained(digits: Task) -> None:
         {"task": {"name": "add"}},
         {"task": {"name": "add"}, "body": {"width": 1}},
         {"body": {"width": 1}},
+        {"task": {"name": "add"}, "training": {"batch_size": 20}},
+        {"body": {"width": 2}, "training": {"batch_size": 7, "epochs": 1}},
         {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}, "training": {"epochs": 4}},
         {"replication": {"method": "newton", "divergent": "reset"}, "training": {"lr": 0.5}},
         {"replication": {"method": "lifted"}, "training": {"optimizer": "adam"}},
@@ -393,9 +395,9 @@ def test_what_is_remembered_of_the_effective_weights_holds(
     seen = []
 
     def look() -> None:
+        seen.append(training._worth[1] == training.weights._version)
         expected = particle.effective_weight(training.weights.detach(), training.organism.particle)
         assert training._effective_weights().numpy().tobytes() == expected.numpy().tobytes()
-        seen.append(training._worth[1] == training.weights._version)
 
     for _ in training.run(after_batch=look):
         look()

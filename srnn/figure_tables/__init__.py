@@ -194,31 +194,38 @@ def _training(
     experiments = {preset: experiment for own in needed.values() for preset, experiment in own.items()}
     missing: dict[str, list[int]] = {}
     for preset, count in counts.items():
-        seeds = [seed for seed in range(count) if not (runs / preset / f"seed-{seed}").exists()]
+        seeds = [seed for seed in range(count) if not _exists(runs, preset, seed)]
         # Now, and not when the table is made: what is wrong with a run is said before the others have trained.
         _kept(preset, experiments[preset], [seed for seed in range(count) if seed not in seeds], runs)
         if seeds:
             missing[preset] = seeds
     jobs = {}
     for preset, seeds in missing.items():
-        experiment, shorter = experiments[preset], _shorter(experiments[preset], experiments)
+        experiment, shorter = experiments[preset], _shorter(experiments[preset], experiments.values())
         work = partial(_train, preset, experiment, seeds, shorter, runs, unfinished, data_dir)
-        done = experiments[shorter].training.epochs if shorter else 0
-        needs = frozenset({f"training {shorter}"} if shorter in missing else ())
+        done = shorter.training.epochs if shorter else 0
+        needs = frozenset({f"training {shorter.name}"} if shorter and shorter.name in missing else ())
         jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(seeds), done), needs)
     return jobs
 
 
-def _shorter(experiment: Experiment, others: Mapping[str, Experiment]) -> str | None:
-    """The longest of the other experiments that is this one with fewer epochs."""
+def _exists(runs: Path, preset: str, seed: int) -> bool:
+    return (runs / preset / f"seed-{seed}").exists()
+
+
+def _shorter(experiment: Experiment, others: Iterable[Experiment]) -> Experiment | None:
+    """The longest of the others that is this experiment with fewer epochs, and whose end is nothing special to it."""
     ours = experiment.training
-    found = {}
-    for name, other in others.items():
+    found = []
+    for other in others:
         training = other.training.model_copy(update={"epochs": ours.epochs})
         as_long = other.model_copy(update={"training": training, "name": experiment.name})
-        if other.training.epochs < ours.epochs and same_experiment(as_long, experiment):
-            found[name] = other.training.epochs
-    return max(found, key=lambda name: found[name], default=None)
+        epochs = other.training.epochs
+        # Its last epoch is logged and has a checkpoint in any case.
+        regular = epochs % experiment.log.every == 0 == epochs % experiment.checkpoint.every
+        if epochs < ours.epochs and regular and same_experiment(as_long, experiment):
+            found.append(other)
+    return max(found, key=lambda other: other.training.epochs, default=None)
 
 
 def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
@@ -234,7 +241,7 @@ def _train(
     preset: str,
     experiment: Experiment,
     seeds: Sequence[int],
-    shorter: str | None,
+    shorter: Experiment | None,
     runs: Path,
     unfinished: Path,
     data_dir: Path | None,
@@ -242,9 +249,8 @@ def _train(
 ) -> None:
     epochs = experiment.training.epochs
     if shorter:
-        for seed in seeds:
-            if (place := runs / shorter / f"seed-{seed}").exists():
-                go_on_for_longer(Run.open(place), experiment, unfinished / preset / place.name)
+        for run in _kept(shorter.name, shorter, [seed for seed in seeds if _exists(runs, shorter.name, seed)], runs):
+            go_on_for_longer(run, experiment, unfinished / preset / run.folder.name)
     trained = run_experiment(
         experiment,
         unfinished,

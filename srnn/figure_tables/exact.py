@@ -68,11 +68,11 @@ def _cost(desk: Desk) -> str:
             verdicts.append(f"{difference} points with {method} on {body}")
         rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
     ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
-    # What has diverged answers nothing but NaN: no accuracy that could be traded.
-    lost = ended.groupby("Name", sort=False)["Diverged"].sum()
-    lost = lost[lost > 0]
+    # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
+    lost = ended[ended["Diverged"]].groupby("Name", sort=False).size()
     ended = ended[~ended["Name"].isin(lost.index)]
-    diverged = "".join(f" With {name} {count} of {len(seeds)} seeds diverge." for name, count in lost.items())
+    count = len(desk.runs["trade-off-alpha-1000"])
+    diverged = "".join(f" With {name} {some} of {count} seeds diverge." for name, some in lost.items())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
@@ -315,7 +315,7 @@ def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
             )
     seeds = [run.experiment.seed for run in desk.runs["exact-lifted"]]
     rows += [
-        {"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": score}
+        {"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": score, "Diverged": False}
         for seed, score in zip(seeds, dense, strict=True)
     ]
     return pd.DataFrame(rows)
