@@ -6,7 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # A process for each core, of one thread each: more threads than cores only wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test soak check setup
 .DEFAULT_GOAL := demo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from hypothesis import settings
@@ -14,6 +16,26 @@ order_products()
 # No test is about time: the machine may be busy.
 settings.register_profile("srnn", deadline=None, max_examples=50)
 settings.load_profile("srnn")
+
+
+#: The files that take longest, in the order in which processes side by side take them: none is left for the end.
+LONGEST = (
+    "test_resume.py",
+    "test_hostile.py",
+    "test_kernels.py",
+    "test_figure_tables.py",
+    "test_cli.py",
+    "test_exact.py",
+)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: some tests wait for others to end."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(params=["kernels", "torch"])

@@ -156,7 +156,7 @@ class TestToTheSameBytes:
         states = [run.status.status for run in srnn.runs.open_runs([reference(name) / "small"])]
         assert states == ["diverged", "finished", "diverged"]
 
-    @pytest.mark.parametrize("name", ["separate", "stop", "adam", "lifted"])
+    @pytest.mark.parametrize("name", ["separate", "stop"])
     def test_an_experiment_goes_on_for_longer(self, reference: Reference, tmp_path: Path, name: str) -> None:
         """As if it had been begun for as many epochs."""
         long = experiment(name)
