@@ -317,7 +317,7 @@ class TestToml:
         ids=lambda content: repr(content[:20]),
     )
     def test_odd_values_end_in_one_short_line(self, tmp_path: Path, content: str) -> None:
-        error_of_file(tmp_path / "x.toml", content)
+        assert error_of_file(tmp_path / "x.toml", content)
 
     @settings(max_examples=80, deadline=None)
     @given(st.data())
@@ -546,7 +546,7 @@ class TestOverride:
         ids=lambda assignment: repr(assignment[:20]),
     )
     def test_odd_assignments_end_in_one_short_line(self, assignment: str) -> None:
-        error_of(assignment)
+        assert error_of(assignment)
 
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
@@ -610,4 +610,5 @@ def test_what_exact_methods_do_not_go_with(replication: dict[str, Any], complain
 def test_exact_methods_go_with_any_optimizer() -> None:
     for optimizer in get_args(Optimizer):
         for method in ("newton", "lifted"):
-            Experiment.from_dict({"replication": {"method": method}, "training": {"optimizer": optimizer}})
+            chosen = {"replication": {"method": method}, "training": {"optimizer": optimizer}}
+            assert Experiment.from_dict(chosen).exact

@@ -39,8 +39,22 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def text(desk: Desk) -> str:
-    return exact(desk)
+def drawn() -> dict[str, pd.DataFrame]:
+    """What each image of the text shows, by its name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def text(desk: Desk, drawn: dict[str, pd.DataFrame]) -> str:
+    image = Desk.image
+
+    def remembered(self: Desk, drawing: str, frame: pd.DataFrame, title: str, name: str) -> str:
+        drawn[name] = frame
+        return image(self, drawing, frame, title, name)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Desk, "image", remembered)
+        return exact(desk)
 
 
 def tables(text: str) -> list[pd.DataFrame]:
@@ -83,8 +97,9 @@ def test_the_first_table_is_that_of_the_runs(desk: Desk, text: str) -> None:
     assert float(table["largest replication error"][1]) < 1e-5
 
 
-def test_what_diverges_is_told_and_not_compared(text: str) -> None:
+def test_what_diverges_is_told_and_not_compared(text: str, drawn: dict[str, pd.DataFrame]) -> None:
     assert "With α = 1000 2 of 2 seeds diverge." in text
+    assert {*drawn["trade-off"]["Name"]} == {"α = 1", "α = 100", "newton", "lifted", "dense"}
 
 
 def test_lifted_is_the_dense_body_from_the_same_start(text: str) -> None:

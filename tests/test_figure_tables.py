@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from processes import SRNN, start, start_fresh
+from processes import SRNN, forked, start, start_fresh
 
 import srnn
 from srnn import figure_tables
@@ -218,6 +218,12 @@ def test_a_signal_ends_everything(tmp_path: Path, number: int, code: int) -> Non
     assert (answer.code, answer.out) == (code, "")
     assert answer.err == "srnn: interrupted; the same command goes on\n"
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_error_in_a_process_ends_with_exit_code_2(tmp_path: Path) -> None:
+    places = ["--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs"), "--data-dir", str(tmp_path)]
+    answer = forked(["figures", "later", "smaller", "--seeds", "1", "--jobs", "2", *places], tmp_path)
+    assert str(tmp_path) in answer.line
 
 
 def test_what_others_wait_for_starts_first() -> None:

@@ -318,10 +318,10 @@ class TestSchema:
 
     @pytest.mark.parametrize("name", preset_names())
     def test_a_preset_is_valid(self, schema: jsonschema.Draft202012Validator, name: str) -> None:
-        schema.validate(tomllib.loads((preset_folder() / f"{name}.toml").read_text()))
+        assert not [*schema.iter_errors(tomllib.loads((preset_folder() / f"{name}.toml").read_text()))]
 
     def test_the_configuration_of_a_run_is_valid(self, schema: jsonschema.Draft202012Validator, finished: Path) -> None:
-        schema.validate(tomllib.loads((finished / "config.toml").read_text()))
+        assert not [*schema.iter_errors(tomllib.loads((finished / "config.toml").read_text()))]
 
     @pytest.mark.parametrize(
         "values",
@@ -711,8 +711,11 @@ class TestFiles:
     def test_a_few_end_alike_in_processes_of_their_own(self, files: Files, answers: list[Answer]) -> None:
         refused = [case for case, answer in zip(files.cases, answers, strict=True) if answer.code == 2]
         quick = [case for case in refused if case.arguments[0] != "analyze"]
-        ended = [alone(case) for case in quick[:: len(quick) // 2 + 1]]
-        assert len(ended) == 2
+        first, *others = quick[:: len(quick) // 5 + 1]
+        # One in a process that begins with the interpreter.
+        ended = [alone(first)]
+        ended += [Answer(case.name, *processes.forked(case.arguments, Path.cwd()), "") for case in others]
+        assert len(ended) in (4, 5)
         assert_none_wrong(ended)
         assert {answer.code for answer in ended} == {2}
 

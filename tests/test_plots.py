@@ -151,7 +151,12 @@ class TestTrainingCurves:
     @pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1.7e308, 5e-324])
     def test_no_loss_is_too_odd_to_draw(self, value: float) -> None:
         epochs = range(1, 4)
-        training_curves(metrics(task_loss=dict.fromkeys(epochs, value), train_mae=dict.fromkeys(epochs, value)))
+        odd = dict.fromkeys(epochs, value)
+        lines = curves(training_curves(metrics(task_loss=odd, train_mae=odd)))
+        assert {"task loss", "train MAE"} <= lines.keys()
+        # What no axis can show is marked where it begins.
+        assert ("zero" in lines) == (value == 0)
+        assert ("not finite" in lines) == (not math.isfinite(value))
 
     def test_a_point_without_neighbours_has_a_marker(self) -> None:
         lines = curves(training_curves(metrics(task_loss={1: 0.5}, train_accuracy={1: 0.5}, test_accuracy={1: 0.4})))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.summary import last_scores, mean_and_interval
+from srnn.analysis.summary import last_scores, mean_and_half_width
 from srnn.laboratory import draw
 from srnn.plots.style import save
 from srnn.runs import Run
@@ -44,8 +44,7 @@ class Desk:
     def ended(self, preset: str, metric: str, form: str = "{:,.0f}") -> str:
         """How the seeds of a preset ended: the mean of a metric and its interval."""
         scores = last_scores(self.runs[preset])
-        [(mean, half)] = mean_and_interval(scores[scores["Metric"] == metric])[["mean", "half_width"]].to_numpy()
-        return interval(mean, half, form)
+        return interval(*mean_and_half_width(scores[scores["Metric"] == metric]["Score"]), form)
 
     def census(self, preset: str) -> list[str]:
         """Zero, identity and other at the end, and the accuracy."""

@@ -69,10 +69,9 @@ def _cost(desk: Desk) -> str:
         rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
     ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
     # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
-    lost = ended[ended["Diverged"]].groupby("Name", sort=False).size()
+    lost = ended.groupby("Name", sort=False)["Diverged"].agg(["sum", "size"]).query("sum > 0")
     ended = ended[~ended["Name"].isin(lost.index)]
-    count = len(desk.runs["trade-off-alpha-1000"])
-    diverged = "".join(f" With {name} {some} of {count} seeds diverge." for name, some in lost.items())
+    diverged = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles

@@ -99,7 +99,7 @@ def sgd_step(
     Raises:
         ValueError: There is momentum but no buffer.
     """
-    constants = _sgd_constants(particle, buffer, lr, momentum)
+    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants)
     _run(compiled.sgd_step, particle, arrays, weights.shape[1], work=2 * weights.numel())
     _changed(weights, buffer)
@@ -123,7 +123,7 @@ def sgd_and_project(
         ValueError: There is momentum but no buffer.
     """
     worth = torch.empty(weights.shape[1])
-    constants = _sgd_constants(particle, buffer, lr, momentum)
+    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants, _array(worth))
     _run(
         compiled.sgd_and_project,
@@ -136,9 +136,11 @@ def sgd_and_project(
     return worth
 
 
-def _sgd_constants(particle: Particle, buffer: Tensor | None, lr: float, momentum: float) -> NDArray[np.float32]:
+def _sgd_constants(
+    weights: Tensor, particle: Particle, buffer: Tensor | None, lr: float, momentum: float
+) -> NDArray[np.float32]:
     if buffer is None and momentum:
-        raise ValueError(f"momentum is {momentum} but there is no buffer; give one of the shape of the weights")
+        raise ValueError(f"momentum is {momentum} but there is no buffer; give one of shape {tuple(weights.shape)}")
     constants = _constants(particle).copy()
     constants[1:3] = momentum, lr
     return constants
