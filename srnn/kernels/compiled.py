@@ -22,7 +22,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
@@ -33,6 +33,8 @@ from numba.extending import intrinsic
 LANES = 16
 #: Particles copied to the scratch memory at a time: four cache lines of each row, which spares page look-ups.
 BLOCK = 4 * LANES
+#: Particles that a thread takes at a time.
+CLAIM = 8 * BLOCK
 INPUTS = 5
 
 #: Of :func:`srnn.replication.lift`: the longest step, in lengths of the particle; what is added to the diagonal of a
@@ -313,6 +315,11 @@ _FLOAT, _BYTE, _INT32, _INT64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), i
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _BYTES = ir.VectorType(_BYTE, LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
+#: OpenMP's function that has a number of threads call another with a pointer.
+_PARALLEL = ir.FunctionType(
+    ir.VoidType(),
+    [ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer()]).as_pointer(), _BYTE.as_pointer(), _INT32, _INT32],
+)
 #: A product and a sum may be fused. Nothing else is allowed: infinities and NaN keep their meaning.
 _FLAGS = ("contract",)
 
@@ -414,7 +421,7 @@ class Rows:
 
     def __init__(self, builder: Any, array: Any, first: Any, vector: Any = _VECTOR) -> None:
         self.builder, self.vector = builder, vector
-        self.count = builder.extract_value(array.shape, len(array.shape.type) - 1)
+        self.count = array.count
         self.pointer = builder.gep(array.data, [first])
         lane = ir.Constant(ir.VectorType(_INT64, LANES), list(range(LANES)))
         self.mask = builder.icmp_signed("<", lane, _splat(builder, builder.sub(self.count, first)))
@@ -455,30 +462,133 @@ def _barrier(builder: Any) -> Callable[[], None]:
 # of the types, for each combination of which Numba compiles (and caches) one specialisation.
 
 
-def _emitted(emit: Callable[..., None]) -> Any:
-    """Turn ``emit(builder, hidden, *arguments)`` into a function that compiled code can call.
+class Array(NamedTuple):
+    """An array ``(rows, N)`` or ``(N,)`` of the caller, as LLVM values."""
 
-    Arrays arrive as structs with ``data`` and ``shape``, ``None`` as ``None``, numbers as LLVM values.
+    data: Any
+    count: Any
+
+
+def _team(emit: Callable[..., None], step: int = LANES, flush: bool = True) -> Any:
+    """Turn ``emit(builder, hidden, *arguments, first)``, for the particles from ``first`` on, into a kernel for all.
+
+    The threads of a team take :data:`CLAIM` particles at a time until none is left.
+
+    Args:
+        emit: Emits the instructions for ``step`` particles. Arrays arrive as :class:`Array`, ``None`` as ``None``,
+            numbers as LLVM values.
+        step: Particles that one emission is for.
+        flush: Whether numbers below 1e-38 count as zero.
+
+    Returns:
+        An intrinsic ``(hidden, arguments, count, parallel, threads)`` for compiled code, where ``parallel`` is the
+        address of OpenMP's ``GOMP_parallel``, of no meaning for a single thread.
     """
 
-    def typed(context: Any, hidden: Any, arguments: Any) -> Any:
+    def typed(context: Any, hidden: Any, arguments: Any, count: Any, parallel: Any, threads: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kinds = signature.args[1]
-            unpacked: list[Any] = []
-            for position, kind in enumerate(kinds):
-                value = builder.extract_value(values[1], position)
-                if isinstance(kind, types.NoneType):
-                    unpacked.append(None)
-                elif isinstance(kind, types.Array):
-                    unpacked.append(context.make_array(kind)(context, builder, value))
-                else:
-                    unpacked.append(value)
-            emit(builder, signature.args[0].count, *unpacked)
+            _, given, count, parallel, threads = values
+            leaves = [*_leaves(context, builder, signature.args[1], given), _integer(0), count]
+
+            # Arguments of a function of its own, since LLVM knows of these alone that they are not its scratch memory.
+            some = _function(builder, f"{emit.__name__}.some", [leaf.type for leaf in leaves])
+            some.attributes.add("noinline")
+            inside = ir.IRBuilder(some.append_basic_block())
+            *own, start, stop = some.args
+            mode = _flush_denormal(inside) if flush else None
+            unpacked = [*_from_leaves(signature.args[1], iter(own))]
+            with cgutils.for_range_slice(inside, start, stop, _integer(step), _INT64) as (first, _):
+                emit(inside, signature.args[0].count, *unpacked, first)
+            if mode is not None:
+                _set_float_mode(inside, mode)
+            inside.ret_void()
+
+            # What each thread of the team does: it finds the leaves in a packet, of which the first particle that no
+            # thread has taken is shared.
+            packet = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, leaves))
+            member = _function(builder, f"{emit.__name__}.member", [_BYTE.as_pointer()])
+            inside = ir.IRBuilder(member.append_basic_block())
+            shared = inside.bitcast(member.args[0], packet.type)
+            untaken = cgutils.gep_inbounds(inside, shared, 0, len(leaves) - 2)
+            *own, _, count = cgutils.unpack_tuple(inside, inside.load(shared), len(leaves))
+            claim, work, done = (inside.append_basic_block(name) for name in ("claim", "work", "done"))
+            inside.branch(claim)
+            inside.position_at_end(claim)
+            start = inside.atomic_rmw("add", untaken, _integer(CLAIM), "monotonic")
+            inside.cbranch(inside.icmp_signed("<", start, count), work, done)
+            inside.position_at_end(work)
+            stop = inside.add(start, _integer(CLAIM))
+            stop = inside.select(inside.icmp_signed("<", stop, count), stop, count)
+            inside.call(some, [*own, start, stop])
+            inside.branch(claim)
+            inside.position_at_end(done)
+            inside.ret_void()
+
+            with builder.if_else(builder.icmp_signed(">", threads, _integer(1))) as (several, alone):
+                with several:
+                    together = builder.inttoptr(parallel, _PARALLEL.as_pointer())
+                    packet = builder.bitcast(packet, _BYTE.as_pointer())
+                    builder.call(together, [member, packet, builder.trunc(threads, _INT32), ir.Constant(_INT32, 0)])
+                with alone:
+                    builder.call(some, leaves)
             return context.get_dummy_value()
 
-        return types.void(hidden, arguments), codegen
+        return types.void(hidden, arguments, count, parallel, threads), codegen
 
     return intrinsic(typed)
+
+
+def _function(builder: Any, name: str, arguments: list[Any]) -> Any:
+    """A function of this module alone, which is still to be written."""
+    kind = ir.FunctionType(ir.VoidType(), arguments)
+    function = ir.Function(builder.module, kind, builder.module.get_unique_name(name))
+    function.linkage = "internal"
+    return function
+
+
+def _leaves(context: Any, builder: Any, kinds: Any, given: Any) -> Iterator[Any]:
+    """The arguments as plain numbers and pointers; none for ``None``."""
+    for position, kind in enumerate(kinds):
+        value = builder.extract_value(given, position)
+        if isinstance(kind, types.Array):
+            array = context.make_array(kind)(context, builder, value)
+            yield array.data
+            yield builder.extract_value(array.shape, kind.ndim - 1)
+        elif not isinstance(kind, types.NoneType):
+            yield value
+
+
+def _from_leaves(kinds: Any, leaves: Iterator[Any]) -> Iterator[Any]:
+    for kind in kinds:
+        if isinstance(kind, types.Array):
+            yield Array(next(leaves), next(leaves))
+        else:
+            yield None if isinstance(kind, types.NoneType) else next(leaves)
+
+
+def _flush_denormal(builder: Any) -> Any:
+    """Have an x86 processor take numbers below 1e-38 as zero; the float mode before.
+
+    Particles on their way to zero live for thousands of steps down there, where an operation takes a hundred times as
+    long. Other machines do not slow down; for them this does nothing.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return None
+    slot = cgutils.alloca_once(builder, _INT32)
+    _control(builder, "stmxcsr", slot)
+    before = builder.load(slot)
+    _set_float_mode(builder, builder.or_(before, ir.Constant(_INT32, 0x8040)))  # flush to zero, denormals are zero
+    return before
+
+
+def _set_float_mode(builder: Any, mode: Any) -> None:
+    _control(builder, "ldmxcsr", cgutils.alloca_once_value(builder, mode))
+
+
+def _control(builder: Any, instruction: str, slot: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer()])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{instruction}")
+    builder.call(function, [builder.bitcast(slot, _BYTE.as_pointer())])
 
 
 def _emit_train(
@@ -511,9 +621,7 @@ def _emit_train(
 
     copy(inwards=True)
     c = Constants(Scalars(builder, constants.data), hidden)
-    left = builder.sdiv(
-        builder.add(builder.sub(builder.extract_value(losses.shape, 0), first), _integer(LANES - 1)), _integer(LANES)
-    )
+    left = builder.sdiv(builder.add(builder.sub(losses.count, first), _integer(LANES - 1)), _integer(LANES))
     count = builder.select(builder.icmp_signed("<", left, _integer(groups)), left, _integer(groups))
     with cgutils.for_range(builder, count) as group:
         w, b = scratch(0, group.index), scratch(1, group.index)
@@ -686,46 +794,14 @@ def _emit_classify(
     Rows(builder, out, first, _BYTES)[0] = Vector(builder, kind)
 
 
-_train = _emitted(_emit_train)
-_effective_weight = _emitted(_emit_effective_weight)
-_effective_weight_gradient = _emitted(_emit_effective_weight_gradient)
-_sgd_step = _emitted(_emit_sgd_step)
-_sgd_and_project = _emitted(_emit_sgd_and_project)
-_lift = _emitted(_emit_lift)
-_attack = _emitted(_emit_attack)
-_classify = _emitted(_emit_classify)
-
-
-def _typed_intrinsic(function: Callable[..., Any]) -> Any:
-    return intrinsic(function)
-
-
-@_typed_intrinsic
-def _set_float_mode(context: Any, mode: Any) -> Any:
-    """Set the x86 float mode and return the one before; a negative mode means to flush denormal numbers to zero.
-
-    Particles on their way to zero live for thousands of steps below 1e-38, where an operation takes a hundred times as
-    long. Other machines do not slow down there; for them this does nothing.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if platform.machine().lower() not in ("x86_64", "amd64"):
-            return values[0]
-        byte_pointer = _BYTE.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte_pointer])
-        store = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse.stmxcsr")
-        load = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse.ldmxcsr")
-        slot = cgutils.alloca_once(builder, _INT32)
-        pointer = builder.bitcast(slot, byte_pointer)
-        builder.call(store, [pointer])
-        before = builder.load(slot)
-        negative = builder.icmp_signed("<", values[0], ir.Constant(_INT32, 0))
-        flushing = builder.or_(before, ir.Constant(_INT32, 0x8040))  # flush to zero, denormals are zero
-        builder.store(builder.select(negative, flushing, values[0]), slot)
-        builder.call(load, [pointer])
-        return before
-
-    return types.int32(types.int32), codegen
+_train = _team(_emit_train, step=BLOCK)
+_effective_weight = _team(_emit_effective_weight)
+_effective_weight_gradient = _team(_emit_effective_weight_gradient, flush=False)
+_sgd_step = _team(_emit_sgd_step)
+_sgd_and_project = _team(_emit_sgd_and_project)
+_lift = _team(_emit_lift)
+_attack = _team(_emit_attack)
+_classify = _team(_emit_classify, flush=False)
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -739,82 +815,45 @@ def _compiled(function: _Function) -> _Function:
         return cast(_Function, njit(nogil=True)(function))
 
 
+# Each under a name and on a line of its own, by which the cache tells them apart.
 @_compiled
-def train(
-    hidden: Any, weights: Any, buffer: Any, losses: Any, constants: Any, live: Any, steps: int, start: int, stop: int
-) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, BLOCK):
-        _train(hidden, (weights, buffer, losses, constants, live, steps, first))
-    _set_float_mode(mode)
+def train(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _train(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def effective_weight(hidden: Any, weights: Any, out: Any, start: int, stop: int) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, LANES):
-        _effective_weight(hidden, (weights, out, first))
-    _set_float_mode(mode)
+def effective_weight(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _effective_weight(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def effective_weight_gradient(
-    hidden: Any, weights: Any, effective_gradient: Any, out: Any, start: int, stop: int
-) -> None:
-    for first in range(start, stop, LANES):
-        _effective_weight_gradient(hidden, (weights, effective_gradient, out, first))
+def effective_weight_gradient(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _effective_weight_gradient(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def sgd_step(
-    hidden: Any, weights: Any, effective_gradient: Any, buffer: Any, constants: Any, start: int, stop: int
-) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, LANES):
-        _sgd_step(hidden, (weights, effective_gradient, buffer, constants, first))
-    _set_float_mode(mode)
+def sgd_step(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _sgd_step(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def sgd_and_project(
-    hidden: Any,
-    weights: Any,
-    effective_gradient: Any,
-    buffer: Any,
-    constants: Any,
-    worth: Any,
-    iterations: int,
-    start: int,
-    stop: int,
-) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, LANES):
-        _sgd_and_project(hidden, (weights, effective_gradient, buffer, constants, worth, iterations, first))
-    _set_float_mode(mode)
+def sgd_and_project(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _sgd_and_project(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def lift(
-    hidden: Any, weights: Any, effective: Any, left: Any, worth: Any, iterations: int, start: int, stop: int
-) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, LANES):
-        _lift(hidden, (weights, effective, left, worth, iterations, first))
-    _set_float_mode(mode)
+def lift(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _lift(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def attack(hidden: Any, attackers: Any, victims: Any, out: Any, constants: Any, start: int, stop: int) -> None:
-    mode = _set_float_mode(-1)
-    for first in range(start, stop, LANES):
-        _attack(hidden, (attackers, victims, out, constants, first))
-    _set_float_mode(mode)
+def attack(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _attack(hidden, arguments, count, parallel, threads)
 
 
 @_compiled
-def classify(hidden: Any, weights: Any, out: Any, constants: Any, tolerance: float, start: int, stop: int) -> None:
-    for first in range(start, stop, LANES):
-        _classify(hidden, (weights, out, constants, tolerance, first))
+def classify(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
+    _classify(hidden, arguments, count, parallel, threads)
 
 
 class _Announcement(event.Listener):

@@ -5,10 +5,10 @@ Tensors are float32, contiguous and on the CPU: :func:`srnn.kernels.fast_path` h
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from torch.autograd.function import once_differentiable
 from srnn.kernels import compiled
 from srnn.particle import Particle, Target
 
-#: Weight updates for which a second thread is worth waking: each takes about 0.15 ns, waking one 50 to 90 µs.
-_WORTH_A_THREAD = 1_500_000
+#: Weight updates for which other threads are worth calling: each takes about 0.15 ns.
+_WORTH_THREADS = 500_000
 
 
 def train(
@@ -208,33 +208,27 @@ def _changed(*tensors: Tensor | None) -> None:
             torch.autograd.graph.increment_version(tensor)
 
 
-# Threads are Python's own: the kernels let go of the GIL, any thread may call them, and no second native pool spins
-# beside torch's. A particle's result does not depend on which thread computes it.
-_pool: ThreadPoolExecutor | None = None
-
-
 def _run(kernel: Callable[..., None], particle: Particle, arguments: tuple[Any, ...], count: int, work: int) -> None:
-    """Call ``kernel(hidden, *arguments, start, stop)`` on all particles, on as many threads as torch uses."""
-    global _pool
-    hidden = (0,) * particle.hidden
-    threads = min(torch.get_num_threads(), work // _WORTH_A_THREAD + 1, -(-count // compiled.BLOCK))
-    if threads == 1:
-        kernel(hidden, *arguments, 0, count)
-        return
-    if _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="srnn-kernels")
-    share = -(-count // (threads * compiled.BLOCK)) * compiled.BLOCK
-    starts = range(share, count, share)
-    others = [_pool.submit(kernel, hidden, *arguments, start, min(start + share, count)) for start in starts]
-    kernel(hidden, *arguments, 0, share)
-    for other in others:
-        other.result()
+    """Call the kernel on all particles, on torch's threads if it is worth it.
+
+    A particle's result does not depend on which thread computes it.
+    """
+    parallel = _parallel() if work > _WORTH_THREADS else 0
+    # A team of fewer threads than torch's would have OpenMP end the others, and start them again for torch.
+    kernel((0,) * particle.hidden, arguments, count, parallel, torch.get_num_threads() if parallel else 1)
 
 
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
+@functools.cache
+def _parallel() -> int:
+    """Address of the function that runs another on the threads of torch's own OpenMP; 0 if there is none.
 
-
-if hasattr(os, "register_at_fork"):  # threads do not survive into a forked child
-    os.register_at_fork(after_in_child=_forget_pool)
+    Threads of our own would wait for those of torch, which keep a core busy for a while after each operation.
+    """
+    beside = sorted(Path(torch.__file__).parent.glob("lib/lib*omp*"))
+    for library in [*map(str, beside), "libgomp.so.1"]:
+        try:
+            function = ctypes.CDLL(library).GOMP_parallel
+        except (OSError, AttributeError):
+            continue
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+    return 0
