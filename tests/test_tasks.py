@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from platformdirs import user_cache_dir
+from torch import Tensor
 
 from srnn.config import TaskConfig
 from srnn.errors import UserError
 from srnn.tasks import LOADERS, Task, complete, idx, load, shape
-from srnn.tasks.cross_entropy import cross_entropy
 from srnn.tasks.images import resize
 
 FILES = {
@@ -714,15 +714,24 @@ class TestComplete:
             assert complete(config) == config
 
 
+def classification(classes: int) -> Task:
+    x, y = torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64)
+    return Task("classes", "classification", x, y, x, y, classes)
+
+
+def loss_and_gradient(output: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    losses = classification(output.shape[-1]).loss(output.requires_grad_(), y)
+    return losses, torch.autograd.grad(losses, output, share)[0]
+
+
 @given(st.lists(st.integers(1, 3), max_size=2), st.integers(1, 200), st.integers(1, 12), st.integers(0, 2**31 - 1))
 def test_cross_entropy_is_that_of_torch(networks: list[int], n: int, classes: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     shape = (*networks, n)
-    output = (5 * torch.randn(*shape, classes, generator=generator)).requires_grad_()
+    output = 5 * torch.randn(*shape, classes, generator=generator)
     y = torch.randint(0, classes, shape, generator=generator)
     share = torch.rand(shape, generator=generator)
-    losses = cross_entropy(output, y)
-    [gradient] = torch.autograd.grad(losses, output, share)
+    losses, gradient = loss_and_gradient(output, y, share)
     expected = torch.nn.functional.cross_entropy(output.flatten(0, -2), y.flatten(), reduction="none").view(shape)
     torch.testing.assert_close(losses, expected)
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, output, share)[0])
@@ -730,12 +739,21 @@ def test_cross_entropy_is_that_of_torch(networks: list[int], n: int, classes: in
 
 def test_cross_entropy_of_what_diverged_is_nan() -> None:
     output = torch.tensor([[0.0, float("nan")], [float("inf"), 0.0], [1.0, 2.0]])
-    losses = cross_entropy(output, torch.tensor([0, 1, 1]))
+    losses = classification(2).loss(output, torch.tensor([0, 1, 1]))
     assert losses.isnan().tolist() == [True, True, False]
 
 
-def test_a_loss_does_not_depend_on_how_many_networks_there_are() -> None:
-    output, y = torch.randn(5, 77, 10), torch.randint(0, 10, (5, 77))
-    together = cross_entropy(output, y)
-    for place in range(5):
-        assert torch.equal(cross_entropy(output[place], y[place]), together[place])
+@given(st.integers(2, 12), st.integers(1, 200), st.integers(1, 12), st.booleans(), st.integers(0, 2**31 - 1))
+def test_a_loss_does_not_depend_on_how_many_networks_there_are(
+    networks: int, n: int, classes: int, units_first: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    output = 5 * torch.randn(networks, n, classes, generator=generator)
+    if units_first:  # as an MLP answers
+        output = output.mT.contiguous().mT
+    y = torch.randint(0, classes, (networks, n), generator=generator)
+    share = torch.rand(networks, n, generator=generator)
+    together = loss_and_gradient(output, y, share)
+    for place in range(networks):
+        alone = loss_and_gradient(output.detach()[place], y[place], share[place])
+        assert all(torch.equal(one, other[place]) for one, other in zip(alone, together, strict=True))

@@ -438,6 +438,13 @@ class Rows:
         zero = ir.Constant(self.vector, [0.0] * LANES)
         return Vector(self.builder, self.builder.call(load, [self._at(k), ir.Constant(_INT32, 4), self.mask, zero]))
 
+    def ahead(self, k: Any) -> None:
+        """Have the next group's row k fetched from memory meanwhile."""
+        pointer = self.builder.gep(self._at(k), [_integer(1)])
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        self.builder.call(function, [pointer, *(ir.Constant(_INT32, x) for x in (0, 3, 1))])
+
     def __setitem__(self, k: Any, number: Vector) -> None:
         element = "f32" if self.vector is _VECTOR else "i8"
         types_ = [self.vector, self.vector.as_pointer(), _INT32, _MASK]
@@ -671,6 +678,9 @@ def _sgd_move(
     """Move the group ``w`` by a step of SGD."""
     c = Constants(Scalars(builder, constants.data), hidden)
     S, _ = row_vector(w, hidden, inputs=[])
+    if isinstance(w, Rows):
+        for k in range(INPUTS * hidden + hidden * hidden + hidden):
+            w.ahead(k)
     g = [None] * 4 + [Rows(builder, effective_gradient, first)[0]]
     if buffer is None:
         lr = c.lr
@@ -683,6 +693,7 @@ def _sgd_move(
     momentum, lr = c.momentum, c.lr
     for k, value, derivative in gradient(w, hidden, S, g, _barrier(builder)):
         velocity = plus(b[k] * momentum, derivative)
+        b.ahead(k)
         b[k] = velocity
         w[k] = value - lr * velocity
 
@@ -696,6 +707,7 @@ def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows,
     outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, _FLOAT.as_pointer()))
     with cgutils.for_range(builder, _integer(size)) as loop:
         w[loop.index] = outside[loop.index]
+        outside.ahead(loop.index)
     return outside, w
 
 
