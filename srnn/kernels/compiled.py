@@ -214,17 +214,12 @@ def replication_step(w: Any, b: Any, c: Constants, live: bool, barrier: Callable
     return loss
 
 
-def deviation(w: Any, hidden: int, effective: Any) -> tuple[list[Any], list[Any]]:
-    """``S`` and ``v − (1, 0, 0, 0, effective)``: how far a particle is from a self-replicator of that worth."""
-    S, v = row_vector(w, hidden)
-    return S, [v[0] - 1.0, *v[1:4], v[4] - effective]
+def newton_step(w: Any, hidden: int, S: list[Any], c: list[Any], barrier: Callable[[], None]) -> None:
+    """One bounded Newton step of a group towards self-replicators: :func:`srnn.replication.lift`.
 
-
-def newton_step(w: Any, hidden: int, effective: Any, barrier: Callable[[], None]) -> None:
-    """One bounded Newton step of a group towards self-replicators of that worth: :func:`srnn.replication.lift`."""
+    ``S = W3 W2`` and ``c``, by which ``v`` deviates from that of such a self-replicator, are those before the step.
+    """
     W1, W2, W3 = rows(hidden)
-    S, c = deviation(w, hidden, effective)
-    barrier()
     A: list[list[Any]] = [[None] * INPUTS for _ in range(INPUTS)]
     squares = None
     lower = [(a, b) for a in range(INPUTS) for b in range(a + 1)]
@@ -270,10 +265,9 @@ def newton_step(w: Any, hidden: int, effective: Any, barrier: Callable[[], None]
         w[k] = value - (derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0])
 
 
-def closing_step(w: Any, hidden: int, effective: Any) -> None:
+def closing_step(w: Any, hidden: int, S: list[Any], c: list[Any]) -> None:
     """What is left after Newton steps is made up by ``W1`` alone, in which ``v`` is linear; unless much is left."""
     W1, _, _ = rows(hidden)
-    S, c = deviation(w, hidden, effective)
     S_square = total(x * x for x in S)
     first_square = total(w[k] * w[k] for row in W1 for k in row)
     bound = S_square * first_square * (LONGEST_STEP * LONGEST_STEP)
@@ -669,13 +663,13 @@ def _emit_effective_weight_gradient(
 def _emit_sgd_step(
     builder: Any, hidden: int, weights: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
 ) -> None:
-    _sgd_move(builder, hidden, Rows(builder, weights, first), effective_gradient, buffer, constants, first)
+    _sgd_move(builder, hidden, Rows(builder, weights, first), effective_gradient, buffer, constants, first, True)
 
 
 def _sgd_move(
-    builder: Any, hidden: int, w: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
+    builder: Any, hidden: int, w: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any, all_move: bool
 ) -> None:
-    """Move the group ``w`` by a step of SGD."""
+    """Move the group ``w`` by a step of SGD; its weights without a gradient only if all move, by their momentum."""
     c = Constants(Scalars(builder, constants.data), hidden)
     S, _ = row_vector(w, hidden, inputs=[])
     if isinstance(w, Rows):
@@ -692,6 +686,8 @@ def _sgd_move(
     b = Rows(builder, buffer, first)
     momentum, lr = c.momentum, c.lr
     for k, value, derivative in gradient(w, hidden, S, g, _barrier(builder)):
+        if derivative is None and not all_move:
+            continue
         velocity = plus(b[k] * momentum, derivative)
         b.ahead(k)
         b[k] = velocity
@@ -699,10 +695,10 @@ def _sgd_move(
 
 
 def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
-    """A group in its array, and on the stack as a copy of it."""
+    """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
     size = INPUTS * hidden + hidden * hidden + hidden
     with builder.goto_entry_block():
-        memory = builder.alloca(ir.ArrayType(_FLOAT, size * LANES))
+        memory = builder.alloca(ir.ArrayType(_FLOAT, (size + hidden + INPUTS) * LANES))
     memory.align = 64
     outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, _FLOAT.as_pointer()))
     with cgutils.for_range(builder, _integer(size)) as loop:
@@ -733,39 +729,53 @@ def _emit_sgd_and_project(
     first: Any,
 ) -> None:
     outside, w = _scratch(builder, hidden, weights, first)
-    _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first)
-    _barrier(builder)()
-    goal = row_vector(w, hidden, inputs=[4])[1][0]
+    _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first, False)
     with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:
         outside[loop.index] = w[loop.index]
-    _, value = _lifted(builder, hidden, outside, w, goal, iterations)
+    _, value = _lifted(builder, hidden, outside, w, None, iterations)
     Rows(builder, worth, first)[0] = value
 
 
 def _lifted(
-    builder: Any, hidden: int, outside: Rows, w: Scratch, goal: Vector, iterations: Any
+    builder: Any, hidden: int, outside: Rows, w: Scratch, goal: Vector | None, iterations: Any
 ) -> tuple[Vector, Vector]:
-    """Lift the group ``w``, a copy of ``outside``, and put it back; the deviation left, and what it is then worth."""
-    barrier = _barrier(builder)
+    """Lift the group ``w``, a copy of ``outside``, and put it back; the deviation left, and what it is then worth.
 
-    def look() -> tuple[Vector, Vector, Vector]:
-        """Squared length and largest entry of the deviation; the effective weight."""
+    Without a goal it stays worth what it is.
+    """
+    barrier = _barrier(builder)
+    size = INPUTS * hidden + hidden * hidden + hidden
+
+    def look(goal: Vector | None) -> tuple[list[Vector], Vector]:
+        """Put down ``S`` and ``c``, the deviation; ``c`` and the effective weight."""
         barrier()
-        _, v = row_vector(w, hidden)
-        c = [v[0] - 1.0, *v[1:4], v[4] - goal]
+        S, v = row_vector(w, hidden)
+        c = [v[0] - 1.0, *v[1:4], v[4] - (v[4] if goal is None else goal)]
+        for k, x in enumerate([*S, *c]):
+            w[size + k] = x
+        barrier()
+        return c, v[4]
+
+    def seen() -> tuple[list[Vector], list[Vector]]:
+        return [w[size + i] for i in range(hidden)], [w[size + hidden + m] for m in range(INPUTS)]
+
+    def norms(c: list[Vector]) -> tuple[Vector, Vector]:
+        """Squared length and largest entry."""
         largest = c[0].magnitude()
         for x in c[1:]:
             largest = largest.where(x.magnitude().less(largest), x.magnitude())
         # Comparisons pass over a NaN, sums do not.
-        return total(x * x for x in c), largest + total(x * 0.0 for x in c), v[4]
+        return total(x * x for x in c), largest + total(x * 0.0 for x in c)
 
-    before, largest_before, worth_before = look()
+    c, worth_before = look(goal)
+    before, largest_before = norms(c)
+    goal = worth_before if goal is None else goal
     with cgutils.for_range(builder, iterations):
-        barrier()
-        newton_step(w, hidden, goal, barrier)
-    barrier()
-    closing_step(w, hidden, goal)
-    after, largest_after, worth_after = look()
+        newton_step(w, hidden, *seen(), barrier)
+        look(goal)
+    closing_step(w, hidden, *seen())
+    c, worth_after = look(goal)
+    after, largest_after = norms(c)
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
     with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:

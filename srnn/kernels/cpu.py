@@ -116,6 +116,9 @@ def sgd_and_project(
 ) -> Tensor:
     """:func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
 
+    The buffer must be zero, and stays so, where the effective weight does not depend on a weight: at all but the last
+    column of ``W1``. It is when nothing but this function and :func:`sgd_step` has ever changed it.
+
     Returns:
         What the particles are then worth, ``(N,)``.
 
