@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -363,6 +365,40 @@ def test_several_python_threads_may_train_at_once(many_threads):
     with ThreadPoolExecutor(4) as pool:
         at_once = list(pool.map(train, range(8)))
     assert all(torch.equal(weights, train(seed)) for seed, weights in enumerate(at_once))
+
+
+def test_without_threads_to_share_with_it_is_the_same(many_threads, monkeypatch):
+    particle = Particle(3)
+    several, alone = swarm(particle, 3000, 1), swarm(particle, 3000, 1)
+    cpu.train(several, particle, 10, 0.01, 0.9)
+    monkeypatch.setattr(cpu, "_parallel", lambda: 0)
+    cpu.train(alone, particle, 10, 0.01, 0.9)
+    assert torch.equal(several, alone)
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems may do without")
+def test_the_threads_are_those_of_torch(many_threads):
+    def threads() -> int:
+        return len([*Path("/proc/self/task").iterdir()])
+
+    torch.ones(4_000_000).add_(1)
+    before = threads()
+    assert cpu._parallel()
+    cpu.train(swarm(Particle(3), 3000, 1), Particle(3), 10, 0.01, 0.9)
+    assert threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_child_does_without_threads(many_threads):
+    """They do not survive, and whoever waits for them waits for ever."""
+    weights = swarm(Particle(3), 3000, 1)
+    cpu.train(weights, Particle(3), 10, 0.01, 0.9)
+    child = multiprocessing.get_context("fork").Process(target=cpu.train, args=(weights, Particle(3), 10, 0.01, 0.9))
+    child.start()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
 
 
 def test_denormal_weights_become_zero_and_the_callers_arithmetic_stays_as_it_was():

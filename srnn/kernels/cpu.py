@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -223,15 +224,22 @@ def _run(kernel: Callable[..., None], particle: Particle, arguments: tuple[Any, 
 
 @functools.cache
 def _parallel() -> int:
-    """Address of the function that runs another on the threads of torch's own OpenMP; 0 if there is none.
+    """Address of the function that has torch's own threads call another, OpenMP's; 0 if there is none.
 
-    Threads of our own would wait for those of torch, which keep a core busy for a while after each operation.
+    Threads of our own would wait for those of torch, which keep their cores busy for a while after each operation.
     """
-    beside = sorted(Path(torch.__file__).parent.glob("lib/lib*omp*"))
-    for library in [*map(str, beside), "libgomp.so.1"]:
-        try:
-            function = ctypes.CDLL(library).GOMP_parallel
-        except (OSError, AttributeError):
-            continue
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
-    return 0
+    try:
+        # Of torch's library: it is linked with the right one of the runtimes that may be there.
+        function = ctypes.CDLL(torch._C.__file__).GOMP_parallel
+    except (OSError, AttributeError):
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def _do_without_threads() -> None:
+    global _WORTH_THREADS
+    _WORTH_THREADS = sys.maxsize
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive into a forked child, where OpenMP would wait for them
+    os.register_at_fork(after_in_child=_do_without_threads)
