@@ -489,42 +489,15 @@ def _team(emit: Callable[..., None], step: int = LANES, flush: bool = True) -> A
     def typed(context: Any, hidden: Any, arguments: Any, count: Any, parallel: Any, threads: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             _, given, count, parallel, threads = values
-            leaves = [*_leaves(context, builder, signature.args[1], given), _integer(0), count]
-
-            # Arguments of a function of its own, since LLVM knows of these alone that they are not its scratch memory.
-            some = _function(builder, f"{emit.__name__}.some", [leaf.type for leaf in leaves])
+            # The particles from 0 to count, or of which no thread has taken those from 0 on.
+            leaves = [*_leaves(context, builder, arguments, given), _integer(0), count]
+            some = _function(builder, emit.__name__, [leaf.type for leaf in leaves])
+            # On its own: LLVM knows of arguments alone, and of no other pointers, that they are not scratch memory.
             some.attributes.add("noinline")
-            inside = ir.IRBuilder(some.append_basic_block())
-            *own, start, stop = some.args
-            mode = _flush_denormal(inside) if flush else None
-            unpacked = [*_from_leaves(signature.args[1], iter(own))]
-            with cgutils.for_range_slice(inside, start, stop, _integer(step), _INT64) as (first, _):
-                emit(inside, signature.args[0].count, *unpacked, first)
-            if mode is not None:
-                _set_float_mode(inside, mode)
-            inside.ret_void()
-
-            # What each thread of the team does: it finds the leaves in a packet, of which the first particle that no
-            # thread has taken is shared.
+            _write_some(some, emit, hidden.count, arguments, step, flush)
             packet = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, leaves))
-            member = _function(builder, f"{emit.__name__}.member", [_BYTE.as_pointer()])
-            inside = ir.IRBuilder(member.append_basic_block())
-            shared = inside.bitcast(member.args[0], packet.type)
-            untaken = cgutils.gep_inbounds(inside, shared, 0, len(leaves) - 2)
-            *own, _, count = cgutils.unpack_tuple(inside, inside.load(shared), len(leaves))
-            claim, work, done = (inside.append_basic_block(name) for name in ("claim", "work", "done"))
-            inside.branch(claim)
-            inside.position_at_end(claim)
-            start = inside.atomic_rmw("add", untaken, _integer(CLAIM), "monotonic")
-            inside.cbranch(inside.icmp_signed("<", start, count), work, done)
-            inside.position_at_end(work)
-            stop = inside.add(start, _integer(CLAIM))
-            stop = inside.select(inside.icmp_signed("<", stop, count), stop, count)
-            inside.call(some, [*own, start, stop])
-            inside.branch(claim)
-            inside.position_at_end(done)
-            inside.ret_void()
-
+            member = _function(builder, f"{emit.__name__}_member", [_BYTE.as_pointer()])
+            _write_member(member, packet.type, some)
             with builder.if_else(builder.icmp_signed(">", threads, _integer(1))) as (several, alone):
                 with several:
                     together = builder.inttoptr(parallel, _PARALLEL.as_pointer())
@@ -537,6 +510,39 @@ def _team(emit: Callable[..., None], step: int = LANES, flush: bool = True) -> A
         return types.void(hidden, arguments, count, parallel, threads), codegen
 
     return intrinsic(typed)
+
+
+def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, step: int, flush: bool) -> None:
+    """The body of ``some(*leaves, start, stop)``, which computes with the particles from ``start`` to ``stop``."""
+    builder = ir.IRBuilder(some.append_basic_block())
+    *leaves, start, stop = some.args
+    before = _flush_denormal(builder) if flush else None
+    arguments = [*_from_leaves(kinds, iter(leaves))]
+    with cgutils.for_range_slice(builder, start, stop, _integer(step), _INT64) as (first, _):
+        emit(builder, hidden, *arguments, first)
+    if before is not None:
+        _set_float_mode(builder, before)
+    builder.ret_void()
+
+
+def _write_member(member: Any, packet: Any, some: Any) -> None:
+    """The body of ``member(packet)``, what each thread does: it calls ``some`` as long as there are particles left."""
+    builder = ir.IRBuilder(member.append_basic_block())
+    shared = builder.bitcast(member.args[0], packet)
+    *leaves, untaken, count = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(len(some.args)))
+    leaves, count = [builder.load(leaf) for leaf in leaves], builder.load(count)
+    claim, work, done = (builder.append_basic_block(name) for name in ("claim", "work", "done"))
+    builder.branch(claim)
+    builder.position_at_end(claim)
+    start = builder.atomic_rmw("add", untaken, _integer(CLAIM), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", start, count), work, done)
+    builder.position_at_end(work)
+    stop = builder.add(start, _integer(CLAIM))
+    stop = builder.select(builder.icmp_signed("<", stop, count), stop, count)
+    builder.call(some, [*leaves, start, stop])
+    builder.branch(claim)
+    builder.position_at_end(done)
+    builder.ret_void()
 
 
 def _function(builder: Any, name: str, arguments: list[Any]) -> Any:
