@@ -305,17 +305,18 @@ def test_small_ones_that_are_valid_run() -> None:
         assert reports[-1].epoch == 2 or reports[-1].stopped
 
 
-class TestSchema:
-    @pytest.fixture(scope="class")
-    def schema(self, tmp_path_factory: pytest.TempPathFactory) -> jsonschema.Draft202012Validator:
-        """What ``srnn schema`` prints."""
-        folder = tmp_path_factory.mktemp("schema")
-        [answer], _ = answers_of(folder, [], [Case("", ["schema"])])
-        assert (answer.code, answer.err) == (0, "")
-        printed = json.loads(answer.out)
-        jsonschema.Draft202012Validator.check_schema(printed)
-        return jsonschema.Draft202012Validator(printed)
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> jsonschema.Draft202012Validator:
+    """What ``srnn schema`` prints."""
+    folder = tmp_path_factory.mktemp("schema")
+    [answer], _ = answers_of(folder, [], [Case("", ["schema"])])
+    assert (answer.code, answer.err) == (0, "")
+    printed = json.loads(answer.out)
+    jsonschema.Draft202012Validator.check_schema(printed)
+    return jsonschema.Draft202012Validator(printed)
 
+
+class TestSchema:
     @pytest.mark.parametrize("name", preset_names())
     def test_a_preset_is_valid(self, schema: jsonschema.Draft202012Validator, name: str) -> None:
         assert not [*schema.iter_errors(tomllib.loads((preset_folder() / f"{name}.toml").read_text()))]
@@ -668,30 +669,32 @@ def damaged_files(files: Files) -> None:
         files.of_arrays(name, make)
 
 
+@pytest.fixture(scope="module")
+def files(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    files = Files(tmp_path_factory.mktemp("files") / "damaged", finished)
+    damaged_files(files)
+    assert len(files.cases) >= 200
+    return files
+
+
+@pytest.fixture(scope="module")
+def answers(files: Files, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+    SPOOR.unlink(missing_ok=True)
+    folder = tmp_path_factory.mktemp("whole")
+    whole = Files(folder / "files", finished)
+    whole.of_run("config.toml", "", holding((finished / "config.toml").read_bytes()), "show")
+    whole.of_run(
+        CHECKPOINT, "", holding((finished / CHECKPOINT).read_bytes()), "analyze", "--only", "heatmap,trajectories"
+    )
+    whole.of_data(PICTURES, "", holding((whole.data / f"{PICTURES}.gz").read_bytes()))
+    whole.of_arrays("", holding((whole.folder / "good.npz").read_bytes()))
+    answers, extra = answers_of(folder, [case.arguments for case in whole.cases], files.cases)
+    print(f"{len(answers)} files, {sum(answer.code == 0 for answer in answers)} read, {extra >> 20} MB more")
+    assert extra < LIMIT
+    return answers
+
+
 class TestFiles:
-    @pytest.fixture(scope="class")
-    def files(self, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
-        files = Files(tmp_path_factory.mktemp("files") / "damaged", finished)
-        damaged_files(files)
-        assert len(files.cases) >= 200
-        return files
-
-    @pytest.fixture(scope="class")
-    def answers(self, files: Files, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
-        SPOOR.unlink(missing_ok=True)
-        folder = tmp_path_factory.mktemp("whole")
-        whole = Files(folder / "files", finished)
-        whole.of_run("config.toml", "", holding((finished / "config.toml").read_bytes()), "show")
-        whole.of_run(
-            CHECKPOINT, "", holding((finished / CHECKPOINT).read_bytes()), "analyze", "--only", "heatmap,trajectories"
-        )
-        whole.of_data(PICTURES, "", holding((whole.data / f"{PICTURES}.gz").read_bytes()))
-        whole.of_arrays("", holding((whole.folder / "good.npz").read_bytes()))
-        answers, extra = answers_of(folder, [case.arguments for case in whole.cases], files.cases)
-        print(f"{len(answers)} files, {sum(answer.code == 0 for answer in answers)} read, {extra >> 20} MB more")
-        assert extra < LIMIT
-        return answers
-
     def test_damaged_ones_end_in_one_line_or_are_read(self, answers: list[Answer]) -> None:
         assert_none_wrong(answers)
 
