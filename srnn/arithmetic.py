@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from srnn.threads import on_every_thread
+
 #: Products of one pass over a batch below which waking a second thread costs more than it saves.
 _WORTH_THREADS = 2_000_000
 
@@ -33,9 +35,9 @@ def fast_arithmetic(products: int) -> Iterator[None]:
     if products < _WORTH_THREADS:
         torch.set_num_threads(1)
     # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
-    torch.set_flush_denormal(True)
+    on_every_thread(lambda: torch.set_flush_denormal(True))
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        on_every_thread(lambda: torch.set_flush_denormal(False))
         torch.set_num_threads(threads)

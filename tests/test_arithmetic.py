@@ -35,6 +35,14 @@ def test_what_is_nearly_nothing_is_nothing_inside() -> None:
     assert float(tiny * 1e-10) > 0
 
 
+def test_it_is_so_on_every_thread() -> None:
+    tiny = torch.full((4_000_000,), 1e-30)
+    tiny.add(1)  # the threads are there before
+    with fast_arithmetic(10_000_000):
+        assert (tiny * 1e-10 == 0).all()
+    assert (tiny * 1e-10 > 0).all()
+
+
 def test_a_dense_body_does_not_depend_on_the_number_of_threads() -> None:
     experiment = Experiment().override(["training.epochs=1", "training.batch_size=400", "body.width=150"])
     task = tasks.load(experiment.task)

@@ -1,7 +1,7 @@
 """Bad configurations and damaged files by the hundred: each ends in one line and exit code 2, and runs no code.
 
 They go through the real entry point, in one process that may not take 200 MB more than it has
-(``hostile_worker.py``); a dozen of them in processes of their own.
+(``hostile_worker.py``); some of them in processes of their own.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _run_in_processes(waiting: list[Job], processes: int, watch: Watch) -> None:
 def _pool(processes: int, messages: Messages) -> Iterator[ProcessPoolExecutor]:
     """Processes to work in; an error or Ctrl-C ends them, whatever they are doing."""
     others = {*active_children()}
-    # Spawned: threads, torch's and Numba's among them, do not survive a fork.
+    # Spawned: threads, torch's among them, do not survive a fork.
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (messages,))
     try:
         yield pool

@@ -33,8 +33,6 @@ from numba.extending import intrinsic
 LANES = 16
 #: Particles copied to the scratch memory at a time: four cache lines of each row, which spares page look-ups.
 BLOCK = 4 * LANES
-#: Particles that a thread takes at a time.
-CLAIM = 8 * BLOCK
 INPUTS = 5
 
 #: Of :func:`srnn.replication.lift`: the longest step, in lengths of the particle; what is added to the diagonal of a
@@ -433,8 +431,9 @@ class Rows:
         return Vector(self.builder, self.builder.call(load, [self._at(k), ir.Constant(_INT32, 4), self.mask, zero]))
 
     def ahead(self, k: Any) -> None:
-        """Have the next group's row k fetched from memory meanwhile."""
-        pointer = self.builder.gep(self._at(k), [_integer(1)])
+        """Have row k of the next group fetched from memory meanwhile: its end, which may be in another cache line."""
+        pointer = self.builder.bitcast(self._at(k), self.pointer.type)
+        pointer = self.builder.gep(pointer, [_integer(2 * LANES - 1)])
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         self.builder.call(function, [pointer, *(ir.Constant(_INT32, x) for x in (0, 3, 1))])
@@ -470,32 +469,31 @@ class Array(NamedTuple):
     count: Any
 
 
-def _team(emit: Callable[..., None], step: int = LANES, flush: bool = True) -> Any:
+def _team(emit: Callable[..., None], step: int = LANES) -> Any:
     """Turn ``emit(builder, hidden, *arguments, first)``, for the particles from ``first`` on, into a kernel for all.
 
-    The threads of a team take :data:`CLAIM` particles at a time until none is left.
+    The threads of a team claim some particles at a time until none is left.
 
     Args:
         emit: Emits the instructions for ``step`` particles. Arrays arrive as :class:`Array`, ``None`` as ``None``,
             numbers as LLVM values.
         step: Particles that one emission is for.
-        flush: Whether numbers below 1e-38 count as zero.
 
     Returns:
-        An intrinsic ``(hidden, arguments, count, parallel, threads)`` for compiled code, where ``parallel`` is the
-        address of OpenMP's ``GOMP_parallel``, of no meaning for a single thread.
+        An intrinsic ``(hidden, arguments, count, claim, parallel, threads)`` for compiled code, where ``claim`` is a
+        multiple of ``step`` and ``parallel`` is :func:`srnn.threads.parallel`, of no meaning for a single thread.
     """
 
-    def typed(context: Any, hidden: Any, arguments: Any, count: Any, parallel: Any, threads: Any) -> Any:
+    def typed(context: Any, hidden: Any, arguments: Any, count: Any, claim: Any, parallel: Any, threads: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            _, given, count, parallel, threads = values
-            # The particles from 0 to count, or of which no thread has taken those from 0 on.
+            _, given, count, claim, parallel, threads = values
+            # The particles from 0 to count; of a team's packet, those from 0 on are the ones unclaimed.
             leaves = [*_leaves(context, builder, arguments, given), _integer(0), count]
             some = _function(builder, emit.__name__, [leaf.type for leaf in leaves])
             # On its own: LLVM knows of arguments alone, and of no other pointers, that they are not scratch memory.
             some.attributes.add("noinline")
-            _write_some(some, emit, hidden.count, arguments, step, flush)
-            packet = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, leaves))
+            _write_some(some, emit, hidden.count, arguments, step)
+            packet = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [*leaves, claim]))
             member = _function(builder, f"{emit.__name__}_member", [_BYTE.as_pointer()])
             _write_member(member, packet.type, some)
             with builder.if_else(builder.icmp_signed(">", threads, _integer(1))) as (several, alone):
@@ -507,16 +505,16 @@ def _team(emit: Callable[..., None], step: int = LANES, flush: bool = True) -> A
                     builder.call(some, leaves)
             return context.get_dummy_value()
 
-        return types.void(hidden, arguments, count, parallel, threads), codegen
+        return types.void(hidden, arguments, count, claim, parallel, threads), codegen
 
     return intrinsic(typed)
 
 
-def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, step: int, flush: bool) -> None:
+def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, step: int) -> None:
     """The body of ``some(*leaves, start, stop)``, which computes with the particles from ``start`` to ``stop``."""
     builder = ir.IRBuilder(some.append_basic_block())
     *leaves, start, stop = some.args
-    before = _flush_denormal(builder) if flush else None
+    before = _flush_denormal(builder)
     arguments = [*_from_leaves(kinds, iter(leaves))]
     with cgutils.for_range_slice(builder, start, stop, _integer(step), _INT64) as (first, _):
         emit(builder, hidden, *arguments, first)
@@ -529,18 +527,18 @@ def _write_member(member: Any, packet: Any, some: Any) -> None:
     """The body of ``member(packet)``, what each thread does: it calls ``some`` as long as there are particles left."""
     builder = ir.IRBuilder(member.append_basic_block())
     shared = builder.bitcast(member.args[0], packet)
-    *leaves, untaken, count = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(len(some.args)))
-    leaves, count = [builder.load(leaf) for leaf in leaves], builder.load(count)
-    claim, work, done = (builder.append_basic_block(name) for name in ("claim", "work", "done"))
-    builder.branch(claim)
-    builder.position_at_end(claim)
-    start = builder.atomic_rmw("add", untaken, _integer(CLAIM), "monotonic")
+    *leaves, unclaimed, count, claim = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(len(some.args) + 1))
+    leaves, count, claim = [builder.load(leaf) for leaf in leaves], builder.load(count), builder.load(claim)
+    again, work, done = (builder.append_basic_block(name) for name in ("again", "work", "done"))
+    builder.branch(again)
+    builder.position_at_end(again)
+    start = builder.atomic_rmw("add", unclaimed, claim, "monotonic")
     builder.cbranch(builder.icmp_signed("<", start, count), work, done)
     builder.position_at_end(work)
-    stop = builder.add(start, _integer(CLAIM))
+    stop = builder.add(start, claim)
     stop = builder.select(builder.icmp_signed("<", stop, count), stop, count)
     builder.call(some, [*leaves, start, stop])
-    builder.branch(claim)
+    builder.branch(again)
     builder.position_at_end(done)
     builder.ret_void()
 
@@ -669,18 +667,18 @@ def _emit_effective_weight_gradient(
 def _emit_sgd_step(
     builder: Any, hidden: int, weights: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
 ) -> None:
-    _sgd_move(builder, hidden, Rows(builder, weights, first), effective_gradient, buffer, constants, first, True)
+    w = Rows(builder, weights, first)
+    for k in range(INPUTS * hidden + hidden * hidden + hidden):
+        w.ahead(k)
+    _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first, True)
 
 
 def _sgd_move(
     builder: Any, hidden: int, w: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any, all_move: bool
 ) -> None:
-    """Move the group ``w`` by a step of SGD; its weights without a gradient only if all move, by their momentum."""
+    """Move the group ``w`` by a step of SGD; unless all move, weights without a gradient are without momentum."""
     c = Constants(Scalars(builder, constants.data), hidden)
     S, _ = row_vector(w, hidden, inputs=[])
-    if isinstance(w, Rows):
-        for k in range(INPUTS * hidden + hidden * hidden + hidden):
-            w.ahead(k)
     g = [None] * 4 + [Rows(builder, effective_gradient, first)[0]]
     if buffer is None:
         lr = c.lr
@@ -690,9 +688,11 @@ def _sgd_move(
                 w[k] = value - lr * factor
         return
     b = Rows(builder, buffer, first)
-    momentum, lr = c.momentum, c.lr
+    momentum, lr, zero = c.momentum, c.lr, Vector(builder, ir.Constant(_VECTOR, [0.0] * LANES))
     for k, value, derivative in gradient(w, hidden, S, g, _barrier(builder)):
         if derivative is None and not all_move:
+            # As if its momentum had been read: what is below 1e-38 becomes zero.
+            w[k] = value - lr * zero
             continue
         velocity = plus(b[k] * momentum, derivative)
         b.ahead(k)
@@ -824,12 +824,12 @@ def _emit_classify(
 
 _train = _team(_emit_train, step=BLOCK)
 _effective_weight = _team(_emit_effective_weight)
-_effective_weight_gradient = _team(_emit_effective_weight_gradient, flush=False)
+_effective_weight_gradient = _team(_emit_effective_weight_gradient)
 _sgd_step = _team(_emit_sgd_step)
 _sgd_and_project = _team(_emit_sgd_and_project)
 _lift = _team(_emit_lift)
 _attack = _team(_emit_attack)
-_classify = _team(_emit_classify, flush=False)
+_classify = _team(_emit_classify)
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -845,43 +845,43 @@ def _compiled(function: _Function) -> _Function:
 
 # Each under a name and on a line of its own, by which the cache tells them apart.
 @_compiled
-def train(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _train(hidden, arguments, count, parallel, threads)
+def train(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _train(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def effective_weight(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _effective_weight(hidden, arguments, count, parallel, threads)
+def effective_weight(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _effective_weight(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def effective_weight_gradient(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _effective_weight_gradient(hidden, arguments, count, parallel, threads)
+def effective_weight_gradient(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _effective_weight_gradient(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def sgd_step(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _sgd_step(hidden, arguments, count, parallel, threads)
+def sgd_step(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _sgd_step(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def sgd_and_project(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _sgd_and_project(hidden, arguments, count, parallel, threads)
+def sgd_and_project(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _sgd_and_project(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def lift(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _lift(hidden, arguments, count, parallel, threads)
+def lift(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _lift(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def attack(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _attack(hidden, arguments, count, parallel, threads)
+def attack(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _attack(hidden, arguments, count, claim, parallel, threads)
 
 
 @_compiled
-def classify(hidden: Any, arguments: Any, count: int, parallel: int, threads: int) -> None:
-    _classify(hidden, arguments, count, parallel, threads)
+def classify(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
+    _classify(hidden, arguments, count, claim, parallel, threads)
 
 
 class _Announcement(event.Listener):

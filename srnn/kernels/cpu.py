@@ -5,10 +5,7 @@ Tensors are float32, contiguous and on the CPU: :func:`srnn.kernels.fast_path` h
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from srnn import threads
 from srnn.kernels import compiled
 from srnn.particle import Particle, Target
 
-#: Weight updates for which other threads are worth calling: each takes about 0.15 ns.
+#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 30 µs.
 _WORTH_THREADS = 500_000
+#: Claims for each thread of a team, and the most particles in one.
+_CLAIMS, _LARGEST_CLAIM = 8, 512
 
 
 def train(
@@ -217,29 +217,9 @@ def _run(kernel: Callable[..., None], particle: Particle, arguments: tuple[Any, 
 
     A particle's result does not depend on which thread computes it.
     """
-    parallel = _parallel() if work > _WORTH_THREADS else 0
+    parallel = threads.parallel() if work > _WORTH_THREADS else 0
     # A team of fewer threads than torch's would have OpenMP end the others, and start them again for torch.
-    kernel((0,) * particle.hidden, arguments, count, parallel, torch.get_num_threads() if parallel else 1)
-
-
-@functools.cache
-def _parallel() -> int:
-    """Address of the function that has torch's own threads call another, OpenMP's; 0 if there is none.
-
-    Threads of our own would wait for those of torch, which keep their cores busy for a while after each operation.
-    """
-    try:
-        # Of torch's library: it is linked with the right one of the runtimes that may be there.
-        function = ctypes.CDLL(torch._C.__file__).GOMP_parallel
-    except (OSError, AttributeError):
-        return 0
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-def _do_without_threads() -> None:
-    global _WORTH_THREADS
-    _WORTH_THREADS = sys.maxsize
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive into a forked child, where OpenMP would wait for them
-    os.register_at_fork(after_in_child=_do_without_threads)
+    team = torch.get_num_threads() if parallel else 1
+    # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
+    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * compiled.BLOCK)) * compiled.BLOCK)
+    kernel((0,) * particle.hidden, arguments, count, claim, parallel, team)

@@ -20,9 +20,9 @@ _ROUNDS = 2_000_000
 
 
 def measure_peak(repeats: int = 5) -> float:
-    """Gflop/s of fused multiply-adds (two operations each) that never leave the registers, on torch's threads.
+    """Gflop/s of fused multiply-adds (two operations each) that never leave the registers.
 
-    The best of ``repeats`` runs of a few hundredths of a second.
+    On as many threads as torch uses; the best of ``repeats`` runs of a few hundredths of a second.
     """
     threads = torch.get_num_threads()
     memory = np.zeros((threads, (_CHAINS + 1) * LANES + 16), dtype=np.float32)

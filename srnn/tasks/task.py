@@ -65,8 +65,9 @@ class Task:
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
             # Examples, of which there are many, last: they and not the few classes then fill the vector registers.
-            logits = output.mT.reshape(-1, *output.mT.shape[-2:])
-            return cross_entropy(logits, y.reshape(-1, y.shape[-1]), reduction="none").view(y.shape)
+            networks = y.shape[:-1].numel()
+            logits, right = output.mT.reshape(networks, *output.mT.shape[-2:]), y.reshape(networks, -1)
+            return cross_entropy(logits, right, reduction="none").view(y.shape)
         _check_shapes(output.shape, y.shape)
         return (output - y).square().mean(-1)
 

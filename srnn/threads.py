@@ -1,0 +1,55 @@
+"""torch's own threads, to do what torch does not do.
+
+Threads of our own would wait for them: after each operation they keep their cores busy for a while, waiting for the
+next. (On a machine that is busy with other things they wait for each other, as they do within torch.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+
+import torch
+
+_MEMBER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_PARALLEL = ctypes.CFUNCTYPE(None, _MEMBER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+
+
+def _find() -> int:
+    # First where torch itself looks, so that a runtime that the user has preloaded is found.
+    for library in (None, torch._C.__file__):
+        try:
+            return ctypes.cast(ctypes.CDLL(library).GOMP_parallel, ctypes.c_void_p).value or 0
+        except (AttributeError, OSError, TypeError):
+            continue
+    return 0
+
+
+_address = _find()
+
+
+def parallel() -> int:
+    """Address of OpenMP's ``GOMP_parallel(function, data, threads, 0)``, which has threads call ``function(data)``.
+
+    It is 0 where torch's threads cannot be reached: without such a runtime, or in a forked child.
+    """
+    return _address
+
+
+def on_every_thread(work: Callable[[], object]) -> None:
+    """Call ``work`` on each thread that torch computes on, or on this one alone where others cannot be reached."""
+    threads = torch.get_num_threads()
+    if threads == 1 or not _address:
+        work()
+        return
+    _PARALLEL(_address)(_MEMBER(lambda data: work() and None), None, threads, 0)
+
+
+def _forget() -> None:
+    global _address
+    _address = 0
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive into a forked child, where OpenMP would wait for them
+    os.register_at_fork(after_in_child=_forget)
