@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -43,6 +44,15 @@ def each_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Runs a test twice: by the fused kernels, and by the torch reference."""
     monkeypatch.setenv("SRNN_KERNELS", "torch" if request.param == "torch" else "")
     return str(request.param)
+
+
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    """As many threads of torch, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pandas as pd
 import pytest
 import torch
@@ -12,13 +10,7 @@ from srnn import Experiment, tasks
 from srnn.analysis.baselines import train_dense
 from srnn.arithmetic import fast_arithmetic
 
-
-@pytest.fixture(autouse=True)
-def four_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("four_threads")
 
 
 @pytest.mark.parametrize(("products", "threads"), [(1_000, 1), (10_000_000, 4)])

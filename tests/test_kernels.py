@@ -54,13 +54,9 @@ def reference(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.fixture
-def many_threads(monkeypatch: pytest.MonkeyPatch):
+def many_threads(four_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any amount of work is shared among up to four threads."""
     monkeypatch.setattr(cpu, "_WORTH_THREADS", 0)
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
 
 
 # What is computed ----------------------------------------------------------------------------------------------------
