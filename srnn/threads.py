@@ -43,7 +43,7 @@ def on_every_thread(work: Callable[[], object]) -> None:
     if threads == 1 or not _address:
         work()
         return
-    _PARALLEL(_address)(_MEMBER(lambda data: work() and None), None, threads, 0)
+    _PARALLEL(_address)(_MEMBER(lambda data: work()), None, threads, 0)
 
 
 def _forget() -> None:

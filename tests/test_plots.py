@@ -317,7 +317,11 @@ class TestStyle:
             assert text.get_fontsize() >= 7
 
     def test_a_dollar_in_a_title_is_a_dollar(self) -> None:
-        particle_types(a_run(), r"from $HOME\frac to $HOME\_")  # would be mathematics, and wrong
+        title = r"from $HOME\frac to $HOME\_"  # would be mathematics, and wrong
+        figure = particle_types(a_run(), title)
+        figure.draw_without_rendering()
+        assert figure._suptitle.get_text() == title
+        assert not figure._suptitle.get_parse_math()
 
     def test_nothing_moves_when_the_figure_is_saved(self, tmp_path: Path) -> None:
         figure = training_curves(a_run())

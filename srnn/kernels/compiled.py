@@ -80,6 +80,11 @@ def rows(hidden: int) -> tuple[list[list[int]], list[list[int]], list[int]]:
     return W1, W2, [second + i for i in range(hidden)]
 
 
+def weight_count(hidden: int) -> int:
+    """P, how many weights a particle has."""
+    return INPUTS * hidden + hidden * hidden + hidden
+
+
 def total(terms: Iterable[Any]) -> Any:
     """Sum from left to right, without a zero to start with (which would cost an addition)."""
     result = None
@@ -135,10 +140,12 @@ def gradient(w: Any, hidden: int, S: list[Any], g: list[Any], barrier: Callable[
         yield k, value, (derivative,)
 
 
+def product(derivative: tuple[Any, ...]) -> Any:
+    return derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0]
+
+
 def plus(number: Any, derivative: tuple[Any, ...] | None) -> Any:
-    if derivative is None:
-        return number
-    return number + (derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0])
+    return number if derivative is None else number + product(derivative)
 
 
 def replication_step(w: Any, b: Any, c: Constants, live: bool, barrier: Callable[[], None]) -> Any:
@@ -260,7 +267,7 @@ def newton_step(w: Any, hidden: int, S: list[Any], c: list[Any], barrier: Callab
     shorten = (squares * length_square.reciprocal() * (LONGEST_STEP * LONGEST_STEP)).at_most_one().sqrt()
     g = [x * shorten for x in g]
     for k, value, derivative in gradient(w, hidden, S, g, barrier):
-        w[k] = value - (derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0])
+        w[k] = value - product(derivative)
 
 
 def closing_step(w: Any, hidden: int, S: list[Any], c: list[Any]) -> None:
@@ -292,7 +299,7 @@ def operations(hidden: int, live: bool) -> int:
 
     Counted on the very code that is compiled, so it is what the kernel does, not what a naive formula would.
     """
-    size = INPUTS * hidden + hidden * hidden + hidden
+    size = weight_count(hidden)
     one = _Tally()
     _Tally.count = 0
     memory = [one] * size
@@ -599,7 +606,7 @@ def _control(builder: Any, instruction: str, slot: Any) -> None:
 def _emit_train(
     builder: Any, hidden: int, weights: Any, buffer: Any, losses: Any, constants: Any, live: Any, steps: Any, first: Any
 ) -> None:
-    size = INPUTS * hidden + hidden * hidden + hidden
+    size = weight_count(hidden)
     groups = BLOCK // LANES
     arrays = [weights] if buffer is None else [weights, buffer]
     starts = [builder.add(first, _integer(LANES * group)) for group in range(groups)]
@@ -661,14 +668,14 @@ def _emit_effective_weight_gradient(
         if derivative is None:
             grad[k] = zero
         else:
-            grad[k] = derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0]
+            grad[k] = product(derivative)
 
 
 def _emit_sgd_step(
     builder: Any, hidden: int, weights: Any, effective_gradient: Any, buffer: Any, constants: Any, first: Any
 ) -> None:
     w = Rows(builder, weights, first)
-    for k in range(INPUTS * hidden + hidden * hidden + hidden):
+    for k in range(weight_count(hidden)):
         w.ahead(k)
     _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first, True)
 
@@ -684,15 +691,14 @@ def _sgd_move(
         lr = c.lr
         for k, value, derivative in gradient(w, hidden, S, g, _barrier(builder)):
             if derivative is not None:
-                factor = derivative[0] * derivative[1] if len(derivative) == 2 else derivative[0]
-                w[k] = value - lr * factor
+                w[k] = value - lr * product(derivative)
         return
     b = Rows(builder, buffer, first)
-    momentum, lr, zero = c.momentum, c.lr, Vector(builder, ir.Constant(_VECTOR, [0.0] * LANES))
+    momentum, lr = c.momentum, c.lr
     for k, value, derivative in gradient(w, hidden, S, g, _barrier(builder)):
         if derivative is None and not all_move:
             # As if its momentum had been read: what is below 1e-38 becomes zero.
-            w[k] = value - lr * zero
+            w[k] = value - lr * 0.0
             continue
         velocity = plus(b[k] * momentum, derivative)
         b.ahead(k)
@@ -702,7 +708,7 @@ def _sgd_move(
 
 def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
     """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
-    size = INPUTS * hidden + hidden * hidden + hidden
+    size = weight_count(hidden)
     with builder.goto_entry_block():
         memory = builder.alloca(ir.ArrayType(_FLOAT, (size + hidden + INPUTS) * LANES))
     memory.align = 64
@@ -736,7 +742,7 @@ def _emit_sgd_and_project(
 ) -> None:
     outside, w = _scratch(builder, hidden, weights, first)
     _sgd_move(builder, hidden, w, effective_gradient, buffer, constants, first, False)
-    with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:
+    with cgutils.for_range(builder, _integer(weight_count(hidden))) as loop:
         outside[loop.index] = w[loop.index]
     _, value = _lifted(builder, hidden, outside, w, None, iterations)
     Rows(builder, worth, first)[0] = value
@@ -750,7 +756,7 @@ def _lifted(
     Without a goal it stays worth what it is.
     """
     barrier = _barrier(builder)
-    size = INPUTS * hidden + hidden * hidden + hidden
+    size = weight_count(hidden)
 
     def look(goal: Vector | None) -> tuple[list[Vector], Vector]:
         """Put down ``S`` and ``c``, the deviation; ``c`` and the effective weight."""
@@ -784,7 +790,7 @@ def _lifted(
     after, largest_after = norms(c)
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
-    with cgutils.for_range(builder, _integer(INPUTS * hidden + hidden * hidden + hidden)) as loop:
+    with cgutils.for_range(builder, _integer(weight_count(hidden))) as loop:
         outside[loop.index] = w[loop.index].where(better, outside[loop.index])
     return largest_after.where(better, largest_before), worth_after.where(better, worth_before)
 
