@@ -110,17 +110,17 @@ class Dropout(nn.Module):
         if not 0 <= share < 1:
             raise ValueError(f"dropout is {share}; allowed: from 0 to below 1")
         self.share = share
-        #: A CPU generator for each of the networks side by side (the leading dimension of the input);
-        #: without any, torch's global generator.
+        #: A CPU generator for each of the networks side by side (the leading dimension of the input), or that of the
+        #: one network there is; without any, torch's global generator.
         self.generators: list[torch.Generator] = []
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return x
-        if self.generators:
+        if self.generators and x.ndim > 2:
             draws = torch.stack([torch.rand(x.shape[1:], generator=generator) for generator in self.generators])
         else:
-            draws = torch.rand(x.shape)
+            draws = torch.rand(x.shape, generator=self.generators[0] if self.generators else None)
         return x * (draws >= self.share).to(x) / (1 - self.share)
 
 

@@ -19,13 +19,19 @@ from srnn.errors import UserError
 from srnn.fixpoints import TOLERANCE, FixpointType, census, classify
 from srnn.optimizers import SCALING, build_optimizer
 from srnn.organism import Organism, stack
-from srnn.particle import Particle, effective_weight, replication_gradient, self_output
+from srnn.particle import (
+    INPUTS,
+    Particle,
+    effective_weight,
+    matrices,
+    pull_back,
+    replication_gradient,
+    self_output,
+)
 from srnn.tasks import Task
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed.
 STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
-#: Multiplications below which torch computes several products side by side in a way of its own.
-_SMALL_PRODUCT = 400
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -129,17 +135,14 @@ class Training:
         self.organism = stack(
             [build_organism(experiment, task.inputs, task.outputs, streams) for streams in self.streams]
         ).to(task.train_x.device)
-        for module in self.organism.modules():
-            if isinstance(module, Dropout):
-                module.generators = [streams["dropout"] for streams in self.streams]
         self.epoch = 0
         self.batch = 0
         #: The particles of each seed that the trajectory follows, by their place, int64 ``(n,)`` each.
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
+        batch = experiment.training.batch_size
+        self._x = task.train_x.new_empty(len(seeds) * batch, task.inputs)
         # Each example's part in the mean loss of its batch: the gradient to begin with.
-        examples = len(seeds) * experiment.training.batch_size
-        self._x = task.train_x.new_empty(examples, task.inputs)
-        self._share = task.train_x.new_full((examples,), 1 / experiment.training.batch_size)
+        self._share = task.train_x.new_full((batch,), 1 / batch)
         #: Places of the seeds still in training.
         self.running = list(range(len(seeds)))
         #: Places of the seeds that stopped because they diverged, and what of them is not finite.
@@ -366,24 +369,55 @@ class Training:
             else:
                 fast.sgd_step(*step)
         else:
-            self.optimizer.zero_grad()
-            output = self.organism(x)
-            losses = self.task.loss(output, y)
-            self._mean(losses).backward()
+            output, losses, gradient = self._effective_gradient(x, y)
+            self.weights.grad = self._pull_back(gradient)
             if joint:
                 sums.replication += self._add_replication_gradient()
             self.optimizer.step()
         if project:
             self._project()
-        return output.detach(), losses.detach()
+        return output, losses
 
     def _effective_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Output, losses, and the gradient of the mean losses that stops at the effective weights, ``(S · N,)``."""
-        leaves = [layer.requires_grad_() for layer in self.organism.in_shape(self._effective_weights())]
-        output = self._answer(leaves, x)
-        losses = self.task.loss(output, y)
-        self._mean(losses).backward()
-        return output, losses, self.organism.out_of_shape([leaf.grad for leaf in leaves if leaf.grad is not None])
+        """Output, losses, and the gradient of the mean losses that stops at the effective weights, ``(S · N,)``.
+
+        One seed after the other: how torch computes a product or the end of a row may depend on what is beside it.
+        """
+        outputs, losses, gradients = [], [], []
+        for place, worth in enumerate(self._effective_weights().view(len(self.seeds), -1)):
+            leaf = worth.detach().requires_grad_()
+            output = self._answer(leaf, x[place], place)
+            loss = self.task.loss(output, y[place])
+            # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
+            torch.dot(loss, self._share).backward()
+            assert leaf.grad is not None
+            outputs.append(output.detach())
+            losses.append(loss.detach())
+            gradients.append(leaf.grad)
+        return torch.stack(outputs), torch.stack(losses), torch.cat(gradients)
+
+    def _pull_back(self, gradient: Tensor) -> Tensor:
+        """The gradient ``(P, S · N)`` of the weights from that of what they are worth, ``(S · N,)``."""
+        weights = self.weights.detach()
+        if (fast := kernels.fast_path(weights, self.organism.particle)) is not None:
+            pulled: Tensor = fast.pull_back(weights, self.organism.particle, gradient)
+            return pulled
+        return self._each_alone(self._pull_back_by_torch, weights, gradient)
+
+    def _pull_back_by_torch(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        _, W2, W3 = matrices(weights, self.organism.particle)
+        g = torch.zeros(INPUTS, weights.shape[1], device=weights.device)
+        g[4] = gradient
+        return pull_back(weights, self.organism.particle, (W3[:, None] * W2).sum(0), g)
+
+    def _each_alone(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """What torch computes of particles ``(…, S · N)``, one seed after the other; by the kernels, of all at once."""
+        if self._together:
+            return compute(*tensors)
+        parts = [
+            [tensor[..., self.columns(seed)].contiguous() for tensor in tensors] for seed in range(len(self.seeds))
+        ]
+        return torch.cat([compute(*own) for own in parts], dim=-1)
 
     def _lift(self, gradient: Tensor) -> None:
         """Have the optimizer move the effective weights, and the particles follow."""
@@ -391,27 +425,30 @@ class Training:
         effective = self._effective_weights()
         self.trained.data, self.trained.grad = effective, gradient
         self.optimizer.step()
-        iterations = self.experiment.replication.iterations
-        replication.lift(self.weights.detach(), self.organism.particle, effective, iterations, worth=effective)
+        iterations, particle = self.experiment.replication.iterations, self.organism.particle
+        if self._together:
+            replication.lift(self.weights.detach(), particle, effective, iterations, worth=effective)
+        else:
+            for seed in range(len(self.seeds)):
+                columns = self.columns(seed)
+                part = self.weights.detach()[:, columns].contiguous()
+                replication.lift(part, particle, effective[columns], iterations, worth=effective[columns])
+                self.weights.detach()[:, columns] = part
         self._worth = effective, self.weights._version
 
     def _effective_weights(self) -> Tensor:
         """What the particles are worth, ``(S · N,)``: as the last step left it if nothing has changed them since."""
         worth, version = self._worth
         if version != self.weights._version:
-            worth = effective_weight(self.weights.detach(), self.organism.particle)
+            particle = self.organism.particle
+            worth = self._each_alone(lambda weights: effective_weight(weights, particle), self.weights.detach())
             self._worth = worth, self.weights._version
         return worth
-
-    def _mean(self, losses: Tensor) -> Tensor:
-        """The sum over the seeds of their mean losses; only its gradient is of use, and that a seed has to itself."""
-        # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
-        return torch.dot(losses.flatten(), self._share)
 
     def _project(self) -> None:
         """Put the particles back onto the set of self-replicators."""
         iterations = self.experiment.replication.iterations
-        if all(self.replicating):
+        if all(self.replicating) and self._together:
             replication.project(self.weights.detach(), self.organism.particle, iterations)
             return
         for seed, on in enumerate(self.replicating):
@@ -428,7 +465,14 @@ class Training:
     def _make_exact(self, seed: int) -> None:
         """Make self-replicators of particles that are far from it, worth the same, with balanced matrices."""
         self._project_seed(seed, replication.NEWBORN)
-        replication.balance(self.weights.detach()[:, self.columns(seed)], self.organism.particle)
+        self._balance_seed(seed)
+
+    def _balance_seed(self, seed: int) -> Tensor:
+        """Balance the particles of one seed; what each weight was multiplied by, ``(P, N)``."""
+        part = self.weights.detach()[:, self.columns(seed)].contiguous()
+        scale = replication.balance(part, self.organism.particle)
+        self.weights.detach()[:, self.columns(seed)] = part
+        return scale
 
     def _end_exact_epoch(self) -> None:
         """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""
@@ -439,25 +483,27 @@ class Training:
             if not self._project_seed(seed, self.experiment.replication.iterations) < TOLERANCE:
                 self._project_seed(seed, replication.NEWBORN)
             columns = self.columns(seed)
-            scale = replication.balance(self.weights.detach()[:, columns], self.organism.particle)
+            scale = self._balance_seed(seed)
             if self.trained is self.weights:
                 for name, buffer in buffers.items():
                     # RMSprop's is of steps, in which the gradient is divided by its own size.
                     steps = (self.experiment.training.optimizer, name) == ("rmsprop", "momentum_buffer")
                     buffer[:, columns] /= scale ** (0 if steps else SCALING[name])
 
-    def _answer(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
-        """The body's output ``(S, B, outputs)``; of a single seed without the leading dimension, which slows torch.
+    def _answer(self, worth: Tensor, x: Tensor, place: int) -> Tensor:
+        """What one seed answers, worth ``(N,)``: ``(B, inputs) -> (B, outputs)``. The one way through the body."""
+        for module in self.organism.modules():
+            if isinstance(module, Dropout):
+                module.generators = [self.streams[place]["dropout"]]
+        parts = worth.split([shape.numel() for shape in self.organism.shapes])
+        shaped = [part.view(shape) for part, shape in zip(parts, self.organism.shapes, strict=True)]
+        return self.organism.call_with(shaped, x)
 
-        Dropout needs that dimension: it tells the seeds apart. So do small products, which torch computes in another
-        way, down to the last bit, where there is none.
-        """
-        if len(self.streams) > 1:
-            return self.organism.call_with(weights, x)
-        small = x.shape[1] * min(weight.numel() for weight in weights) < _SMALL_PRODUCT
-        if self.experiment.body.dropout or small:
-            return self.organism.call_with([weight[None] for weight in weights], x)
-        return self.organism.call_with(weights, x[0])[None]
+    @property
+    def _together(self) -> bool:
+        """Whether all seeds may be computed at once, with the bits that each has alone."""
+        alone = len(self.seeds) == 1
+        return alone or kernels.fast_path(self.weights.detach(), self.organism.particle) is not None
 
     def _interact(self) -> None:
         rates = self.experiment.interactions
@@ -483,7 +529,7 @@ class Training:
     def _replicate(self) -> Tensor:
         """Take the replication steps of one batch; each particle's mean loss over them, ``(S · N,)``."""
         weights, buffer = self.weights.detach(), self.replication_buffer
-        if all(self.replicating):
+        if all(self.replicating) and self._together:
             return self._replication_steps(weights, buffer)
         loss = weights.new_zeros(weights.shape[1])
         for columns in (self.columns(seed) for seed, on in enumerate(self.replicating) if on):
@@ -510,8 +556,10 @@ class Training:
 
     def _add_replication_gradient(self) -> Tensor:
         """Add the gradient of ``alpha · Σ replication loss`` to the task's; each particle's loss, ``(S · N,)``."""
-        settings = self.experiment.replication
-        loss, gradient = replication_gradient(self.weights.detach(), self.organism.particle, settings.target)
+        settings, weights = self.experiment.replication, self.weights.detach()
+        parts = [weights[:, self.columns(seed)].contiguous() for seed in range(len(self.seeds))]
+        found = [replication_gradient(part, self.organism.particle, settings.target) for part in parts]
+        loss, gradient = (torch.cat(both, dim=-1) for both in zip(*found, strict=True))
         on = torch.tensor(self.replicating, device=loss.device).repeat_interleave(self.organism.size)
         assert self.weights.grad is not None
         self.weights.grad.add_(torch.where(on, gradient, 0), alpha=settings.alpha)
@@ -581,21 +629,21 @@ class Training:
     def _measure(self, scores: dict[int, dict[str, float]]) -> None:
         """Add the metric on test data, the task's probes and the census to the seeds' scores."""
         self.organism.eval()
-        answer = self.organism(self.task.test_x[None])
-        test = self.task.score(answer, self.task.test_y.expand(len(answer), *self.task.test_y.shape))
-        probes = {name: self.organism(x[None, None]).flatten() for name, x in self.task.probes.items()}
-        self.organism.train()
-        types = classify(self.weights, self.organism.particle)
+        worth, particle = self._effective_weights().view(len(self.seeds), -1), self.organism.particle
+        types = self._each_alone(lambda weights: classify(weights, particle), self.weights.detach())
         for seed, own in scores.items():
-            own[f"test_{self.task.metric}"] = float(test[seed].mean())
-            own.update({name: float(output[seed]) for name, output in probes.items()})
+            answer = self._answer(worth[seed], self.task.test_x, seed)
+            own[f"test_{self.task.metric}"] = float(self.task.score(answer, self.task.test_y).mean())
+            for name, x in self.task.probes.items():
+                own[name] = float(self._answer(worth[seed], x[None], seed).flatten()[0])
             if self.experiment.exact:
-                weights = self.weights[:, self.columns(seed)]
+                weights = self.weights[:, self.columns(seed)].contiguous()
                 own["replication_error"] = float((self_output(weights, self.organism.particle) - weights).abs().max())
             counts = census(types[self.columns(seed)], self.organism.layers)
             for layer, row in counts.iterrows():
                 prefix = "" if layer == "total" else f"{layer}_"
                 own.update({f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType})
+        self.organism.train()
 
 
 @dataclass

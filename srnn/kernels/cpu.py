@@ -76,10 +76,15 @@ class _EffectiveWeight(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (weights,) = ctx.saved_tensors
-        out = torch.empty_like(weights)
-        arrays = (_array(weights), _array(gradient.contiguous()), out.numpy())
-        _run(compiled.effective_weight_gradient, ctx.particle, arrays, out.shape[1], work=2 * out.numel())
-        return out, None
+        return pull_back(weights, ctx.particle, gradient), None
+
+
+def pull_back(weights: Tensor, particle: Particle, gradient: Tensor) -> Tensor:
+    """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
+    out = torch.empty_like(weights, requires_grad=False)
+    arrays = (_array(weights), _array(gradient.contiguous()), out.numpy())
+    _run(compiled.effective_weight_gradient, particle, arrays, out.shape[1], work=2 * out.numel())
+    return out
 
 
 def sgd_step(
