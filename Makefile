@@ -30,7 +30,7 @@ test: setup
 
 # The tests of runs that survive, with many more kills and full disks than in `make test`.
 soak: setup
-	SRNN_SOAK=1 $(PYTEST) --dist load tests/test_resume.py
+	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py
 
 check: setup
 	$(BIN)/ruff format

@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from srnn import chemistry, fixpoints, particle, replication
-    from srnn.body import MLP
-    from srnn.config import Experiment
+    from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
-    from srnn.job import run
+    from srnn.experiment import Experiment
+    from srnn.laboratory.job import run
     from srnn.organism import Organism
     from srnn.particle import Particle
     from srnn.presets import load_preset
-    from srnn.runs import Run
+    from srnn.runs.run import Run
 
 #: Public name → where it lives. Imported when first asked for, so that ``srnn --help`` need not wait for torch.
 _HOMES = {
-    "MLP": "srnn.body",
-    "Experiment": "srnn.config",
+    "MLP": "srnn.bodies.mlp",
+    "Experiment": "srnn.experiment",
     "Organism": "srnn.organism",
     "Particle": "srnn.particle",
-    "Run": "srnn.runs",
+    "Run": "srnn.runs.run",
     "UserError": "srnn.errors",
     "load_preset": "srnn.presets",
-    "run": "srnn.job",
+    "run": "srnn.laboratory.job",
 }
 _MODULES = ("chemistry", "fixpoints", "particle", "replication")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from srnn.config import Experiment
 from srnn.errors import UserError, nearest, shorten
+from srnn.experiment import Experiment
 from srnn.files import is_file
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from srnn.arithmetic import order_products
+from srnn.kernels.arithmetic import order_products
 
 # Before the first product of the process that all test modules share.
 order_products()

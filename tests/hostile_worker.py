@@ -56,9 +56,9 @@ def work(warm: int, jobs: Path, answers: Path) -> None:
     for arguments in lines[:warm]:
         answer = call(arguments)
         assert answer["code"] == 0, answer
-    import srnn.job
+    import srnn.laboratory.job
 
-    srnn.job.draw = lambda *arguments: None  # nobody looks at the figures of the others
+    srnn.laboratory.job.draw = lambda *arguments: None  # nobody looks at the figures of the others
     gc.collect()
     resource.setrlimit(resource.RLIMIT_DATA, (memory("VmData") + LIMIT, resource.RLIM_INFINITY))
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here

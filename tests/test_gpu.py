@@ -8,7 +8,7 @@ from strategies import drawn
 
 from srnn import Experiment, Particle, particle, replication, tasks
 from srnn.fixpoints import classify
-from srnn.training import Training
+from srnn.training.loop import Training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("cuda")]
 

@@ -10,7 +10,7 @@ import tomli_w  # noqa: F401
 import srnn
 import srnn.commands.run
 import srnn.laboratory
-from srnn.arithmetic import order_products
+from srnn.kernels.arithmetic import order_products
 
 order_products()
 with TemporaryDirectory() as folder:

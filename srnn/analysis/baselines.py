@@ -23,15 +23,16 @@ import torch
 from torch import Tensor, nn
 
 from srnn.analysis.summary import mean_and_interval
-from srnn.arithmetic import fast_arithmetic
-from srnn.body import MLP, Dropout
-from srnn.config import Experiment, require_affordable
+from srnn.bodies.mlp import MLP, Dropout
 from srnn.errors import UserError
-from srnn.optimizers import build_optimizer
+from srnn.experiment import Experiment, require_affordable
+from srnn.kernels.arithmetic import fast_arithmetic
+from srnn.methods.optimizers import build_optimizer
 from srnn.particle import Particle
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
-from srnn.training import Training, generators
+from srnn.training.birth import generators
+from srnn.training.loop import Training
 
 ORGANISM, NO_REPLICATION, SAME_UNITS, SAME_WEIGHTS = "organism", "no replication", "same units", "same weights"
 #: The networks that are compared, in the order of tables and figures.

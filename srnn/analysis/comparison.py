@@ -21,8 +21,8 @@ from scipy import stats
 
 from srnn.analysis.series import by_epoch, mean_and_band
 from srnn.analysis.summary import mean_and_interval
-from srnn.config import Experiment
 from srnn.errors import UserError, nearest
+from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
 
 

@@ -14,7 +14,7 @@ from srnn.files import write_whole
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.runs import Run
+from srnn.runs.run import Run
 
 
 def edges(organism: Organism) -> pd.DataFrame:

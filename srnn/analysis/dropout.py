@@ -18,7 +18,7 @@ from srnn.analysis.summary import mean_and_interval
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
 
 #: The references, as columns of a frame: random among all particles, and among those that are not zero.

@@ -12,7 +12,7 @@ from torch import Tensor
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
 
 

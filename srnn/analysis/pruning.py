@@ -19,7 +19,7 @@ from torch import Tensor
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
 
 SMALLEST, RANDOM, REPLICATORS = "smallest first", "random", "self-replicators first"

@@ -14,7 +14,7 @@ from srnn.errors import NotApplicableError
 from srnn.fixpoints import TOLERANCE, FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import Particle, noise, self_application
-from srnn.runs import Run
+from srnn.runs.run import Run
 
 #: The published noise levels, 1e0 … 1e-9.
 LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))

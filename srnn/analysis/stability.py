@@ -46,7 +46,7 @@ from srnn.particle import (
 )
 from srnn.particle import self_application as applied
 from srnn.replication import NEWBORN, project
-from srnn.runs import Run
+from srnn.runs.run import Run
 
 #: After how many self-applications it is looked how far a particle has come.
 APPLICATIONS: Final = (*range(1, 21), 30, 50, 100, 200, 300, 500, 1000)

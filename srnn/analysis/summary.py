@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from srnn.fixpoints import FixpointType
-from srnn.runs import Run
+from srnn.runs.run import Run
 
 
 def last_scores(runs: Sequence[Run]) -> pd.DataFrame:

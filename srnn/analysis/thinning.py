@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srnn.analysis.summary import mean_and_interval
-from srnn.body import MLP
+from srnn.bodies.mlp import MLP
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
 
 #: Below this |effective weight| an edge counts as dead: about 1 % of the standard deviation at birth (0.09 for

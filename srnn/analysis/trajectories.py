@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.particle import Particle
-from srnn.runs import Run
+from srnn.runs.run import Run
 
 #: What one PCA is of: one particle, or all particles of a layer.
 Form = Literal["particle", "layer"]

@@ -14,11 +14,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from srnn.body import MLP
+from srnn.bodies.mlp import MLP
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import INPUTS, Particle, effective_weight, matrices
-from srnn.runs import Run
+from srnn.runs.run import Run
 from srnn.tasks import Task
 
 #: Ends of the histogram's bins of |weight|: four to each power of ten, and what is smaller or larger.

@@ -39,8 +39,8 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from srnn.errors import NotApplicableError
-    from srnn.laboratory import analyze, choose, compare
-    from srnn.runs import by_experiment, open_runs
+    from srnn.laboratory.questions import analyze, choose, compare
+    from srnn.runs.groups import by_experiment, open_runs
 
     questions = choose(only)
     groups = by_experiment(open_runs(runs))

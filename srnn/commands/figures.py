@@ -44,7 +44,7 @@ def command(
 
     from srnn.commands.signals import Signals
     from srnn.errors import StoppedError
-    from srnn.figure_tables import make
+    from srnn.tables import make
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = progress.add_task("", total=None)

@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from srnn.config import Experiment
+from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
-from srnn.training import Report, Training
+from srnn.training.loop import Report, Training
 
 #: More seeds than this share one line, their mean.
 _LINES = 8

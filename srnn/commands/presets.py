@@ -18,7 +18,7 @@ def command() -> None:
 
     from srnn import tasks
     from srnn.presets import load_preset, preset_names
-    from srnn.training import particle_count
+    from srnn.training.birth import particle_count
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("preset", no_wrap=True)

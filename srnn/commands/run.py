@@ -15,9 +15,9 @@ import typer
 from srnn.errors import StoppedError, UserError
 
 if TYPE_CHECKING:
-    from srnn.config import Experiment
-    from srnn.runs import Run
-    from srnn.training import Training
+    from srnn.experiment import Experiment
+    from srnn.runs.run import Run
+    from srnn.training.loop import Training
 
 
 def command(
@@ -113,7 +113,7 @@ def _train(
     """Run one experiment; whatever stops it is told with the command that goes on."""
     from srnn.commands import live
     from srnn.commands.signals import Signals
-    from srnn.job import run
+    from srnn.laboratory.job import run
 
     def how_to_go_on() -> str:
         return f"go on with: {again}" if again else _how_to_go_on(out / chosen.name, seeds, given)
@@ -164,7 +164,7 @@ def _compare(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from srnn.commands.signals import Signals
-    from srnn.laboratory import compare_variants
+    from srnn.laboratory.questions import compare_variants
 
     console = Console(stderr=True)
     columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()
@@ -204,7 +204,7 @@ def _to_go_on(folder: Path, resume: bool) -> tuple[Experiment, Path, list[int]]:
     Raises:
         UserError: They have ended, they are not of one experiment, their folder was renamed, or nobody can be asked.
     """
-    from srnn.runs import first_difference, open_runs
+    from srnn.runs.groups import first_difference, open_runs
 
     runs = open_runs([folder])
     experiment = runs[0].experiment

@@ -15,6 +15,6 @@ def command() -> None:
     """
     import json
 
-    from srnn.config import json_schema
+    from srnn.experiment import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

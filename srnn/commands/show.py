@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from srnn.config import Experiment
-    from srnn.runs import Run
+    from srnn.experiment import Experiment
+    from srnn.runs.run import Run
 
 
 def command(
@@ -37,7 +37,7 @@ def command(
       srnn show runs/connectivity runs/residual-h8
       srnn show runs/connectivity --verify --data-dir data/mnist
     """
-    from srnn.runs import open_runs
+    from srnn.runs.groups import open_runs
 
     if not verify:
         print_runs(open_runs(runs))
@@ -53,7 +53,7 @@ def _print_checks(runs: list[Run], data_dir: Path | None) -> bool:
     from rich.table import Table
 
     from srnn import tasks
-    from srnn.verify import verify
+    from srnn.runs.verify import verify
 
     console = Console(highlight=False)
     well = True
@@ -74,7 +74,7 @@ def print_runs(runs: list[Run]) -> None:
     """Print the runs, the seeds of one experiment together."""
     from rich.console import Console
 
-    from srnn.runs import by_experiment
+    from srnn.runs.groups import by_experiment
 
     console = Console(highlight=False)
     for group in by_experiment(runs):
@@ -85,7 +85,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     from rich.markup import escape
 
     from srnn.analysis.summary import last_scores, mean_and_interval
-    from srnn.runs import figures
+    from srnn.runs.run import figures
 
     experiment = runs[0].experiment
     measured = [run for run in runs if (run.folder / "metrics.csv").is_file()]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-import srnn.threads  # noqa: F401  before anything forks: a child must know that it is one
+import srnn.kernels.threads  # noqa: F401  before anything forks: a child must know that it is one
 
 if TYPE_CHECKING:
     from srnn.particle import Particle

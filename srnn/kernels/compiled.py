@@ -488,7 +488,7 @@ def _team(emit: Callable[..., None], step: int = LANES) -> Any:
 
     Returns:
         An intrinsic ``(hidden, arguments, count, claim, parallel, threads)`` for compiled code, where ``claim`` is a
-        multiple of ``step`` and ``parallel`` is :func:`srnn.threads.parallel`, of no meaning for a single thread.
+        multiple of ``step`` and ``parallel`` is :func:`srnn.kernels.threads.parallel`, of no meaning for a single one.
     """
 
     def typed(context: Any, hidden: Any, arguments: Any, count: Any, claim: Any, parallel: Any, threads: Any) -> Any:

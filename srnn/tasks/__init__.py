@@ -23,7 +23,7 @@ from srnn.tasks.task import Kind, Metric, Task, training_rows
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
-    from srnn.config import TaskConfig
+    from srnn.experiment import TaskConfig
 
 __all__ = ["LOADERS", "Kind", "Metric", "Task", "complete", "load", "shape"]
 

@@ -24,7 +24,7 @@ from srnn.tasks.task import Task, split_80_20, training_rows
 from srnn.untrusted import expanded, require_file, require_plausible
 
 if TYPE_CHECKING:
-    from srnn.config import TaskConfig
+    from srnn.experiment import TaskConfig
 
 #: A small zip file can promise any amount of memory: more than this is not unpacked per array.
 _LIMIT = 4 * 1024**3

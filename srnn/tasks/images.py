@@ -29,7 +29,7 @@ from srnn.tasks.task import Task, split_80_20
 from srnn.untrusted import expanded, is_folder, require_file, require_plausible
 
 if TYPE_CHECKING:
-    from srnn.config import TaskConfig
+    from srnn.experiment import TaskConfig
 
 CLASSES = 10
 #: Side of the pictures where the preset names none.

@@ -11,7 +11,7 @@ from torch import Tensor
 from srnn.tasks.task import Task
 
 if TYPE_CHECKING:
-    from srnn.config import TaskConfig
+    from srnn.experiment import TaskConfig
 
 #: Test examples of both tasks.
 TEST_SAMPLES = 1_000

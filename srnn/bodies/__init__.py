@@ -1,0 +1,1 @@
+"""The macro networks: what an organism looks like, whoever its weights are."""

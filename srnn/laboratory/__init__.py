@@ -1,0 +1,1 @@
+"""Whole jobs: run an experiment, ask its runs, compare them, measure how fast it all is."""

@@ -1,0 +1,1 @@
+"""How what lies below the effective weights is trained."""

@@ -1,0 +1,94 @@
+"""Checkpoints: the whole state of a run in one file, with a checksum of its content.
+
+``epoch-000012.safetensors`` is the state after 12 epochs, ``epoch-000012_batch-000512.safetensors`` that after 512
+batches in all, inside the 13th. Besides the tensors a file holds one JSON object, ``state``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from errno import EIO
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from srnn.files import replacing
+from srnn.runs.records import open_checkpoint
+
+FOLDER = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds: tensors, and small plain values."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+def name(epoch: int, batch: int | None = None) -> str:
+    """The file's name; ``batch``, over all epochs, of one inside an epoch. Names sort as the states follow."""
+    return f"epoch-{epoch:06}" + ("" if batch is None else f"_batch-{batch:09}") + ".safetensors"
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, oldest first."""
+    return sorted((folder / FOLDER).glob("epoch-*.safetensors"))
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        OSError: The folder is missing, full or not writable; what was there is as it was.
+    """
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # All in one value: the order of several is left to chance, and with it the bytes of the file.
+    complete = json.dumps({**state, "sha256": _digest(content, state)})
+    with replacing(path) as temporary:
+        try:
+            safetensors.torch.save_file(content, temporary, {"state": complete})
+        except safetensors.SafetensorError as error:
+            # Its own exception for a full disk, with the system's number in its text.
+            number = re.search(r"^(.*)\(os error (\d+)\)", text := str(error).removeprefix("Error while serializing: "))
+            raise OSError(int(number[2]) if number else EIO, number[1].strip() if number else text) from None
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint and make sure that it is whole.
+
+    Raises:
+        UserError: It is damaged; the message names it.
+    """
+    with open_checkpoint(path) as (file, state):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        checksum = state.pop("sha256")
+        if checksum != _digest(tensors, state):
+            raise ValueError("its content is not that of its checksum")
+    return Checkpoint(path, tensors, state)
+
+
+def prune(folder: Path, keep: int, inside: int) -> None:
+    """Remove all but the newest ``keep`` at the end of an epoch and, after these, the newest ``inside`` an epoch."""
+    paths = found(folder)
+    ends = [path for path in paths if "_batch-" not in path.name]
+    later = [path for path in paths if not ends or path > ends[-1]]
+    for path in {*paths} - {*ends[-keep:], *later[-inside:]}:
+        path.unlink()
+
+
+def _digest(tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(state), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,216 @@
+"""Which runs begin, which go on and from where, and which are left as they are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from srnn import tasks
+from srnn.errors import UserError
+from srnn.experiment import Experiment
+from srnn.files import is_file
+from srnn.methods.optimizers import build_optimizer
+from srnn.particle import Particle
+from srnn.runs import checkpoints, lock
+from srnn.runs.checkpoints import Checkpoint
+from srnn.runs.groups import first_difference
+from srnn.runs.records import explained
+from srnn.runs.run import Run
+from srnn.runs.status import NAME as STATUS
+from srnn.runs.status import Status, recorded, write_status
+from srnn.runs.writer import make_folder, read_checkpoint, write_config
+from srnn.training.birth import STREAMS, particle_count
+
+
+def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, say: Callable[[str], None]) -> bool:
+    """Make sure that a run may be written to a folder, and be its only writer.
+
+    Args:
+        folder: The run folder; it is made, and removed with the locks if nothing was written to it.
+        experiment: What is to be run, complete.
+        resume: Whether a run that is there goes on.
+        locks: Keeps the folder locked.
+        say: Told if the run was begun with other versions.
+
+    Returns:
+        Whether there is anything to do: not if the run has ended and is left as it is.
+
+    Raises:
+        UserError: Another process writes to the folder, or a run is there that must not be touched, or one of another
+            experiment; or its name cannot be that of a folder.
+    """
+    locks.callback(_remove_empty, make_folder(folder))
+    begun = is_file(folder / "config.toml")
+    if not begun and not _left_behind(folder):
+        raise UserError(_exists(folder))
+    # Nothing is written to the folder of a run that has ended, not even a lock.
+    if not begun or not recorded(folder).ended:
+        locks.enter_context(lock.only_writer(folder))
+    if not is_file(folder / "config.toml"):
+        return True
+    # Only now: it may have ended meanwhile.
+    status = recorded(folder)
+    if resume:
+        _check_same(folder, experiment, say)
+    elif status.ended:
+        raise UserError(_exists(folder))
+    else:
+        raise UserError(
+            f"{folder} holds an interrupted run: go on with it by --resume, or choose another --out or other --seeds"
+        )
+    return not status.ended
+
+
+def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
+    """Make what a run has left the beginning of one for more epochs, to be resumed, in a folder of its own.
+
+    Args:
+        run: A run that has ended.
+        experiment: The same experiment but for its name and its number of epochs, which is larger.
+        folder: Where the longer run is to be; there is nothing there yet.
+
+    Raises:
+        OSError: The folder is there, or cannot be written.
+    """
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results"))
+    complete = {"seed": run.experiment.seed, "versions": run.experiment.versions, "task": run.experiment.task}
+    write_config(folder, experiment.model_copy(update=complete))
+    write_status(folder, Status("interrupted", run.status.epoch))
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+def _exists(folder: Path) -> str:
+    return f"{folder} exists already: choose another --out or other --seeds, or remove it first"
+
+
+def _left_behind(folder: Path) -> bool:
+    """Whether all that is there comes from a run that was killed before it had begun."""
+    return folder.is_dir() and all(
+        path.name in (lock.NAME, STATUS) or path.name.endswith(".tmp") for path in folder.iterdir()
+    )
+
+
+def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]) -> None:
+    found = Experiment.from_toml(folder / "config.toml")
+    if found.seed != experiment.seed:
+        raise UserError(f"{folder} holds seed {found.seed}, not {experiment.seed}: choose another --out")
+    if (difference := first_difference(found, experiment)) is not None:
+        key, theirs, ours = difference
+        raise UserError(
+            f"{key} is {ours!r} now and {theirs!r} in {folder}, and a run goes on only as it was begun: "
+            f"set it to {theirs!r}, or choose another --out"
+        )
+    for name, now in experiment.versions.items():
+        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
+            say(f"{folder} was begun with {name} {then} and goes on with {now}: the last bits may differ")
+
+
+def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:
+    """From where runs go on, by seed: those of one group side by side, one group after the other.
+
+    Seeds that were trained side by side go on so from the newest checkpoint that is whole in all of them: then even
+    the rounding is as if they had never stopped. If they have none in common, each goes on from its own newest.
+
+    Args:
+        folders: The run folders of the seeds, locked.
+        say: Told of every damaged checkpoint.
+
+    Returns:
+        Groups of seeds in their order, with their checkpoints; ``None`` for the very beginning. Seeds that have
+        diverged are in every group, at their end: to keep the others company.
+    """
+    paths = {seed: {path.name: path for path in checkpoints.found(folder)} for seed, folder in folders.items()}
+
+    @cache
+    def whole(path: Path) -> Checkpoint | None:
+        try:
+            checkpoint = read_checkpoint(path)
+            with explained(path):
+                _require_tensors(checkpoint, Experiment.from_toml(path.parents[1] / "config.toml"))
+            return checkpoint
+        except UserError as error:
+            say(f"{error}; the checkpoint before it is used")
+            return None
+
+    newest: dict[int, Checkpoint | None] = {}
+    for seed, own in paths.items():
+        if is_file(folders[seed] / "config.toml"):
+            newest[seed] = next(filter(None, (whole(path) for _, path in sorted(own.items(), reverse=True))), None)
+    diverged = {seed: since for seed, since in newest.items() if since is not None and since.state["diverged"]}
+    begun = [seed for seed in newest if seed not in diverged]
+
+    since = {seed: newest.get(seed) for seed in folders}
+    for name in sorted(set.intersection(*({*paths[seed]} for seed in begun)) if begun else (), reverse=True):
+        common = {seed: whole(paths[seed][name]) for seed in begun}
+        if all(common.values()):
+            since |= common
+            break
+    else:
+        # Stopped while their first checkpoints were written: they begin again, together.
+        if not all(newest[seed] for seed in begun) and all(len(paths[seed]) <= 1 for seed in begun):
+            since |= dict.fromkeys(begun)
+
+    groups: dict[Path | str, list[int]] = {}
+    for seed in folders:
+        if seed not in diverged:
+            groups.setdefault(since[seed].path.name if since[seed] else "", []).append(seed)  # type: ignore[union-attr]
+    return [
+        {seed: since[seed] for seed in folders if seed in group or seed in diverged}
+        for group in groups.values() or [[]]
+    ]
+
+
+def _require_tensors(checkpoint: Checkpoint, experiment: Experiment) -> None:
+    """Raise ValueError or KeyError unless the tensors are such as training the experiment leaves behind."""
+    state, tensors = checkpoint.state, checkpoint.tensors
+    sizes = state["inputs"], state["outputs"]
+    if (known := tasks.shape(experiment.task)) is not None and known[:2] != sizes:
+        raise ValueError(f"it is of {sizes[0]} inputs and {sizes[1]} outputs; the task has {known[0]} and {known[1]}")
+    particles = particle_count(experiment, *sizes)
+    swarm = (Particle(experiment.particle.hidden).size, particles)
+    shapes: dict[str, tuple[int, ...]] = {"weights": swarm}
+    if not state["diverged"]:
+        trained = swarm if experiment.replication.method != "lifted" else swarm[1:]
+        shapes |= _optimizer_shapes(experiment, trained)
+        if state["batches_of_epoch"]:
+            batch = (experiment.training.batch_size,)
+            shapes |= {"sums.replication": swarm[1:], "sums.task": batch, "sums.score": batch}
+        # Each would become a buffer of the optimizer.
+        if odd := [name for name in tensors if name not in shapes and not name.startswith("generator.")]:
+            raise ValueError(f"it has a tensor {odd[0]!r}")
+    for name, shape in shapes.items():
+        found = tensors[name]
+        if tuple(found.shape) != shape or found.dtype != torch.float32:
+            raise ValueError(f"its {name} is {found.dtype} of shape {tuple(found.shape)}, not float32 of {shape}")
+    for stream in STREAMS:
+        try:
+            torch.Generator().set_state(tensors[f"generator.{stream}"])
+        except RuntimeError as error:
+            raise ValueError(f"its generator.{stream} is none: {error}") from None
+
+
+def _optimizer_shapes(experiment: Experiment, trained: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """What the optimizer keeps from one batch to the next, by the names of :meth:`Training.state`."""
+    settings, replication = experiment.training, experiment.replication
+    small = nn.Parameter(torch.zeros([1] * len(trained)))
+    optimizer = build_optimizer([small], settings)
+    small.grad = torch.zeros_like(small)
+    optimizer.step()
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, value in optimizer.state[small].items():
+        if isinstance(value, Tensor):
+            shapes |= {f"optimizer.{name}": ()} if value.ndim == 0 else {name: trained}
+    if replication.method == "sgd" and replication.momentum == "separate" and settings.momentum:
+        shapes["replication_buffer"] = trained
+    return shapes

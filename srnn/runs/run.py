@@ -1,0 +1,177 @@
+"""The run folder: what a run leaves behind, readable without srnn.
+
+``config.toml`` (complete, with versions and seed), ``metrics.csv`` (long form: Epoch, Batch, Metric, Score),
+``trajectory/`` (Parquet, one file per logged epoch: Epoch, Weight = the particle's name, dim_1 … dim_P),
+``checkpoints/*.safetensors``, ``status.json`` and ``figures/``. Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from srnn import tasks
+from srnn.errors import NotApplicableError, UserError
+from srnn.experiment import Experiment
+from srnn.files import is_file
+from srnn.organism import Organism
+from srnn.particle import Particle
+from srnn.runs import checkpoints, records
+from srnn.runs.status import Status, read_status
+from srnn.training.birth import build_organism, particle_count
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, to be read.
+
+    Example:
+        >>> run = Run.open("runs/digits/seed-0")  # doctest: +SKIP
+        >>> run.metrics.query("Metric == 'identity'")  # doctest: +SKIP
+        >>> run.organism().weights.shape  # doctest: +SKIP
+        torch.Size([40, 720])
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """The run in that folder.
+
+        Raises:
+            UserError: The folder is missing or is not that of a run.
+        """
+        folder = Path(folder)
+        if not is_file(folder / "config.toml"):
+            what = "is not a folder"
+            with suppress(OSError):
+                what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else what
+            raise UserError(f"{folder} {what}; name a run such as runs/digits/seed-0")
+        return cls(folder)
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What was run."""
+        return Experiment.from_toml(self.folder / "config.toml")
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Everything measured, in long form: Epoch, Batch (both int), Metric (str), Score (float).
+
+        Raises:
+            UserError: Nothing is measured yet, or the file is damaged.
+        """
+        path = self.folder / "metrics.csv"
+        if not is_file(path):
+            raise UserError(f"{path} is missing: this run was stopped before it measured anything")
+        return records.read_metrics(path)
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        return checkpoints.found(self.folder)
+
+    @property
+    def status(self) -> Status:
+        """How far it has come."""
+        return read_status(self.folder)
+
+    @property
+    def figures(self) -> list[Path]:
+        """The figures, by name."""
+        return figures(self.folder)
+
+    @property
+    def logged_epochs(self) -> list[int]:
+        """Epochs whose weights the trajectory holds, in order."""
+        paths = (self.folder / "trajectory").glob("epoch-*.parquet")
+        epochs = (path.stem.removeprefix("epoch-") for path in paths)
+        return sorted(int(epoch) for epoch in epochs if epoch.isdecimal())
+
+    def organism(self, epoch: int | None = None) -> Organism:
+        """The organism as the newest checkpoint has it, or as it was after a logged epoch.
+
+        Raises:
+            UserError: There is no checkpoint, or it is damaged or belongs to another experiment; that epoch was not
+                logged, or not with all its particles.
+        """
+        organism = self._newest_organism()
+        if epoch is not None:
+            if epoch not in self.logged_epochs:
+                known = ", ".join(map(str, self.logged_epochs))
+                raise UserError(f"epoch is {epoch}; the trajectory of {self.folder} has {known}")
+            path = self.folder / "trajectory" / f"epoch-{epoch:06}.parquet"
+            weights = (
+                records.read_trajectory(path, *organism.weights.shape).drop(columns=["Epoch", "Weight"]).to_numpy().T
+            )
+            if weights.shape != organism.weights.shape:
+                raise NotApplicableError(
+                    f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles"
+                )
+            organism.weights.data = torch.tensor(np.ascontiguousarray(weights))
+        return organism
+
+    def _newest_organism(self) -> Organism:
+        if not self.checkpoints:
+            raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
+        path = self.checkpoints[-1]
+        with records.open_checkpoint(path) as (tensors, state):
+            inputs, outputs = records.count(state, "inputs"), records.count(state, "outputs")
+            known = tasks.shape(self.experiment.task)
+            if known is not None and known[:2] != (inputs, outputs):
+                raise UserError(
+                    f"{path} is of {inputs} inputs and {outputs} outputs; the task {self.experiment.task.name} of "
+                    f"config.toml has {known[0]} and {known[1]}: the two do not belong together"
+                )
+            held = tensors.get_slice("weights")
+            # Compared before an organism of that many is made: the file holds as much as its header says.
+            shape, wanted = tuple(held.get_shape()), (self._size, particle_count(self.experiment, inputs, outputs))
+            if shape != wanted:
+                raise UserError(
+                    f"{path}: its weights have shape {shape}; config.toml asks for {wanted}: the two do not belong "
+                    "together"
+                )
+            if held.get_dtype() != "F32":
+                raise ValueError(f"its weights are {held.get_dtype()}, not F32")
+            organism = build_organism(self.experiment, inputs, outputs)
+            organism.weights.data = tensors.get_tensor("weights")
+        return organism
+
+    @property
+    def _size(self) -> int:
+        """Weights P of a particle."""
+        return Particle(self.experiment.particle.hidden).size
+
+    def _particles(self) -> int:
+        """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""
+        if self.checkpoints:
+            with records.open_checkpoint(self.checkpoints[-1]) as (tensors, _):
+                return int(tensors.get_slice("weights").get_shape()[-1])
+        if (shape := tasks.shape(self.experiment.task)) is None:
+            raise UserError(f"{self.folder / 'checkpoints'} is empty, and the data of the task cannot be read")
+        return particle_count(self.experiment, *shape[:2])
+
+    def trajectory(self) -> pd.DataFrame:
+        """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32).
+
+        Raises:
+            UserError: Nothing is logged yet, or a file is damaged.
+        """
+        folder = self.folder / "trajectory"
+        paths = sorted(folder.glob("epoch-*.parquet"))
+        if not paths:
+            raise UserError(f"{folder} is empty: this run was stopped before it logged anything")
+        particles = self._particles()
+        return pd.concat([records.read_trajectory(path, self._size, particles) for path in paths], ignore_index=True)
+
+
+def figures(folder: Path) -> list[Path]:
+    """The figures of a run, or of the seeds in a folder, by name."""
+    # Their names are printed: a stranger's could command the terminal.
+    return sorted(path for path in (folder / "figures").glob("[!.]*") if path.name.isprintable())

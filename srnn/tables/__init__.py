@@ -1,0 +1,304 @@
+"""The figure tables: every published figure again, from our own runs, with numbers and intervals beside it.
+
+A section is one table of ``figures/README.md``: it names the presets it needs and makes its images and its text from
+their runs. Sections that are made already are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from srnn import tasks
+from srnn.errors import UserError, nearest
+from srnn.experiment import Experiment
+from srnn.files import write_whole
+from srnn.kernels.arithmetic import order_products
+from srnn.laboratory.job import run as run_experiment
+from srnn.particle import Particle
+from srnn.presets import load_preset
+from srnn.runs.groups import same_experiment
+from srnn.runs.resume import go_on_for_longer
+from srnn.runs.run import Run
+from srnn.tables import exact, questions, training
+from srnn.tables.desk import Desk
+from srnn.tables.jobs import Job, Watch, run_all
+from srnn.training.birth import particle_count
+
+HEADER = """# The figure tables
+
+Every figure and number here is made by `srnn figures` from our own runs; none is drawn by hand. A number is the mean
+over the seeds ± half its 95 % confidence interval (Student's t). *Published* is what the original project reports,
+*rerun* an independent reimplementation of its mathematics. A zero fixpoint replicates itself, too: the published
+figures count it as identity, here it is counted as zero.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table: its heading, the presets whose runs it needs, and what makes its text."""
+
+    heading: str
+    presets: Sequence[str]
+    make: Callable[[Desk], str]
+    at_least: int = 1  #: seeds, whatever is asked for
+    seconds: float = 5  #: about how long it takes, of three seeds
+    published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
+
+
+_H8 = ("residual-h8", "no-residual-h8")
+SECTIONS = {
+    "sanity": Section(
+        "Sanity check: one particle multiplies", [f"sanity-h{hidden}" for hidden in training.SANITY], training.sanity
+    ),
+    "addition": Section("Addition", ["addition"], training.addition, at_least=10),
+    "connectivity": Section("Connectivity", ["connectivity"], training.connections),
+    "thinning": Section("Thinning", ["connectivity"], questions.thin),
+    "residual": Section("Residual links against none", _H8, training.residual),
+    "sizes": Section("Particle sizes", ["connectivity", "residual-h8"], training.sizes),
+    "dropout": Section("Particle dropout", ["connectivity", *_H8], questions.drop, seconds=20),
+    "transfer": Section(
+        "Weight transfer",
+        [
+            "connectivity",
+            *_H8,
+            "smaller",
+            "no-replication",
+            "mnist-h5",
+            "digits",
+            "addition",
+            *(f"sanity-h{hidden}" for hidden in training.SANITY),
+        ],
+        questions.worth,
+    ),
+    "baselines": Section("Dense baselines", ["connectivity", "no-replication"], questions.dense, seconds=350),
+    "cubes": Section("Trajectories", ["connectivity"], questions.cubes),
+    "robustness": Section("Robustness", ["connectivity", "residual-h8"], questions.robust),
+    "heatmap": Section("Input heat map", ["connectivity"], questions.heat),
+    "longer": Section(
+        "Longer training",
+        ["connectivity", "connectivity-500"],
+        partial(
+            training.compared,
+            {"200 epochs": "connectivity", "500 epochs": "connectivity-500"},
+            "What changes when training goes on?",
+        ),
+    ),
+    "smaller": Section(
+        "Smaller organisms",
+        ["connectivity", "smaller"],
+        partial(
+            training.compared,
+            {"width 6": "connectivity", "width 3": "smaller"},
+            "Half the units in each hidden layer.",
+        ),
+    ),
+    "later": Section("The later configuration", ["mnist-h5"], training.later),
+    "exact": Section(
+        "Exact self-replication",
+        ["connectivity", "exact-newton", "exact-lifted", "trade-off", "exact-comparison"],
+        exact.exact,
+        seconds=240,
+        published=False,
+    ),
+}
+
+
+def make(
+    names: Sequence[str],
+    seeds: int = 5,
+    out: Path = Path("figures"),
+    runs: Path = Path("runs/figures"),
+    data_dir: Path | None = None,
+    jobs: int = 1,
+    watch: Watch = lambda done, total, running: None,
+) -> list[str]:
+    """Make those of the sections named that are not made yet, and put all that are there together as ``README.md``.
+
+    All runs that are missing and all sections are jobs, done in parallel: a section as soon as its runs are there. A
+    run or a section appears in its place when it is complete, so that nothing half made is left behind.
+
+    Args:
+        names: Names of :data:`SECTIONS`; none: all that are published.
+        seeds: Seeds 0 … of every preset; those that are missing are run.
+        out: Where the tables go.
+        runs: Where the runs are kept.
+        data_dir: Where the IDX files of MNIST are.
+        jobs: Processes to work in, of one thread each; 1: this one. What is made does not depend on it.
+        watch: Told what is going on, as :data:`srnn.tables.jobs.Watch` says.
+
+    Returns:
+        The sections made.
+
+    Raises:
+        UserError: There is no such section, a run that is kept is not what its preset says, or data are missing.
+    """
+    for name in names:
+        if name not in SECTIONS:
+            raise UserError(
+                f"there is no figure table {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
+            )
+    chosen = names or [name for name, section in SECTIONS.items() if section.published]
+    counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in chosen}
+    wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
+    needed = {name: _experiments(SECTIONS[name].presets) for name in wanted}
+    order_products()  # in this process and in those that it starts
+    out.mkdir(parents=True, exist_ok=True)
+    runs.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory(prefix=".unfinished-", dir=runs) as unfinished_runs,
+        TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
+    ):
+        missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
+        tables = []
+        for name, count in wanted.items():
+            section = SECTIONS[name]
+            work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
+            needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
+            tables.append(Job(f"table {name}", work, section.seconds, needs))
+        run_all([*missing.values(), *tables], jobs, watch)
+    parts = [path.read_text() for name in SECTIONS if (path := out / name / "section.md").is_file()]
+    write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
+    return [*wanted]
+
+
+def _mark(seeds: int) -> str:
+    """The first line of a section that is made for that many seeds."""
+    return f"<!-- {seeds} seeds -->"
+
+
+def _is_made(text: Path, seeds: int) -> bool:
+    return text.is_file() and text.read_text().startswith(_mark(seeds))
+
+
+def _experiments(presets: Sequence[str]) -> dict[str, Experiment]:
+    """The experiments of presets by their names; of a comparison, those that are compared."""
+    chosen = [load_preset(preset) for preset in presets]
+    return {one.name: one for experiment in chosen for one in (experiment.expand() or {"": experiment}).values()}
+
+
+def _training(
+    wanted: Mapping[str, int],
+    needed: Mapping[str, Mapping[str, Experiment]],
+    runs: Path,
+    unfinished: Path,
+    data_dir: Path | None,
+) -> dict[str, Job]:
+    """A job for each preset of which the wanted sections, with their seeds, miss runs."""
+    counts: dict[str, int] = {}
+    for name, count in wanted.items():
+        for preset in needed[name]:
+            counts[preset] = max(count, counts.get(preset, 0))
+    experiments = {preset: experiment for own in needed.values() for preset, experiment in own.items()}
+    missing: dict[str, list[int]] = {}
+    for preset, count in counts.items():
+        seeds = [seed for seed in range(count) if not _exists(runs, preset, seed)]
+        # Now, and not when the table is made: what is wrong with a run is said before the others have trained.
+        _kept(preset, experiments[preset], [seed for seed in range(count) if seed not in seeds], runs)
+        if seeds:
+            missing[preset] = seeds
+    jobs = {}
+    for preset, seeds in missing.items():
+        experiment, shorter = experiments[preset], _shorter(experiments[preset], experiments.values())
+        work = partial(_train, preset, experiment, seeds, shorter, runs, unfinished, data_dir)
+        done = shorter.training.epochs if shorter else 0
+        needs = frozenset({f"training {shorter.name}"} if shorter and shorter.name in missing else ())
+        jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(seeds), done), needs)
+    return jobs
+
+
+def _exists(runs: Path, preset: str, seed: int) -> bool:
+    return (runs / preset / f"seed-{seed}").exists()
+
+
+def _shorter(experiment: Experiment, others: Iterable[Experiment]) -> Experiment | None:
+    """The longest of the others that is this experiment with fewer epochs, and whose end is nothing special to it."""
+    ours = experiment.training
+    found = []
+    for other in others:
+        training = other.training.model_copy(update={"epochs": ours.epochs})
+        as_long = other.model_copy(update={"training": training, "name": experiment.name})
+        epochs = other.training.epochs
+        # Its last epoch is logged and has a checkpoint in any case.
+        regular = epochs % experiment.log.every == 0 == epochs % experiment.checkpoint.every
+        if epochs < ours.epochs and regular and same_experiment(as_long, experiment):
+            found.append(other)
+    return max(found, key=lambda other: other.training.epochs, default=None)
+
+
+def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
+    """About how long a training takes, by what was measured, from an epoch on: of use only to compare."""
+    inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
+    settings = experiment.training
+    steps = experiment.replication.steps * (examples // settings.batch_size)
+    weights = particle_count(experiment, inputs, outputs) * Particle(experiment.particle.hidden).size
+    return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
+
+
+def _train(
+    preset: str,
+    experiment: Experiment,
+    seeds: Sequence[int],
+    shorter: Experiment | None,
+    runs: Path,
+    unfinished: Path,
+    data_dir: Path | None,
+    watch: Callable[[str], None],
+) -> None:
+    epochs = experiment.training.epochs
+    if shorter:
+        for run in _kept(shorter.name, shorter, [seed for seed in seeds if _exists(runs, shorter.name, seed)], runs):
+            go_on_for_longer(run, experiment, unfinished / preset / run.folder.name)
+    trained = run_experiment(
+        experiment,
+        unfinished,
+        seeds=seeds,
+        resume=True,
+        data_dir=data_dir,
+        image_format=None,  # the tables have figures of their own
+        after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+    )
+    (runs / preset).mkdir(exist_ok=True)
+    for run in trained:
+        run.folder.rename(runs / preset / run.folder.name)
+
+
+def _make_section(
+    name: str,
+    section: Section,
+    experiments: Mapping[str, Experiment],
+    seeds: int,
+    out: Path,
+    unfinished: Path,
+    runs: Path,
+    data_dir: Path | None,
+    watch: Callable[[str], None],
+) -> None:
+    kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
+    folder = unfinished / name
+    folder.mkdir()
+    body = section.make(Desk(folder, kept, data_dir, watch))
+    place = out / name
+    place.mkdir(exist_ok=True)
+    for image in folder.iterdir():
+        image.replace(place / image.name)
+    command = f"`srnn figures {name} --seeds {seeds}`"
+    write_whole(place / "section.md", f"{_mark(seeds)}\n## {section.heading}\n\n{command}\n\n{body}".encode())
+
+
+def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path) -> list[Run]:
+    """The runs of these seeds.
+
+    Raises:
+        UserError: One is not complete, or not what the preset says.
+    """
+    kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
+    for run in kept:
+        if run.status.status != "diverged" and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
+            raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
+        if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
+            raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")
+    return kept

@@ -1,0 +1,341 @@
+"""The table about exact self-replicators: what they cost, and what it is like to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from srnn.analysis import pruning, robustness, stability
+from srnn.analysis.baselines import drift, newborn_bodies, train_dense
+from srnn.analysis.summary import last_scores, mean_and_half_width
+from srnn.experiment import Experiment
+from srnn.particle import Particle
+from srnn.plots.methods import by_method
+from srnn.runs.run import Run
+from srnn.tables.desk import Desk, between, interval, markdown
+from srnn.tasks import Task
+
+#: The runs of each method, of the published body and of a larger one.
+_PUBLISHED: Final = {"sgd": "connectivity", "newton": "exact-newton", "lifted": "exact-lifted"}
+_LARGER: Final = {method: f"exact-comparison-{method}" for method in _PUBLISHED}
+#: The runs of sgd that lie between accuracy and self-replication.
+_TRADE_OFF: Final = (
+    "trade-off-alpha-0.01",
+    "trade-off-alpha-0.1",
+    "trade-off-alpha-1",
+    "trade-off-alpha-10",
+    "connectivity",
+    "trade-off-alpha-1000",
+)
+_TITLE: Final = "connectivity"
+#: What counts as no loss of accuracy.
+_POINT: Final = 0.01
+
+
+def exact(desk: Desk) -> str:
+    """Can every particle be a self-replicator, what does that cost, and is it stable?"""
+    return "\n".join(part(desk) for part in (_cost, _leaving, _multipliers, _robust, _return, _tolerance, _pruning))
+
+
+def _cost(desk: Desk) -> str:
+    rows, paired, verdicts = [], [], []
+    dense_scores: dict[str, pd.Series] = {}
+    for presets in (_PUBLISHED, _LARGER):
+        task, runs = desk.task(presets["lifted"]), desk.runs[presets["lifted"]]
+        experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
+        body = _body(experiment, task)
+        desk.watch(f"dense {body}")
+        bodies = newborn_bodies(experiment, task, seeds)
+        train_dense(
+            experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: desk.watch(f"dense, epoch {epoch}")
+        )
+        for method, preset in presets.items():
+            found = drift(desk.runs[preset], bodies, task)
+            dense_scores[presets["lifted"]] = found["Dense"]
+            accuracy = _mean(found["Organism"], "{:.4f}")
+            counts = [desk.ended(preset, kind) for kind in ("zero", "identity")]
+            rows.append(
+                [body, method, accuracy, *counts, f"{_particles(desk.runs[preset][0]):,}", _error(desk, preset)]
+            )
+            if method == "sgd":
+                continue
+            mean, half = mean_and_half_width(100 * found["Difference"])
+            difference = between(mean, mean - half, mean + half, "{:+.2f}")
+            paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
+            verdicts.append(f"{difference} points with {method} on {body}")
+        rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
+    ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
+    # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
+    lost = ended.groupby("Name", sort=False)["Diverged"].agg(["sum", "size"]).query("sum > 0")
+    ended = ended[~ended["Name"].isin(lost.index)]
+    diverged = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
+    columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
+    return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
+the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
+follow; `sgd` is gradient descent on the replication loss, times α.
+
+{desk.image("trade_off.trade_off", ended, _TITLE, "trade-off")}
+
+{markdown(rows, columns)}
+
+The replication error is the largest deviation of any weight from its particle's output for it, at any logged epoch of
+any seed; the dense body starts from the effective weights of the newborn organisms and sees the same batches. Paired by
+seed, in percentage points, with the largest distance between an effective weight and its dense weight at the end:
+
+{markdown(paired, ["body", "difference", "test accuracy (95 % interval)", "drift", "seeds"])}
+
+Judged: against the dense body, to be a self-replicator in every weight changes the accuracy by {"; ".join(verdicts)}.
+{_frontier(ended)}{diverged}
+"""
+
+
+def _frontier(ended: pd.DataFrame) -> str:
+    """What the most accurate and the most replicating sgd have, in a sentence."""
+    means = ended[ended["Method"] == "sgd"].groupby("Name", sort=False)[["Identity share", "Accuracy"]].mean()
+    best, most = str(means["Accuracy"].idxmax()), str(means["Identity share"].idxmax())
+    accuracy, share = means["Accuracy"].to_dict(), means["Identity share"].to_dict()
+    return (
+        f"Of sgd the most accurate, {best}, has {accuracy[best]:.3f} with {share[best]:.1%} self-replicators; the most "
+        f"self-replicators, {share[most]:.1%}, are had with {most} at {accuracy[most]:.3f}."
+    )
+
+
+def _leaving(desk: Desk) -> str:
+    growth = _by_method(desk, stability.self_application)
+    rows = []
+    for method, own in by_method(growth).items():
+        median = own.groupby("Applications").median(numeric_only=True)
+        distance = median["Distance"]
+        far = distance.index[distance >= 1]
+        ended = {column: median[column].to_dict() for column in ("Identity", "Zero", "Divergent", "Other")}
+        shares = [f"{ended['Identity'][n]:.0%}" for n in (1, 5, 10, 20, 1000)]
+        ends = [f"{ended[end][1000]:.0%}" for end in ("Zero", "Divergent", "Other")]
+        rows.append([method, f"{stability.growth_rate(own):.2f}", far[0] if len(far) else "never", *shares, *ends])
+    columns = [
+        "method",
+        "growth of the largest",
+        "median change of 1 after",
+        *(f"identity after {n:,}" for n in (1, 5, 10, 20, 1000)),
+        *(f"{end} after 1,000" for end in ("zero", "divergent", "other")),
+    ]
+    factors = ", ".join(f"{row[1]} ({row[0]})" for row in rows)
+    kept = "; ".join(f"{row[6]} of {row[0]} are self-replicators after 20 and {row[7]} after 1,000" for row in rows)
+    return f"""Is an exact self-replicator stable? Its own output takes its place, again and again (float32, medians
+over the particles of a seed, and over the seeds).
+
+{desk.image("stability.self_application", growth, _TITLE, "self-application")}
+
+{markdown(rows, columns)}
+
+Judged: none is stable. The largest change grows by {factors} with each application, where theory says 4. But where all
+were exact, rounding holds more of them than theory lets stay: {kept}.
+"""
+
+
+def _multipliers(desk: Desk) -> str:
+    found = _by_method(desk, stability.multipliers)
+    rows = []
+    for method, own in by_method(found).items():
+        others = own[[f"Multiplier {n}" for n in (1, 2, 3)]].to_numpy()
+        # 4 is known to rounding only where the particle is a self-replicator only to the tolerance.
+        wilder = (others.max(axis=1) > 1.001 * stability.ALONG_ITSELF).mean()
+        rows.append(
+            [
+                method,
+                f"{own['Along itself'].median():.4f}",
+                f"{np.median(others):.3f} ({np.quantile(others, 0.025):.3f} … {np.quantile(others, 0.975):.3f})",
+                f"{(others > 1).mean():.0%}",
+                f"{wilder:.1%}",
+                f"{own['Radius'].max():.2f}",
+                f"{(own['Scale'] == 1).mean():.0%}",
+                f"{own['Error'].median():.1e}",
+                f"{own['Applications'].median():.1f}",
+            ]
+        )
+    columns = [
+        "method",
+        "along itself",
+        "the other three (95 % of them)",
+        "of these above 1",
+        "particles where one is above 4",
+        "largest",
+        "v0 is 1 to the bit",
+        "median error",
+        "applications to 1",
+    ]
+    rare, held = (", ".join(f"{row[place]} of {row[0]}" for row in rows) for place in (4, 6))
+    took = ", ".join(f"{row[8]} ({row[0]})" for row in rows)
+    return f"""By how much does a self-replicator multiply an error of itself? All but four eigenvalues of
+self-application's derivative are 1; of these four one is always 4, because `F((1 + ε) w) = (1 + ε)⁴ w`.
+
+{desk.image("stability.multipliers", found, _TITLE, "multipliers")}
+
+{markdown(rows, columns)}
+
+Judged: another multiplier than the common 4 is the largest in {rare} particles: the fastest way out
+is along themselves. A median error would take {took} applications to grow to 1; but in {held} v0 is 1 to the last bit
+of float32, and there is no error along themselves to multiply, until the smaller ones have added up.
+"""
+
+
+def _robust(desk: Desk) -> str:
+    levels = {
+        method: robustness.by_level(own).set_index("Level")
+        for method, own in by_method(_by_method(desk, robustness.robustness)).items()
+    }
+    rows = []
+    for level in next(iter(levels.values())).index:
+        own = [of_method.loc[level] for of_method in levels.values()]
+        steps = [f"{row['Steps']:.0f}, {row['Identity steps']:.0f}" for row in own]
+        rows.append([f"{level:.0e}", *steps, *(f"{row['Cap']:.0%}" for row in own)])
+    columns = ["noise", *(f"steps, {method}" for method in levels), *(f"at the cap, {method}" for method in levels)]
+    [large, small] = [", ".join(f"{own.loc[level]['Steps']:.0f}" for own in levels.values()) for level in (1e-1, 1e-5)]
+    return f"""Are they more robust to noise? Noisy clones self-applied until they are zero or divergent, as in the
+table on robustness: median steps, and at how many of them the clone was a self-replicator; the cap is at 1,000.
+
+{markdown(rows, columns)}
+
+Judged: with noise of 0.1 the medians are {large} steps ({", ".join(levels)}), with noise of 1e-5 {small}: what
+decides is the noise, not how exact the original was, until the noise is as small as its errors.
+"""
+
+
+def _return(desk: Desk) -> str:
+    clones = _by_method(desk, stability.noisy_return)
+    size = Particle(desk.runs["exact-lifted"][0].experiment.particle.hidden).size
+    rows, kept = [], []
+    for method, own in by_method(clones).items():
+        levels = stability.return_by_level(own)
+        for _, row in levels.iterrows():
+            lengths = [f"{row[column]:.3g}" for column in ("From original", "From clone")]
+            rows.append([method, f"{row['Level']:.0e}", f"{row['Identity']:.1%}", *lengths, f"{row['Worth']:.1e}"])
+        [middle] = levels[np.isclose(levels["Level"], 0.01)].to_dict("records")
+        kept.append(f"{middle['Identity']:.1%} of {method} come back, {middle['From original']:.2f} lengths from home")
+    columns = ["method", "noise", "come back", "from the original", "from the clone", "change of effective weight"]
+    return f"""Do noisy clones return? Each self-replicator is cloned ten times with noise on every weight, and the
+clones are put back onto the set by Newton steps; distances are medians in lengths of the noise.
+
+{desk.image("stability.noisy_return", clones, _TITLE, "noisy-return")}
+
+{markdown(rows, columns)}
+
+Judged: with noise of 0.01 {"; ".join(kept)}. They become self-replicators, not their originals: the set has P − 4 =
+{size - 4} of {size} dimensions, and noise along it, √({size - 4}/{size}) = {np.sqrt((size - 4) / size):.2f} of its
+length, stays. Below 1e-6 the distances are those of rounding, and of how inexact the originals were.
+"""
+
+
+def _tolerance(desk: Desk) -> str:
+    counts = _by_method(desk, stability.census_by_tolerance)
+    identity = counts[counts["Type"] == "identity"]
+    totals = counts.groupby(["Method", "Seed", "Tolerance"])["Particles"].sum()
+    rows, kept = [], []
+    for method in _PUBLISHED:
+        own = identity[identity["Method"] == method]
+        by_tolerance = {level: one["Particles"] for level, one in own.groupby("Tolerance")}
+        rows.append([method, *(_mean(by_tolerance[level], "{:,.0f}") for level in stability.TOLERANCES)])
+        shares = [by_tolerance[level].mean() / totals[method].mean() for level in (1e-6, 1e-7)]
+        kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
+    return f"""How exact are they? Self-replicators at finer and coarser tolerances.
+
+{desk.image("stability.census_by_tolerance", counts, _TITLE, "tolerance")}
+
+{markdown(rows, ["identity at", *(f"{level:.0e}" for level in stability.TOLERANCES)])}
+
+Judged: at 1e-6, ten times finer than the published tolerance, {", ".join(kept)} are self-replicators; float32 itself
+tells 1 from 1 + 1.2e-7 and no finer.
+"""
+
+
+def _pruning(desk: Desk) -> str:
+    # The methods share their data.
+    task = desk.task("exact-lifted")
+    curves = _by_method(desk, lambda run: pruning.run_pruning(run, task))
+    shown = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+    rows, free = [], []
+    for method, own in by_method(curves).items():
+        for order in pruning.ORDERS:
+            wide = own[own["Order"] == order].pivot(index="Share", columns="Seed", values="Score")
+            means = wide.mean(axis=1)
+            spared = means.index[means >= means.iloc[0] - _POINT].max()
+            rows.append([method, order, *(f"{means[share]:.3f}" for share in shown), f"{spared:.0%}"])
+            if order == pruning.SMALLEST:
+                free.append(f"{spared:.0%} of {method}")
+    sgd = curves[curves["Method"] == "sgd"].pivot(index=["Seed", "Share"], columns="Order", values="Score")
+    share = _share_of_replicators(desk)
+    against = (sgd[pruning.REPLICATORS] - sgd[pruning.SMALLEST]).xs(share, level="Share")
+    mean, half = mean_and_half_width(100 * against)
+    return f"""How many particles can be dropped, and in which order? Where all are self-replicators a type tells
+nothing: there the second order is the first.
+
+{desk.image("pruning.pruning", curves, _TITLE, "pruning")}
+
+{markdown(rows, ["method", "order", *(f"{share:.0%} dropped" for share in shown), "within a point"])}
+
+Judged: smallest first, {", ".join(free)} can be dropped within a percentage point. In sgd, to drop self-replicators
+first, at {share:.0%} of the particles, is {between(mean, mean - half, mean + half, "{:+.2f}")} points against the
+smallest first: what a particle is worth tells what it is good for, its type only as far as it tells that.
+"""
+
+
+def _share_of_replicators(desk: Desk) -> float:
+    """The share of pruning's that comes nearest to that of self-replicators in sgd, none left out."""
+    scores = last_scores(desk.runs["connectivity"])
+    share = scores[scores["Metric"] == "identity"]["Score"].mean() / _particles(desk.runs["connectivity"][0])
+    return min(pruning.SHARES[1:], key=lambda one: abs(one - share))
+
+
+def _by_method(desk: Desk, answer: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
+    """An analysis of every seed of every method, told apart by the columns Method and Seed."""
+    frames = [desk.over_seeds(preset, answer).assign(Method=method) for method, preset in _PUBLISHED.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
+    """How the runs of the trade-off ended, as its figure takes it."""
+    rows = []
+    for preset in (*_TRADE_OFF, "exact-newton", "exact-lifted"):
+        for run in desk.runs[preset]:
+            last = last_scores([run]).set_index("Metric")["Score"]
+            replication, count = run.experiment.replication, _particles(run)
+            rows.append(
+                {
+                    "Name": f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method,
+                    "Method": replication.method,
+                    "Seed": run.experiment.seed,
+                    "Identity share": last["identity"] / count,
+                    "Identity or zero share": (last["identity"] + last["zero"]) / count,
+                    "Diverged": run.status.status == "diverged" or last["divergent"] > 0,
+                    "Accuracy": last["test_accuracy"],
+                }
+            )
+    seeds = [run.experiment.seed for run in desk.runs["exact-lifted"]]
+    rows += [
+        {"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": score, "Diverged": False}
+        for seed, score in zip(seeds, dense, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _body(experiment: Experiment, task: Task) -> str:
+    """``225-6-6-6-6-10`` and, if it has one, its activation."""
+    sizes = [task.inputs, *[experiment.body.width] * (experiment.body.depth - 1), task.outputs]
+    activation = experiment.body.activation
+    return "-".join(map(str, sizes)) + ("" if activation == "none" else f" {activation}")
+
+
+def _particles(run: Run) -> int:
+    return run.organism().size
+
+
+def _error(desk: Desk, preset: str) -> str:
+    """The largest replication error that the runs of a preset logged; sgd logs a loss instead."""
+    errors = desk.metrics(preset).query("Metric == 'replication_error'")["Score"]
+    return "–" if errors.empty else f"{errors.max():.1e}"
+
+
+def _mean(scores: pd.Series, form: str) -> str:
+    return interval(*mean_and_half_width(scores), form)

@@ -1,0 +1,208 @@
+"""The tables about what is inside a trained organism: the laboratory's questions."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from srnn.analysis import baselines, dropout, heatmap, robustness, thinning, trajectories, transfer
+from srnn.analysis.summary import mean_and_interval
+from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
+
+_LIVE = {
+    "live_type": "not zero",
+    "live_weight": "abs(effective weight) > 0.001",
+    "live_signal": "carry 99 % of the signal",
+}
+
+
+def thin(desk: Desk) -> str:
+    """Does the network really thin out?"""
+    task = desk.task("connectivity")
+    frame = desk.over_seeds("connectivity", lambda run: thinning.thinning(run, task))
+    shares = thinning.live_shares(frame, [0, 50, 200])
+    rows = [
+        [
+            _LIVE[str(metric)],
+            layer,
+            *(interval(*pair, "{:.1%}") for pair in zip(own["mean"], own["half_width"], strict=True)),
+        ]
+        for (metric, layer), own in shares.groupby(["Metric", "Layer"], sort=False)
+    ]
+    images = {
+        "live edges": desk.image("thinning.live_edges", frame, "connectivity", "live"),
+        "structure": desk.image("thinning.structure", frame, "connectivity", "structure"),
+    }
+    live = frame[(frame["Layer"] == "total") & (frame["Metric"] == "live_type")]
+    early, late = (live[live["Epoch"] == epoch]["Score"] for epoch in (5, 200))
+    total = next(row for row in rows if row[:2] == [_LIVE["live_signal"], "total"])
+    return f"""Does the network really thin out? Measured by three definitions of a live edge.
+
+{side_by_side(images)}
+
+{markdown(rows, ["live", "layer", "epoch 0", "epoch 50", "epoch 200"])}
+
+Judged: the edges that carry 99 % of Σ abs(effective weight) · E abs(input) go from {total[2]} of all at birth to
+{total[3]} after 50 epochs and {total[4]} after 200. Most of that comes at once: after 5 epochs {early.mean():.1%} of
+the edges are not zero, after 200 {late.mean():.1%}.
+"""
+
+
+def drop(desk: Desk) -> str:
+    """Can self-replicators be dropped?"""
+    rows, images, verdicts = [], {}, []
+    for preset in ("connectivity", "residual-h8", "no-residual-h8"):
+        task = desk.task(preset)
+        frame = desk.over_seeds(preset, lambda run, task=task: dropout.run_dropout(run, task))  # type: ignore[misc]
+        images[preset] = desk.image("dropout.dropout", frame, preset, preset)
+        judged = dropout.against_random(frame).query("Scope == 'total'")
+        for kind in ("zero", "identity", "other"):
+            own = judged[judged["Type"] == kind]
+            if own.empty:
+                continue
+            changes = [
+                between(100 * row["Difference"], 100 * row["Low"], 100 * row["High"], "{:+.2f}")
+                for _, row in own.iterrows()
+            ]
+            rows.append([preset, kind, f"{own['Dropped'].iloc[0]:,.0f}", *changes])
+            if kind == "identity":
+                verdicts.append(f"{changes[0]} points in {preset}, {changes[2]} better than at random")
+    columns = ["preset", "dropped", "particles", "against before", "against random", "against random, none zero"]
+    return f"""How the test accuracy changes, in percentage points with 95 % intervals, when all particles of a type are
+set to zero: against the organism as it was, against as many random particles, and against as many random ones that are
+not zero fixpoints. Published: −0.05 points without identity (zero among them); chance level, 0.098, without other.
+Rerun: −0.2 to −1.0 for identity that are not zero, exactly 0 for zero fixpoints.
+
+{side_by_side(images)}
+
+{markdown(rows, columns)}
+
+Judged: dropping the self-replicators that are not zero changes the accuracy by {"; ".join(verdicts)}. Where the
+interval contains 0, no cost is shown. So they can be dropped, nearly for nothing, as no random choice can.
+"""
+
+
+def worth(desk: Desk) -> str:
+    """Is the organism a plain dense network?"""
+    rows, images = [], {}
+    for preset in desk.runs:
+        task = desk.task(preset)
+        frame = desk.over_seeds(preset, lambda run, task=task: transfer.run_transfer(run, task))  # type: ignore[misc]
+        for copy, own in frame.groupby("Copy", sort=False):
+            equal = f"{own['Equal'].sum()} of {len(own)}"
+            rows.append([preset, copy, f"{own['Relative difference'].max():.1e}", equal])
+        if preset in ("connectivity", "residual-h8"):
+            histogram = desk.over_seeds(preset, transfer.run_weight_histogram)
+            images[preset] = desk.image("transfer.weights", histogram, preset, preset)
+    return f"""As a weight, a particle is one number, its effective weight: so the organism is a dense network. Its
+outputs on test data are compared with those of its dense copy, and with those of its particles each computing for
+itself (in double precision). They should differ by less than 1e-5.
+
+{markdown(rows, ["preset", "against", "largest relative difference", "metric equal (seeds)"])}
+
+An accuracy is equal to the last digit; the mean absolute error of a regression moves in its last digits with the
+outputs.
+
+{side_by_side(images)}
+"""
+
+
+def dense(desk: Desk) -> str:
+    """What do ordinary networks reach?"""
+    runs, task = desk.runs["connectivity"], desk.task("connectivity")
+    experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
+
+    def watch(network: str, epoch: int) -> None:
+        desk.watch(f"{network}, epoch {epoch} of {experiment.training.epochs}")
+
+    bodies = baselines.dense_bodies(experiment, task.inputs, task.outputs, seeds)
+    same = baselines.train_dense(
+        experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: watch(baselines.SAME_UNITS, epoch)
+    )
+    frames = [
+        desk.metrics("connectivity").assign(Network=baselines.ORGANISM),
+        desk.metrics("no-replication").assign(Network=baselines.NO_REPLICATION),
+        same.assign(Network=baselines.SAME_UNITS),
+        baselines.train_baselines(experiment, task, seeds, (baselines.SAME_WEIGHTS,), watch),
+    ]
+    curves = pd.concat(frames, ignore_index=True)
+    histogram = pd.concat(
+        transfer.run_weight_histogram(run, baselines.dense_body(bodies, place)).assign(Seed=run.experiment.seed)
+        for place, run in enumerate(runs)
+    )
+    sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
+    rows = [
+        [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["High"] - row["Mean"], "{:.3f}")]
+        for _, row in baselines.final_scores(curves).query("Metric == 'test_accuracy'").iterrows()
+    ]
+    images = {
+        "curves": desk.image("baselines.baselines", curves, "connectivity", "baselines"),
+        "weights": desk.image("transfer.weights", histogram, "connectivity and the dense body", "weights"),
+    }
+    return f"""The same body trained directly on the same batches: with as many units, with as many weights as the
+organism's particles have together, and as an organism that does not replicate.
+
+{side_by_side(images)}
+
+{markdown(rows, ["network", *sizes.columns, "test accuracy"])}
+
+To be read in pairs: the organism against the one without replication is what self-replication costs, that one against
+the dense body with as many units what it costs that weights are particles.
+"""
+
+
+def cubes(desk: Desk) -> str:
+    """How do particles travel?"""
+    run = desk.runs["connectivity"][0]
+    title = f"connectivity, seed {run.experiment.seed}"
+    forms: dict[trajectories.Form, str] = {"particle": "one PCA per particle", "layer": "one PCA per layer"}
+    images, rows = {}, []
+    for form, heading in forms.items():
+        frame = trajectories.trajectories(run, form)
+        images[heading] = desk.image("trajectories.trajectories", frame, title, form)
+        explained = frame.groupby("Layer", sort=False)[["Explained 1", "Explained 2"]].mean().sum(axis=1)
+        rows += [[heading, layer, f"{share:.1%}"] for layer, share in explained.items()]
+    return f"""The particles' way through weight space: two principal components, the epoch as height, coloured by the
+type at the end.
+
+{side_by_side(images)}
+
+{markdown(rows, ["form", "layer", "variance that the two explain"])}
+"""
+
+
+def robust(desk: Desk) -> str:
+    """How much noise does a self-replicator survive?"""
+    images, rows = {}, []
+    for preset in ("connectivity", "residual-h8"):
+        frame = desk.over_seeds(preset, robustness.robustness)
+        images[preset] = desk.image("robustness.robustness", frame, preset, preset)
+        for _, row in robustness.by_level(frame).iterrows():
+            ends = [f"{row[end]:.1%}" for end in ("Zero", "Divergent", "Cap")]
+            steps = [f"{row[steps]:.0f}" for steps in ("Steps", "Identity steps")]
+            rows.append([preset, f"{row['Level']:.0e}", f"{row['Clones']:,.0f}", *steps, *ends])
+    columns = ["preset", "noise", "clones", "steps to the end", "as fixpoint", "zero", "divergent", "hit the cap"]
+    return f"""Clones of each self-replicator, with noise on every weight, self-applied until they are zero or
+divergent; steps are medians. At the lowest levels float32 hardly registers the noise: those clones show how unstable
+the self-replicators themselves are.
+
+{side_by_side(images)}
+
+{markdown(rows, columns)}
+"""
+
+
+def heat(desk: Desk) -> str:
+    """Where on the image do the types sit?"""
+    task = desk.task("connectivity")
+    frame = desk.over_seeds("connectivity", lambda run: heatmap.heatmap(run, task))
+    correlations = mean_and_interval(heatmap.against_mean_image(frame)).dropna(subset="mean")
+    rows = [
+        [name, interval(float(row["mean"]), float(row["half_width"]), "{:+.2f}")]
+        for name, row in correlations.iterrows()
+    ]
+    return f"""Where on the image do particles of each type and their effective weights sit?
+
+{desk.image("heatmap.heatmap", frame, "connectivity", "heatmap")}
+
+{markdown(rows, ["in the input layer", "rank correlation with the mean image"])}
+"""

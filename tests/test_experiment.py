@@ -1,0 +1,614 @@
+"""What an experiment may say, and the one line that answers everything else."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from srnn import Experiment, tasks
+from srnn.errors import UserError
+from srnn.experiment import LogConfig, Optimizer, known_keys
+from srnn.presets import load_experiment, load_preset, preset_folder, preset_names
+from srnn.training.birth import build_organism, particle_count
+
+REQUIRED = [
+    *(f"sanity-h{hidden}" for hidden in (2, 3, 4, 6, 10)),
+    "addition",
+    "connectivity",
+    "residual-h8",
+    "no-residual-h8",
+    "mnist-h5",
+    "digits",
+]
+
+
+def assert_one_short_line(message: str) -> None:
+    assert len(message.splitlines()) == 1
+    assert message.isprintable()
+    assert 0 < len(message) <= 300
+
+
+def error_of(*assignments: str, experiment: Experiment | None = None) -> str:
+    """What overriding a setting is answered with."""
+    with pytest.raises(UserError) as caught:
+        (experiment or Experiment()).override(assignments)
+    assert_one_short_line(str(caught.value))
+    return str(caught.value)
+
+
+def error_of_file(path: Path, content: bytes | str | None = None) -> str:
+    """What reading this file is answered with; the message begins with its name."""
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as caught:
+        Experiment.from_toml(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert_one_short_line(message.removeprefix(f"{path}: "))
+    return message.removeprefix(f"{path}: ")
+
+
+class TestDefaults:
+    def test_an_empty_file_is_the_digits_preset(self, tmp_path: Path) -> None:
+        (tmp_path / "empty.toml").touch()
+        empty = Experiment.from_toml(tmp_path / "empty.toml")
+        same = {"name": "", "about": "", "duration": ""}
+        # A size of pictures left out is that of the task.
+        filled = empty.model_copy(update={**same, "task": tasks.complete(empty.task)})
+        assert filled == load_preset("digits").model_copy(update=same)
+
+    def test_what_a_preset_leaves_out_has_its_default(self) -> None:
+        changed = Experiment.from_dict({"training": {"epochs": 7}})
+        assert changed.training.epochs == 7
+        assert changed == Experiment().override(["training.epochs=7"])
+
+    def test_an_experiment_cannot_be_changed_by_accident(self) -> None:
+        with pytest.raises(ValueError, match="frozen"):
+            Experiment().training.epochs = 3  # type: ignore[misc]
+
+
+class TestPresets:
+    def test_all_of_the_published_experiments_are_there(self) -> None:
+        assert sorted(REQUIRED) == sorted({*REQUIRED} & {*preset_names()})
+        assert preset_names() == sorted(preset_names())
+
+    @pytest.mark.parametrize("name", preset_names())
+    def test_each_says_what_it_shows_under_its_own_name(self, name: str) -> None:
+        preset = load_preset(name)
+        assert preset.name == name
+        assert len(preset.about) > 20
+        assert preset.about.isprintable()
+        assert preset.duration
+
+    @pytest.mark.parametrize(
+        ("name", "particles"),
+        [
+            ("connectivity", 1_518),
+            ("residual-h8", 1_518),
+            ("no-residual-h8", 1_518),
+            ("mnist-h5", 1_200),
+            ("addition", 18),
+            *((f"sanity-h{hidden}", 1) for hidden in (2, 3, 4, 6, 10)),
+            ("digits", 720),
+        ],
+    )
+    def test_the_organisms_have_the_published_number_of_particles(self, name: str, particles: int) -> None:
+        preset = load_preset(name)
+        shape = tasks.shape(preset.task)
+        assert shape is not None
+        inputs, outputs, _ = shape
+        assert particle_count(preset, inputs, outputs) == particles
+        assert build_organism(preset, inputs, outputs).size == particles
+
+    @pytest.mark.parametrize("name", preset_names())
+    def test_each_can_be_trained(self, name: str) -> None:
+        preset = load_preset(name)
+        shape = tasks.shape(preset.task)
+        assert shape is not None
+        assert preset.training.batch_size <= shape[2]
+
+    @pytest.mark.parametrize("name", ["connectivity", "residual-h8", "no-residual-h8"])
+    def test_the_mnist_experiments_are_trained_as_published(self, name: str) -> None:
+        preset = load_preset(name)
+        assert (preset.task.name, preset.task.size) == ("mnist", 15)
+        assert (preset.body.depth, preset.body.width, preset.body.activation) == (5, 6, "none")
+        assert (preset.particle.encoding, preset.particle.init) == ("l2", "fan_in")
+        replication = preset.replication
+        assert (replication.target, replication.alpha, replication.steps) == ("live", 100, 1)
+        assert (replication.momentum, replication.start_accuracy) == ("shared", 0)
+        training = preset.training
+        assert (training.epochs, training.batch_size, training.lr, training.momentum) == (200, 500, 0.008, 0.9)
+        assert preset.particle.hidden == (4 if name == "connectivity" else 8)
+        assert preset.body.residual == ("none" if name.startswith("no-") else "layer")
+
+    def test_the_nearest_is_named_for_one_that_is_not_there(self) -> None:
+        with pytest.raises(UserError, match=r"there is no preset 'conectivity'; did you mean connectivity\?"):
+            load_preset("conectivity")
+
+    @pytest.mark.parametrize("name", ["", "x" * 100_000, "a\nb", "\udcff", "../digits", "digits\0"])
+    def test_any_other_name_is_answered_in_one_line(self, name: str) -> None:
+        with pytest.raises(UserError) as caught:
+            load_preset(name)
+        assert_one_short_line(str(caught.value))
+
+    def test_an_experiment_is_a_preset_by_name_or_a_file_by_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine.toml").write_text('name = "mine"')
+        (tmp_path / "noending").write_text('name = "noending"')
+        assert load_experiment("digits") == load_preset("digits")
+        assert load_experiment("mine.toml").name == "mine"
+        assert load_experiment(str(tmp_path / "mine.toml")).name == "mine"
+        assert load_experiment("noending").name == "noending"
+        with pytest.raises(UserError, match=r"absent\.toml: No such file"):
+            load_experiment("absent.toml")
+        with pytest.raises(UserError, match="there is no preset"):
+            load_experiment("x" * 300)  # no system has file names of that length
+
+
+def plain(low: float, high: float, **exclude: bool) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False, **exclude)  # type: ignore[arg-type]
+
+
+BIDIRECTIONAL = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
+share = plain(0, 1)
+count = st.integers(1, 1_000_000)
+text = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t", exclude_characters=BIDIRECTIONAL),
+    max_size=30,
+)
+valid = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True).map(lambda name: f"{name[:61]}-ok"),
+        "about": text,
+        "duration": text,
+        "seed": st.integers(0, 2**31 - 1),
+        "task": st.one_of(
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["digits", "mnist", "fashion_mnist"])}, optional={"size": st.integers(2, 28)}
+            ),
+            st.fixed_dictionaries({"name": st.just("arrays"), "path": text.filter(len)}),
+            st.fixed_dictionaries({"factor": plain(-1e30, 1e30), "samples": count}),
+        ),
+        "body": st.fixed_dictionaries(
+            {},
+            optional={
+                "depth": st.integers(1, 100),
+                "width": st.integers(1, 30),  # wider ones are not always affordable
+                "residual": st.sampled_from(["none", "layer", "pair"]),
+                "dropout": plain(0, 1, exclude_max=True),
+            },
+        ),
+        "particle": st.fixed_dictionaries(
+            {},
+            optional={
+                "hidden": st.integers(1, 64),
+                "encoding": st.sampled_from(["max", "l2"]),
+                "init": st.sampled_from(["fan_in", "xavier"]),
+            },
+        ),
+        "replication": st.fixed_dictionaries(
+            {},
+            optional={
+                "target": st.sampled_from(["frozen", "live"]),
+                "alpha": plain(0, 1e9),
+                "steps": st.integers(0, 100_000),
+                "momentum": st.sampled_from(["shared", "separate", "fresh"]),
+                "start_accuracy": share,
+                "divergent": st.sampled_from(["keep", "reset", "stop"]),
+            },
+        ),
+        "training": st.fixed_dictionaries(
+            {},
+            optional={
+                "epochs": count,
+                "batch_size": count,
+                "lr": plain(0, 1000, exclude_min=True),
+                "momentum": plain(0, 1, exclude_max=True),
+            },
+        ),
+        "interactions": st.fixed_dictionaries({}, optional={"attack": share, "melt": share}),
+        "log": st.fixed_dictionaries({}, optional={"every": count}),
+        "checkpoint": st.fixed_dictionaries({}, optional={"every": count, "keep": st.integers(1, 1000)}),
+        "versions": st.dictionaries(text, text, max_size=3),
+    },
+)
+
+
+class TestToml:
+    @settings(max_examples=200, deadline=None)
+    @given(valid)
+    def test_what_is_written_is_read(self, values: dict[str, Any]) -> None:
+        experiment = Experiment.from_dict(values)
+        written = tomli_w.dumps(experiment.model_dump(exclude_none=True))
+        assert Experiment.from_dict(tomllib.loads(written)) == experiment
+
+    @pytest.mark.parametrize("name", preset_names())
+    def test_a_preset_written_out_complete_is_the_same(self, name: str, tmp_path: Path) -> None:
+        path = tmp_path / "complete.toml"
+        path.write_text(tomli_w.dumps(load_preset(name).model_dump(exclude_none=True)))
+        assert Experiment.from_toml(path) == load_preset(name)
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        assert error_of_file(tmp_path / "absent.toml") == (
+            "No such file or directory; name a preset (srnn presets) or a TOML file"
+        )
+
+    def test_a_folder_in_place_of_the_file(self, tmp_path: Path) -> None:
+        assert error_of_file(tmp_path).startswith("Is a directory; name a preset")
+
+    def test_a_name_too_long_for_a_file(self, tmp_path: Path) -> None:
+        assert error_of_file(tmp_path / ("x" * 300)).startswith("File name too long")
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "name = digits",
+            "epochs: 20",
+            "[training]\nepochs = 1\n[training]\nepochs = 2",
+            '{"name": "json"}',
+            "\x00\x01\x02",
+            bytes(range(256)) * 10,
+            b"\x89PNG\r\n\x1a\n",
+            b"about = '\xff'",
+            b"\xff\xfen\x00a\x00m\x00e\x00",
+            "name",
+            "[[[",
+            "about = " + "[" * 100_000,
+            "about = " + "{a = " * 5_000 + "1" + "}" * 5_000,
+            "seed = " + "9" * 10_000,
+            ".".join(["a"] * 500) + " = 1\n" + ".".join(["a"] * 500) + " = 1",
+        ],
+        ids=lambda content: repr(content[:12]),
+    )
+    def test_what_is_not_toml(self, tmp_path: Path, content: bytes | str) -> None:
+        assert error_of_file(tmp_path / "x.toml", content).startswith("not a TOML file: ")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("[training]\nepochs = 0", "training.epochs is 0; allowed: a whole number from 1 to 1,000,000"),
+            ("[trainin]\nepochs = 1", "trainin is not a setting; did you mean training?"),
+            ("training = 3", "training is 3; allowed: a table"),
+            ("training = [1]", "training is [1]; allowed: a table"),
+            ("[[training]]\nepochs = 1", "training is [{'epochs': 1}]; allowed: a table"),
+            ("epochs = 5", "epochs is not a setting; did you mean training.epochs?"),
+            (
+                "[versions]\ntorch = 2.4",
+                "versions.torch is 2.4; allowed: text of up to 4,000 characters, none of them to control a terminal",
+            ),
+        ],
+    )
+    def test_a_wrong_setting_is_told_as_on_the_command_line_after_the_name_of_the_file(
+        self, tmp_path: Path, content: str, message: str
+    ) -> None:
+        assert error_of_file(tmp_path / "x.toml", content) == message
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "about." + "a." * 3_000 + "a = 1",
+            "[versions." + "a." * 3_000 + "a]\nb = 1",
+            "training." + "a." * 3_000 + "a = 1",
+            "a." * 3_000 + "a = 1",
+            "about = " + "[" * 300 + "]" * 300,
+            "seed = 0x" + "f" * 10_000,
+            f"name = '{'x' * 1_000_000}'",
+            f"{'x' * 1_000_000} = 1",
+            f"training.{'x' * 1_000_000} = 1",
+            'name = "a\\nb\\u2028c\\u0000\\u202e"',
+            '"a\\nb\\u2028c\\u0000\\u202e" = 1',
+            'training."\\n\\t\\u001b[31m" = 1',
+            'versions."\\n\\u001e\\u0007" = 1',
+            f"versions.{'x' * 1_000_000} = 1",
+            'task.name = "\\n💥\\u0007"',
+            "task.name = '" + "m" * 1_000_000 + "'",
+        ],
+        ids=lambda content: repr(content[:20]),
+    )
+    def test_odd_values_end_in_one_short_line(self, tmp_path: Path, content: str) -> None:
+        assert error_of_file(tmp_path / "x.toml", content)
+
+    @settings(max_examples=80, deadline=None)
+    @given(st.data())
+    def test_no_value_ends_in_another_error(self, data: st.DataObject) -> None:
+        """Anything TOML can hold, at any place."""
+        values = st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.datetimes(),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+            max_leaves=4,
+        )
+        section, _, key = data.draw(st.sampled_from(known_keys())).partition(".")
+        content = {section: {key: data.draw(values)} if key else data.draw(values)}
+        try:
+            Experiment.from_dict(content)
+        except UserError as error:
+            assert_one_short_line(str(error))
+
+
+# One value just outside of what is allowed, for every setting that has bounds, and what the answer says is allowed.
+OUT_OF_RANGE = {
+    "seed=-1": "a whole number from 0 to 2,147,483,647",
+    "seed=2147483648": "a whole number from 0 to 2,147,483,647",
+    "task.size=1": "a whole number from 2 to 28",
+    "task.size=29": "a whole number from 2 to 28",
+    "task.samples=0": "a whole number from 1 to 1,000,000",
+    "body.depth=0": "a whole number from 1 to 100",
+    "body.depth=101": "a whole number from 1 to 100",
+    "body.width=0": "a whole number from 1 to 10,000",
+    "body.width=10001": "a whole number from 1 to 10,000",
+    "body.dropout=1.0": "a number from 0 to below 1",
+    "body.dropout=-0.1": "a number from 0 to below 1",
+    "particle.hidden=0": "a whole number from 1 to 64",
+    "particle.hidden=65": "a whole number from 1 to 64",
+    "replication.alpha=-1": "a number from 0 to 1e+09",
+    "replication.alpha=1000000001": "a number from 0 to 1e+09",
+    "replication.steps=-1": "a whole number from 0 to 100,000",
+    "replication.steps=100001": "a whole number from 0 to 100,000",
+    "replication.start_accuracy=1.5": "a number from 0 to 1",
+    "training.epochs=0": "a whole number from 1 to 1,000,000",
+    "training.epochs=1000001": "a whole number from 1 to 1,000,000",
+    "training.batch_size=0": "a whole number from 1 to 1,000,000",
+    "training.lr=0": "a number above 0 to 1,000",
+    "training.lr=1001": "a number above 0 to 1,000",
+    "training.momentum=1": "a number from 0 to below 1",
+    "interactions.attack=1.1": "a number from 0 to 1",
+    "interactions.melt=-0.1": "a number from 0 to 1",
+    "log.every=0": "a whole number from 1 to 1,000,000",
+    "checkpoint.every=0": "a whole number from 1 to 1,000,000",
+    "checkpoint.keep=0": "a whole number from 1 to 1,000",
+    "checkpoint.keep=1001": "a whole number from 1 to 1,000",
+}
+# A wrong word for every setting that is one of a few.
+CHOICES = {
+    "task.name=minst": "multiply, add, digits, mnist, fashion_mnist, arrays; did you mean mnist?",
+    "body.residual=layers": "none, layer, pair; did you mean layer?",
+    "body.activation=rellu": "did you mean relu?",
+    "particle.encoding=l1": "max, l2; did you mean l2?",
+    "particle.init=xavir": "fan_in, xavier; did you mean xavier?",
+    "replication.method=sdg": "did you mean sgd?",
+    "replication.target=alive": "frozen, live; did you mean live?",
+    "replication.objective=jont": "alternate, joint; did you mean joint?",
+    "replication.momentum=share": "shared, separate, fresh; did you mean shared?",
+    "replication.divergent=rest": "keep, reset, stop; did you mean reset?",
+    "training.optimizer=Adam": "sgd, adagrad, adam, adamax, adamw, nadam, radam, rmsprop; did you mean adam?",
+}
+
+
+class TestBadValues:
+    @pytest.mark.parametrize("assignment", OUT_OF_RANGE)
+    def test_a_value_out_of_range_is_told_the_range(self, assignment: str) -> None:
+        key, _, value = assignment.partition("=")
+        assert error_of(assignment) == f"{key} is {value}; allowed: {OUT_OF_RANGE[assignment]}"
+
+    @pytest.mark.parametrize("assignment", CHOICES)
+    def test_a_wrong_word_is_told_the_right_ones(self, assignment: str) -> None:
+        key, _, value = assignment.partition("=")
+        message = error_of(assignment)
+        assert message.startswith(f"{key} is '{value}'; allowed: ")
+        assert message.endswith(CHOICES[assignment])
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ('training.epochs="20"', "training.epochs is '20'; allowed: a whole number from 1 to 1,000,000"),
+            ("training.epochs=2.0", "training.epochs is 2.0; allowed: a whole number from 1 to 1,000,000"),
+            ("training.epochs=true", "training.epochs is True; allowed: a whole number from 1 to 1,000,000"),
+            ("training.epochs=twenty", "training.epochs is 'twenty'; allowed: a whole number from 1 to 1,000,000"),
+            ("training.lr=false", "training.lr is False; allowed: a number above 0 to 1,000"),
+            ("training.lr=nan", "training.lr is nan; allowed: a number above 0 to 1,000"),
+            ("task.factor=inf", "task.factor is inf; allowed: a number from -1e+30 to 1e+30"),
+            (
+                "task.path=3",
+                "task.path is 3; allowed: text of up to 4,000 characters, none of them to control a terminal",
+            ),
+            ("about=3", "about is 3; allowed: text of up to 4,000 characters, none of them to control a terminal"),
+            ("particle.init=1", "particle.init is 1; allowed: fan_in, xavier"),
+            ("task=digits", "task is 'digits'; allowed: a table"),
+        ],
+    )
+    def test_a_value_of_another_type_is_told_the_right_one(self, assignment: str, message: str) -> None:
+        assert error_of(assignment) == message
+
+    @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "-x", "a b", "ä", "x" * 65, "a\n", "a\0"])
+    def test_a_name_has_to_do_as_that_of_a_folder(self, name: str) -> None:
+        with pytest.raises(UserError, match="allowed: text of up to 64 letters, digits, dots") as caught:
+            Experiment.from_dict({"name": name})
+        assert_one_short_line(str(caught.value))
+        assert Experiment.from_dict({"name": "9a._-" + "x" * 59}).name.startswith("9a._-")
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ("training.epoch=2", "training.epoch is not a setting; did you mean training.epochs?"),
+            ("traning.epochs=2", "traning is not a setting; did you mean training?"),
+            ("training.epochs.x=2", "training.epochs.x is not a setting; did you mean training.epochs?"),
+            ("batch_size=2", "batch_size is not a setting; did you mean training.batch_size?"),
+            ("seeds=2", "seeds is not a setting; did you mean seed?"),
+            ("seed.x=2", "seed.x is not a setting; did you mean seed?"),
+        ],
+    )
+    def test_an_unknown_setting_is_answered_with_the_nearest(self, assignment: str, message: str) -> None:
+        assert error_of(assignment) == message
+
+    def test_where_none_is_near_all_of_the_section_are_named(self) -> None:
+        assert (
+            error_of("log.qqq=2") == f"log.qqq is not a setting; allowed in [log]: {', '.join(LogConfig.model_fields)}"
+        )
+        assert error_of("qqq=2").startswith("qqq is not a setting; allowed: name, about, ")
+
+    def test_of_several_mistakes_the_first_is_told_and_an_unknown_setting_goes_first(self) -> None:
+        """It is most often the cause of the others."""
+        assert error_of("training.epochs=0", "training.lr=0") == (
+            "training.epochs is 0; allowed: a whole number from 1 to 1,000,000 (and 1 more)"
+        )
+        assert error_of("training.epochs=0", "training.epoch=2") == (
+            "training.epoch is not a setting; did you mean training.epochs? (and 1 more)"
+        )
+
+
+class TestCrossField:
+    def test_arrays_need_their_file(self) -> None:
+        assert error_of("task.name=arrays") == (
+            'task.name "arrays" needs the file: set task.path to an .npz with X and y'
+        )
+        assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
+
+    def test_the_joint_objective_takes_one_step(self) -> None:
+        message = error_of("replication.objective=joint", "replication.steps=3")
+        assert message.startswith("replication.steps is 3; with replication.objective 'joint'")
+        assert message.endswith("set it to 1")
+        assert Experiment().override(["replication.objective=joint"]).replication.steps == 1
+
+    def test_momentum_is_shared_between_two_sgds_only(self) -> None:
+        message = error_of("training.optimizer=adam")
+        assert message == (
+            "replication.momentum is 'shared', which needs training.optimizer 'sgd', not 'adam'; "
+            "allowed here: separate, fresh"
+        )
+        for other in ("replication.momentum=fresh", "replication.objective=joint", "replication.method=none"):
+            assert Experiment().override(["training.optimizer=adam", other]).training.optimizer == "adam"
+
+    @pytest.mark.parametrize("task", ["multiply", "add"])
+    def test_replication_cannot_wait_for_the_accuracy_of_a_regression(self, task: str) -> None:
+        message = error_of(f"task.name={task}", "replication.start_accuracy=0.5")
+        assert message == f"replication.start_accuracy is 0.5; the task {task} has no accuracy: set it to 0"
+        assert Experiment().override(["replication.start_accuracy=0.5"]).replication.start_accuracy == 0.5
+
+
+class TestOverride:
+    def test_values_are_toml_and_a_bare_word_is_text(self) -> None:
+        changed = Experiment().override(
+            [
+                "training.epochs=20",
+                " training.lr = 1e-2 ",
+                "task.name=mnist",
+                'body.residual="pair"',
+                "about=two words = one text",
+                "duration='5 min'",
+                "versions.torch='2.4'",
+            ]
+        )
+        assert (changed.training.epochs, changed.training.lr) == (20, 0.01)
+        assert (changed.task.name, changed.body.residual) == ("mnist", "pair")
+        assert (changed.about, changed.duration) == ("two words = one text", "5 min")
+        assert changed.versions == {"torch": "2.4"}
+
+    def test_a_whole_number_will_do_for_a_number(self) -> None:
+        assert Experiment().override(["training.lr=1"]).training.lr == 1.0
+
+    def test_the_last_of_two_counts(self) -> None:
+        assert Experiment().override(["seed=1", "seed=2"]).seed == 2
+
+    def test_the_original_and_all_else_stay_as_they_are(self) -> None:
+        original = load_preset("connectivity")
+        before = original.model_dump()
+        changed = original.override(["training.epochs=20"])
+        assert original.model_dump() == before
+        before["training"]["epochs"] = 20
+        assert changed.model_dump() == before
+        assert original.override([]) == original
+
+    @pytest.mark.parametrize("assignment", ["training.epochs", "", "=", "=3", " =3"])
+    def test_without_key_or_value(self, assignment: str) -> None:
+        assert error_of(assignment) == f"--set {assignment}: expected KEY=VALUE, such as training.epochs=20"
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "x" * 1_000_000,
+            "a\nb",
+            "a\nb=c",
+            "name=" + "x" * 1_000_000,
+            "name=a\nb",
+            "name=\udcff",
+            "\udcff=1",
+            "seed=" + "9" * 10_000,
+            "seed=0x" + "f" * 10_000,
+            "seed=" + "[" * 100_000,
+            "about=" + "[" * 300 + "]" * 300,
+            ".=1",
+            "..=1",
+            "training.=1",
+            ".".join("a" * 5_000) + "=1",
+            "versions." + ".".join("a" * 5_000) + "=1",
+        ],
+        ids=lambda assignment: repr(assignment[:20]),
+    )
+    def test_odd_assignments_end_in_one_short_line(self, assignment: str) -> None:
+        assert error_of(assignment)
+
+    def test_every_setting_can_be_set(self) -> None:
+        """``known_keys`` has them all; each is found and takes the value it has."""
+        experiment = load_preset("digits").override(["task.path=x", "checkpoint.minutes=5.0"])
+        assert len(known_keys()) == len({*known_keys()}) > 30
+        for key in known_keys():
+            value: Any = experiment
+            for part in key.split("."):
+                value = getattr(value, part)
+            assert not isinstance(value, BaseModel)
+            written = tomli_w.dumps({"value": value}).partition("=")[2].strip() if not isinstance(value, dict) else "{}"
+            assert experiment.override([f"{key}={written}"]) == experiment
+
+
+def test_presets_are_found_beside_the_package() -> None:
+    assert (preset_folder() / "digits.toml").is_file()
+
+
+class TestComparison:
+    def test_each_variant_is_an_experiment_of_its_own(self) -> None:
+        pair = Experiment.from_dict(
+            {"name": "2024-01", "seed": 5, "comparison": {"variants": {"a": [], "02": ["replication.alpha=3"]}}}
+        )
+        first, second = pair.expand().values()
+        assert (first.name, first.replication.alpha, first.seed) == ("2024-01-a", 100.0, 5)
+        assert (second.name, second.replication.alpha, second.seed) == ("2024-01-02", 3.0, 5)
+        assert first.comparison.variants == {}
+        assert Experiment().expand() == {}
+
+    @pytest.mark.parametrize(
+        ("variants", "complaint"),
+        [
+            ({"a": ["replication.alpha=x"]}, "comparison.variants.a: replication.alpha is 'x'; allowed: a number"),
+            ({"a": ["alpha"]}, "comparison.variants.a: --set alpha: expected KEY=VALUE"),
+            ({"../a": []}, "comparison.variants.../a: name is 'digits-../a'; allowed: text of up to 64"),
+            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all variants: leave it out"),
+            ({"a": "replication.alpha=1"}, "comparison.variants.a is 'replication.alpha=1'; allowed: a list"),
+            ({"a": ["training.optimizer=adam"]}, "comparison.variants.a: replication.momentum is 'shared'"),
+        ],
+    )
+    def test_a_variant_that_is_wrong_is_named(self, variants: dict[str, list[str]], complaint: str) -> None:
+        with pytest.raises(UserError, match=re.escape(complaint)):
+            Experiment.from_dict({"comparison": {"variants": variants}})
+
+
+@pytest.mark.parametrize(
+    ("replication", "complaint"),
+    [
+        ({"method": "lifted", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; lifted particles"),
+        (
+            {"method": "newton", "objective": "joint"},
+            "replication.objective is 'joint', which needs replication.method",
+        ),
+    ],
+)
+def test_what_exact_methods_do_not_go_with(replication: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        Experiment.from_dict({"replication": replication})
+
+
+def test_exact_methods_go_with_any_optimizer() -> None:
+    for optimizer in get_args(Optimizer):
+        for method in ("newton", "lifted"):
+            chosen = {"replication": {"method": method}, "training": {"optimizer": optimizer}}
+            assert Experiment.from_dict(chosen).exact
