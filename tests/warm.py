@@ -9,7 +9,7 @@ import tomli_w  # noqa: F401
 
 import srnn
 import srnn.commands.run
-import srnn.laboratory
+import srnn.laboratory.questions
 from srnn.kernels.arithmetic import order_products
 
 order_products()
