@@ -9,27 +9,26 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
-from srnn.bodies.mlp import Activation, Residual
-from srnn.errors import UserError, nearest, one_line, shorten
-from srnn.particle import Encoding, Init, Particle, Target
+from srnn.choices import Activation, Encoding, Init, Residual, Target
+from srnn.errors import UserError, nearest, shorten
+from srnn.section import Count, Section, Share, Text, explain, unknown
 from srnn.untrusted import require_file
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from srnn.organism import Kind
 
 TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
 Momentum = Literal["shared", "separate", "fresh"]
 Divergent = Literal["keep", "reset", "stop"]
 Optimizer = Literal["sgd", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop"]
-
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-# Line breaks and tabs are text; what else commands a terminal, or turns the direction of what follows, is not.
-Text = Annotated[
-    str, Field(max_length=4_000, pattern="^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]*$")
-]
 
 #: Weights, or numbers in the units of all examples, that are trained at once: each 4 GB, of which training needs a few.
 MOST_NUMBERS = 1_000_000_000
@@ -43,15 +42,7 @@ _LONG_KEY = re.compile(
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
-class _Section(BaseModel):
-    """A part of an experiment: no unknown keys, no silent conversions, no changes after it is made."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class TaskConfig(_Section):
+class TaskConfig(Section):
     """What the organism learns."""
 
     name: TaskName = "digits"
@@ -72,9 +63,42 @@ class TaskConfig(_Section):
         return self
 
 
-class BodyConfig(_Section):
-    """The macro network."""
+class BodyConfig(Section):
+    """The macro network. What else it says depends on its name."""
 
+    name: str
+    """Which kind of network: one of :data:`srnn.bodies.BODIES`."""
+
+    def build(
+        self, inputs: int, outputs: int, image: tuple[int, ...] | None, generator: torch.Generator | None
+    ) -> nn.Module:
+        """The network for examples of so many numbers, ``(batch, inputs) -> (batch, outputs)``.
+
+        Args:
+            inputs: Numbers of an example.
+            outputs: Numbers of an answer.
+            image: What they are as an image, ``(channels, height, width)``; None if they are none.
+            generator: Where its weights are drawn from; without one, torch's global generator.
+
+        Raises:
+            UserError: It cannot be built for such examples.
+        """
+        raise NotImplementedError
+
+    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
+        """How many weights become particles, and about how many numbers an example takes on its way through."""
+        import torch
+
+        with torch.device("meta"):
+            weights = [one for one in self.build(inputs, outputs, image, None).parameters() if one.ndim >= 2]
+        return sum(one.numel() for one in weights), sum(one.shape[0] for one in weights)
+
+
+class MLPConfig(BodyConfig):
+    """The macro network: a stack of layers without biases."""
+
+    name: Literal["mlp"] = "mlp"
+    """A stack of layers without biases; see the docs for other networks."""
     depth: Annotated[int, Field(ge=1, le=100)] = 4
     """Weight layers."""
     width: Annotated[int, Field(ge=1, le=10_000)] = 8
@@ -87,19 +111,60 @@ class BodyConfig(_Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of hidden units set to zero in training."""
 
+    def build(
+        self, inputs: int, outputs: int, image: tuple[int, ...] | None, generator: torch.Generator | None
+    ) -> nn.Module:
+        from srnn.bodies.mlp import MLP
 
-class ParticleConfig(_Section):
+        return MLP(
+            inputs,
+            self.width,
+            self.depth,
+            outputs,
+            residual=self.residual,
+            activation=self.activation,
+            dropout=self.dropout,
+            generator=generator,
+        )
+
+    def sizes(self, inputs: int, outputs: int) -> list[int]:
+        """Units of the input and of every layer."""
+        return [inputs, *[self.width] * (self.depth - 1), outputs]
+
+    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
+        sizes = self.sizes(inputs, outputs)
+        return sum(a * b for a, b in pairwise(sizes)), sum(sizes[1:])
+
+
+class ParticleConfig(Section):
     """What every weight is made of."""
 
+    kind: Literal["weightwise", "number"] = "weightwise"
+    """``weightwise``: a network that is asked for each of its weights. ``number``: a plain number, so that the network
+    is an ordinary dense one."""
     hidden: Annotated[int, Field(ge=1, le=64)] = 4
     """Units H of both hidden layers; a particle has P = 5H + H² + H weights."""
     encoding: Encoding = "l2"
     """What the position of a weight is divided by: ``max`` its maximum, ``l2`` its Euclidean norm over the weights."""
     init: Init = "fan_in"
     """Where weights are drawn from: uniform in ±1/√fan_in, or as Xavier."""
+    values: Literal["body", "particles"] = "body"
+    """Of plain numbers, what they are at first: the body's own, or what newborn self-replicators are worth."""
+
+    @property
+    def size(self) -> int:
+        """Weights P of one of them."""
+        return 1 if self.kind == "number" else 5 * self.hidden + self.hidden**2 + self.hidden
+
+    def build(self) -> Kind:
+        """What every weight is made of."""
+        from srnn.number import Number
+        from srnn.particle import Particle
+
+        return Number() if self.kind == "number" else Particle(self.hidden, self.encoding, self.init)
 
 
-class ReplicationConfig(_Section):
+class ReplicationConfig(Section):
     """How the particles learn to replicate themselves."""
 
     method: Method = "sgd"
@@ -126,7 +191,7 @@ class ReplicationConfig(_Section):
     """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """How the task is trained."""
 
     epochs: Count = 100
@@ -141,7 +206,7 @@ class TrainingConfig(_Section):
     """Momentum of both."""
 
 
-class InteractionsConfig(_Section):
+class InteractionsConfig(Section):
     """The artificial chemistry: chance per batch that a particle meets another of its cell."""
 
     attack: Share = 0.0
@@ -150,7 +215,7 @@ class InteractionsConfig(_Section):
     """Chance of taking over half of the other's weights."""
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """What is recorded."""
 
     every: Count = 5
@@ -160,7 +225,7 @@ class LogConfig(_Section):
     trajectory does not dwarf its training."""
 
 
-class CheckpointConfig(_Section):
+class CheckpointConfig(Section):
     """When the whole state is saved."""
 
     every: Count = 10
@@ -175,16 +240,14 @@ class CheckpointConfig(_Section):
 _FIXED = ("name", "seed", "comparison")
 
 
-class ComparisonConfig(_Section):
+class ComparisonConfig(Section):
     """Variants of the experiment that are run one after the other and compared."""
 
     variants: Annotated[dict[str, list[Text]], Field(max_length=7)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
-    dense: bool = False
-    """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """Everything that defines an experiment; what is left out has the default of the quick ``digits`` run.
 
     Example:
@@ -200,13 +263,17 @@ class Experiment(_Section):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """What all random numbers of a run are derived from."""
     task: TaskConfig = TaskConfig()
-    body: BodyConfig = BodyConfig()
+    body: SerializeAsAny[BodyConfig] = MLPConfig()
     particle: ParticleConfig = ParticleConfig()
     replication: ReplicationConfig = ReplicationConfig()
     training: TrainingConfig = TrainingConfig()
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    terms: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
+    """Gates and costs on the effective weights, by name: of :data:`srnn.terms.TERMS`."""
+    events: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
+    """What happens in training, by a name of your own; ``do`` says what, of :data:`srnn.events.EVENTS`."""
     comparison: ComparisonConfig = ComparisonConfig()
     versions: dict[str, Text] = {}
     """What a run was made with: recorded in its folder, of no effect."""
@@ -221,9 +288,46 @@ class Experiment(_Section):
             )
         return name
 
+    @field_validator("body", mode="before")
+    @classmethod
+    def _read_body(cls, body: Any) -> Any:
+        if not isinstance(body, Mapping):
+            return body
+        name = body.get("name", "mlp")
+        if name == "mlp":
+            return _member("body", MLPConfig, body)
+        from srnn.bodies import BODIES  # each of the others brings torch with it
+
+        return _member("body", _known("body.name", name, BODIES), body)
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _read_terms(cls, terms: Any) -> Any:
+        if not isinstance(terms, Mapping) or not terms:
+            return terms
+        from srnn.terms import TERMS
+
+        return {name: _member(f"terms.{name}", _known("terms", name, TERMS), term) for name, term in terms.items()}
+
+    @field_validator("events", mode="before")
+    @classmethod
+    def _read_events(cls, events: Any) -> Any:
+        if not isinstance(events, Mapping) or not events:
+            return events
+        from srnn.events import EVENTS
+
+        read = {}
+        for name, event in events.items():
+            do = (event.get("do") or name) if isinstance(event, Mapping) else name
+            kind = type(event) if isinstance(event, Section) else _known(f"events.{name}.do", do, EVENTS)
+            read[name] = _member(f"events.{name}", kind, event, {"do": do})
+        return read
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         replication = self.replication
+        if self.particle.kind == "number":
+            self._suits_numbers()
         if replication.objective == "joint" and replication.steps != 1:
             raise ValueError(
                 f"replication.steps is {replication.steps}; with replication.objective 'joint' each batch takes one "
@@ -249,9 +353,26 @@ class Experiment(_Section):
                 f"replication.start_accuracy is {replication.start_accuracy}; the task {self.task.name} has no "
                 "accuracy: set it to 0"
             )
-        require_affordable(self.body, Particle(self.particle.hidden).size)
+        if isinstance(self.body, MLPConfig):
+            require_affordable(self.body, self.particle.size)
         self.expand()
         return self
+
+    def _suits_numbers(self) -> None:
+        """Raise ValueError for what plain numbers cannot do."""
+        if self.replication.divergent == "reset":
+            raise ValueError(
+                "replication.divergent is 'reset', which draws particles anew; with particle.kind 'number' there are "
+                "none: set it to 'keep' or 'stop'"
+            )
+        found = {"replication.method": self.replication.method}
+        found |= {f"interactions.{name}": rate for name, rate in self.interactions.model_dump().items()}
+        for key, value in found.items():
+            if value not in ("none", 0.0):
+                nothing = "none" if isinstance(value, str) else 0.0
+                raise ValueError(
+                    f"{key} is {value!r}; with particle.kind 'number' nothing replicates: set it to {nothing!r}"
+                )
 
     def expand(self) -> dict[str, Experiment]:
         """The experiments that are compared, by variant: each by itself an experiment ``NAME-VARIANT``.
@@ -288,10 +409,7 @@ class Experiment(_Section):
         Raises:
             UserError: The first thing that is wrong, in one line.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise UserError(_explain(error)) from None
+        return cls.read(values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Experiment:
@@ -338,13 +456,19 @@ class Experiment(_Section):
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
-                    raise UserError(_unknown(key.strip()))
+                    raise UserError(unknown(Experiment, key.strip()))
             section[last] = _toml_value(text.strip())
         return Experiment.from_dict(values)
 
 
 def require_affordable(
-    body: BodyConfig, particle_size: int, inputs: int = 1, outputs: int = 1, rows: int = 1, copies: int = 1
+    body: BodyConfig,
+    particle_size: int,
+    inputs: int = 1,
+    outputs: int = 1,
+    rows: int = 1,
+    copies: int = 1,
+    image: tuple[int, ...] | None = None,
 ) -> None:
     """Make sure that a network can be held in memory, before any of it is.
 
@@ -355,16 +479,19 @@ def require_affordable(
         outputs: Units of the output, as far as known.
         rows: Examples that go through it at once.
         copies: Networks side by side, one for each seed.
+        image: What the inputs are as an image, see :meth:`BodyConfig.build`.
 
     Raises:
         UserError: Its weights, or the units of all examples, are more than :data:`MOST_NUMBERS`.
     """
-    sizes = [inputs, *[body.width] * (body.depth - 1), outputs]
+    weights, units = body.count(inputs, outputs, image)
     counts = {
-        "weights": copies * particle_size * sum(a * b for a, b in pairwise(sizes)),
-        "numbers in the units of all examples": copies * rows * sum(sizes[1:]),  # the inputs are there already
+        "weights": copies * particle_size * weights,
+        "numbers in the units of all examples": copies * rows * units,  # the inputs are there already
     }
-    what = f"body.depth {body.depth} and body.width {body.width:,}"
+    what = f"the body {body.name}"
+    if isinstance(body, MLPConfig):
+        what = f"body.depth {body.depth} and body.width {body.width:,}"
     what += f" with {particle_size:,} weights a particle" if particle_size > 1 else ""
     what += f", for {copies:,} seeds side by side," if copies > 1 else ""
     for kind, number in counts.items():
@@ -374,6 +501,26 @@ def require_affordable(
             )
 
 
+def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Section]:
+    """The member of a family by its name; ValueError if there is none."""
+    if not isinstance(name, str) or name not in family:
+        hint = nearest(name, family) if isinstance(name, str) else ""
+        raise ValueError(f"{key} is {shorten(repr(name))}; allowed: {', '.join(family)}{hint}")
+    return family[name]
+
+
+def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:
+    """A member of a family from plain values; ValueError for the first thing that is wrong, in one line."""
+    if isinstance(values, Section):
+        return values
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{key} is {shorten(repr(values))}; allowed: a table")
+    try:
+        return kind.model_validate({**values, **(more or {})})
+    except ValidationError as error:
+        raise ValueError(f"{key}.{explain(kind, error)}") from None
+
+
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -381,88 +528,21 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def known_keys() -> list[str]:
-    """Every setting an experiment has, dotted."""
-    keys = []
-    for name, field in Experiment.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            keys += [f"{name}.{key}" for key in section.model_fields]
-        else:
-            keys.append(name)
-    return keys
-
-
-def _unknown(key: str) -> str:
-    section, _, own = key.partition(".")
-    siblings = [known.partition(".")[2] for known in known_keys() if known.startswith(section + ".")]
-    if own and siblings:
-        hint = nearest(own, siblings).replace("did you mean ", f"did you mean {section}.")
-        return f"{shorten(key)} is not a setting{hint or f'; allowed in [{section}]: ' + ', '.join(siblings)}"
-    hint = nearest(key, [*Experiment.model_fields, *known_keys()])
-    return f"{shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(Experiment.model_fields)}"
-
-
-def _explain(error: ValidationError) -> str:
-    """The first complaint of pydantic as one line: the value, what is allowed, what to do."""
-    problems = error.errors(include_url=False)
-    # An unknown key is most often the cause of whatever else is wrong.
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return _unknown(key) + more
-    if first["type"] == "value_error":
-        return one_line(str(first["ctx"]["error"])) + more
-    value, allowed = first["input"], _allowed(first["loc"])
-    hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
-    return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
-
-
 @cache
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of an experiment: every setting with its description, bounds and default."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
+    from srnn.bodies import BODIES
+    from srnn.events import EVENTS
+    from srnn.terms import TERMS
+
+    families: dict[str, Any] = {
+        "body": (_any_of([MLPConfig, *BODIES.values()]), MLPConfig()),
+        "terms": (dict[str, _any_of(TERMS.values())], {}),  # type: ignore[misc]
+        "events": (dict[str, _any_of(EVENTS.values())], {}),  # type: ignore[misc]
+    }
+    described = create_model("Experiment", __base__=Experiment, **families)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | described.model_json_schema()
 
 
-def _allowed(location: tuple[int | str, ...]) -> str:
-    """What the setting at this place may be, in words, read off the JSON schema."""
-    schema = json_schema()
-    node = schema
-    for part in location:
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
-        node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-    if "enum" in node:
-        return ", ".join(map(str, node["enum"]))
-    kind = {
-        "integer": "a whole number",
-        "number": "a number",
-        "string": "text",
-        "object": "a table",
-        "array": "a list",
-        "boolean": "true or false",
-    }.get(node.get("type", ""), "another type")
-    bounds = []
-    for word, phrase in (
-        ("minimum", "from {}"),
-        ("exclusiveMinimum", "above {}"),
-        ("maximum", "to {}"),
-        ("exclusiveMaximum", "to below {}"),
-    ):
-        if word in node:
-            bounds.append(phrase.format(f"{node[word]:g}" if isinstance(node[word], float) else f"{node[word]:,}"))
-    if node.get("pattern", "").endswith("]*$"):
-        bounds.append(f"of up to {node['maxLength']:,} characters, none of them to control a terminal")
-    elif "pattern" in node:
-        bounds.append("of up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit")
-    return " ".join([kind, *bounds])
-
-
-def _printed(value: Any) -> str:
-    try:
-        return shorten(repr(value))
-    except (ValueError, RecursionError):
-        # An integer of thousands of digits, or tables nested as deeply.
-        return "more than can be printed"
+def _any_of(members: Iterable[type[Section]]) -> Any:
+    return Union[tuple(dict.fromkeys(members))]  # noqa: UP007 (of types known at run time)

@@ -14,16 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from srnn import kernels
-
-Encoding = Literal["max", "l2"]
-Init = Literal["fan_in", "xavier"]
-Target = Literal["frozen", "live"]
+from srnn.choices import Encoding, Init, Target
 
 #: Inputs of a particle: value, layer, cell, index, task.
 INPUTS = 5
@@ -92,6 +88,23 @@ class Particle:
             uniform = torch.rand(rows * columns, count, generator=generator, device=device)
             blocks.append((2 * uniform - 1) * bound)
         return torch.cat(blocks)
+
+    @property
+    def has_types(self) -> bool:
+        """Whether it can be a fixpoint of self-application: it can."""
+        return True
+
+    def newborn(self, values: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Particles in place of a body's weights ``(N,)``, drawn anew whatever these are: ``(P, N)``."""
+        return self.draw(len(values), generator)
+
+    def worth(self, weights: Tensor) -> Tensor:
+        """:func:`effective_weight`: ``(P, N) -> (N,)``, differentiable."""
+        return effective_weight(weights, self)
+
+    def pull_back(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """:func:`pull_back_worth`: ``(P, N), (N,) -> (P, N)``."""
+        return pull_back_worth(weights, self, gradient)
 
 
 def matrices(weights: Tensor, particle: Particle) -> tuple[Tensor, Tensor, Tensor]:
@@ -179,6 +192,17 @@ def pull_back(weights: Tensor, particle: Particle, S: Tensor, g: Tensor) -> Tens
     torch.mul(W3[:, None], W1g, out=d2)
     torch.sum(W2 * W1g, 1, out=d3)
     return gradient
+
+
+def pull_back_worth(weights: Tensor, particle: Particle, gradient: Tensor) -> Tensor:
+    """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
+    if (fast := kernels.fast_path(weights, particle, gradient)) is not None:
+        pulled: Tensor = fast.pull_back(weights, particle, gradient)
+        return pulled
+    _, W2, W3 = matrices(weights, particle)
+    g = torch.zeros(INPUTS, weights.shape[1], dtype=weights.dtype, device=weights.device)
+    g[4] = gradient
+    return pull_back(weights, particle, (W3[:, None] * W2).sum(0), g)
 
 
 def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:

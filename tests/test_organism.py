@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from srnn import MLP, Organism, Particle
-from srnn.organism import stack, unstack
+from srnn.organism import stack
 from srnn.particle import effective_weight
 
 

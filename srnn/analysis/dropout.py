@@ -63,7 +63,7 @@ def dropout(
     def score_without(dropped: Tensor) -> float:
         # Not a product: a divergent particle is worth NaN, and NaN · 0 is NaN.
         kept = worth.index_fill(0, dropped, 0)
-        return float(task.score(organism.call_with(organism.in_shape(kept), task.test_x), task.test_y).mean())
+        return float(task.score(organism.call_with(kept, task.test_x), task.test_y).mean())
 
     def random(count: int, pool: Tensor) -> list[float]:
         if count > len(pool):

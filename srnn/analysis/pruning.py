@@ -69,7 +69,7 @@ def pruning(
 
     def scores(order: Tensor) -> list[float]:
         kept = [worth.index_fill(0, order[:count], 0) for count in counts]
-        outputs = (organism.call_with(organism.in_shape(one), task.test_x) for one in kept)
+        outputs = (organism.call_with(one, task.test_x) for one in kept)
         return [float(task.score(output, task.test_y).mean()) for output in outputs]
 
     # Divergent particles, worth NaN, are dropped last.

@@ -1,1 +1,10 @@
-"""The macro networks: what an organism looks like, whoever its weights are."""
+"""The macro networks: what an organism looks like, whoever its weights are. One file a body."""
+
+from __future__ import annotations
+
+from srnn.experiment import BodyConfig, MLPConfig
+
+#: ``body.name`` → its settings, which build it.
+BODIES: dict[str, type[BodyConfig]] = {
+    "mlp": MLPConfig,
+}

@@ -59,8 +59,8 @@ class Display:
     def start(self, training: Training) -> None:
         """Training is about to begin, or to go on."""
         self._show_seeds(training.seeds)
-        self._batches_per_epoch = training.batches_per_epoch
-        self._epochs = training.batch / training.batches_per_epoch
+        self._batches_per_epoch = training.batches.per_epoch
+        self._epochs = training.batch / training.batches.per_epoch
         self._progress.start_task(self._bar)
 
     def _show_seeds(self, seeds: list[int]) -> None:

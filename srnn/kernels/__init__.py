@@ -36,7 +36,7 @@ def fast_path(weights: Tensor, particle: Particle, *others: Tensor | None) -> Mo
         others: Further tensors of the call, say the momentum buffer: ``(P, N)`` or ``(N,)`` (any other shape is for
             torch to broadcast or to refuse); ``None`` is left out.
     """
-    if not 1 <= particle.hidden <= MAX_HIDDEN or os.environ.get("SRNN_KERNELS") == "torch":
+    if not 1 <= getattr(particle, "hidden", 0) <= MAX_HIDDEN or os.environ.get("SRNN_KERNELS") == "torch":
         return None
     if weights.ndim != 2 or weights.shape[0] != particle.size or weights.shape[1] == 0:
         return None

@@ -8,15 +8,10 @@ from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
 from srnn import tasks
 from srnn.errors import UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
-from srnn.methods.optimizers import build_optimizer
-from srnn.particle import Particle
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.groups import first_difference
@@ -25,7 +20,7 @@ from srnn.runs.run import Run
 from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import make_folder, read_checkpoint, write_config
-from srnn.training.birth import STREAMS, particle_count
+from srnn.training.state import require_layout
 
 
 def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, say: Callable[[str], None]) -> bool:
@@ -173,44 +168,7 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
 
 def _require_tensors(checkpoint: Checkpoint, experiment: Experiment) -> None:
     """Raise ValueError or KeyError unless the tensors are such as training the experiment leaves behind."""
-    state, tensors = checkpoint.state, checkpoint.tensors
-    sizes = state["inputs"], state["outputs"]
+    sizes = checkpoint.state["inputs"], checkpoint.state["outputs"]
     if (known := tasks.shape(experiment.task)) is not None and known[:2] != sizes:
         raise ValueError(f"it is of {sizes[0]} inputs and {sizes[1]} outputs; the task has {known[0]} and {known[1]}")
-    particles = particle_count(experiment, *sizes)
-    swarm = (Particle(experiment.particle.hidden).size, particles)
-    shapes: dict[str, tuple[int, ...]] = {"weights": swarm}
-    if not state["diverged"]:
-        trained = swarm if experiment.replication.method != "lifted" else swarm[1:]
-        shapes |= _optimizer_shapes(experiment, trained)
-        if state["batches_of_epoch"]:
-            batch = (experiment.training.batch_size,)
-            shapes |= {"sums.replication": swarm[1:], "sums.task": batch, "sums.score": batch}
-        # Each would become a buffer of the optimizer.
-        if odd := [name for name in tensors if name not in shapes and not name.startswith("generator.")]:
-            raise ValueError(f"it has a tensor {odd[0]!r}")
-    for name, shape in shapes.items():
-        found = tensors[name]
-        if tuple(found.shape) != shape or found.dtype != torch.float32:
-            raise ValueError(f"its {name} is {found.dtype} of shape {tuple(found.shape)}, not float32 of {shape}")
-    for stream in STREAMS:
-        try:
-            torch.Generator().set_state(tensors[f"generator.{stream}"])
-        except RuntimeError as error:
-            raise ValueError(f"its generator.{stream} is none: {error}") from None
-
-
-def _optimizer_shapes(experiment: Experiment, trained: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """What the optimizer keeps from one batch to the next, by the names of :meth:`Training.state`."""
-    settings, replication = experiment.training, experiment.replication
-    small = nn.Parameter(torch.zeros([1] * len(trained)))
-    optimizer = build_optimizer([small], settings)
-    small.grad = torch.zeros_like(small)
-    optimizer.step()
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, value in optimizer.state[small].items():
-        if isinstance(value, Tensor):
-            shapes |= {f"optimizer.{name}": ()} if value.ndim == 0 else {name: trained}
-    if replication.method == "sgd" and replication.momentum == "separate" and settings.momentum:
-        shapes["replication_buffer"] = trained
-    return shapes
+    require_layout(experiment, checkpoint.tensors, checkpoint.state)

@@ -32,6 +32,7 @@ class Task:
         test_y: As ``train_y``.
         outputs: What the network must put out: one number per class, or per target.
         probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
+        image: What the inputs are as an image, ``(channels, height, width)``; None if they are none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     test_y: Tensor
     outputs: int
     probes: Mapping[str, Tensor] = field(default_factory=dict)
+    image: tuple[int, ...] | None = None
 
     @property
     def inputs(self) -> int:
