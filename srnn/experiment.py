@@ -85,6 +85,10 @@ class BodyConfig(Section):
         """
         raise NotImplementedError
 
+    def describe(self) -> str:
+        """What it looks like, in a few words."""
+        return self.name
+
     def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
         """How many weights become particles, and about how many numbers an example takes on its way through."""
         import torch
@@ -126,6 +130,11 @@ class MLPConfig(BodyConfig):
             dropout=self.dropout,
             generator=generator,
         )
+
+    def describe(self) -> str:
+        layers = "1 layer" if self.depth == 1 else f"{self.depth} layers"
+        activation = "" if self.activation == "none" else f", {self.activation}"
+        return f"{layers} of width {self.width}, residual {self.residual}{activation}"
 
     def sizes(self, inputs: int, outputs: int) -> list[int]:
         """Units of the input and of every layer."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from srnn import kernels, replication
+from srnn.errors import NotApplicableError
 from srnn.particle import Particle
 
 #: Which weight tensors become particles: their names, those of modules that hold them, or a function of both.
@@ -155,6 +156,17 @@ class Organism(nn.Module):
         values = torch.cat([parameters[name].detach().flatten() for name in names]).to(organism.weights)
         organism.weights.data = replication.replicators(values, particle, generator)
         return organism
+
+    @property
+    def replicator(self) -> Particle:
+        """The particle, of which one can ask what replication makes of it.
+
+        Raises:
+            NotApplicableError: The organism is made of plain numbers.
+        """
+        if not isinstance(self.particle, Particle):
+            raise NotApplicableError("plain numbers do not replicate: there are no fixpoint types")
+        return self.particle
 
     @property
     def size(self) -> int:
@@ -343,7 +355,7 @@ class Organism(nn.Module):
         return f"Organism({body}, {self.extra_repr()}{beside})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_worth": None}  # type: ignore[misc]
+        return {**self.__dict__, "_worth": None}
 
 
 def aligned(part: Tensor) -> Tensor:

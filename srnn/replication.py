@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.choices import Target
 from srnn.particle import (
     INPUTS,
     Particle,
-    Target,
     effective_weight,
     matrices,
     pull_back,

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from srnn import Experiment, tasks
 from srnn.errors import UserError
-from srnn.experiment import LogConfig, Optimizer, known_keys
+from srnn.experiment import LogConfig, Optimizer
 from srnn.presets import load_experiment, load_preset, preset_folder, preset_names
+from srnn.section import known_keys
 from srnn.training.birth import build_organism, particle_count
 
 REQUIRED = [
@@ -328,7 +329,7 @@ class TestToml:
             lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
             max_leaves=4,
         )
-        section, _, key = data.draw(st.sampled_from(known_keys())).partition(".")
+        section, _, key = data.draw(st.sampled_from(known_keys(Experiment))).partition(".")
         content = {section: {key: data.draw(values)} if key else data.draw(values)}
         try:
             Experiment.from_dict(content)
@@ -551,8 +552,8 @@ class TestOverride:
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
         experiment = load_preset("digits").override(["task.path=x", "checkpoint.minutes=5.0"])
-        assert len(known_keys()) == len({*known_keys()}) > 30
-        for key in known_keys():
+        assert len(known_keys(Experiment)) == len({*known_keys(Experiment)}) > 30
+        for key in known_keys(Experiment):
             value: Any = experiment
             for part in key.split("."):
                 value = getattr(value, part)

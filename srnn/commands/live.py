@@ -14,7 +14,8 @@ from rich.table import Table
 
 from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 
 #: More seeds than this share one line, their mean.
 _LINES = 8

@@ -54,7 +54,9 @@ def command(
 
     numbers = parse_seeds(seeds)
     chosen = load_experiment(experiment).override(settings or [])
-    if chosen.body.depth < 2:
+    from srnn.analysis.baselines import layers, smallest_body
+
+    if layers(chosen).depth < 2:
         raise UserError("body.depth is 1: such a body has no hidden layer to make smaller; set it to 2 or more")
 
     from srnn import tasks
@@ -76,8 +78,6 @@ def command(
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
-
-    from srnn.analysis.baselines import smallest_body
 
     console = Console(highlight=False)
     found: list[dict[str, float]] = []

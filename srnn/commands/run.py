@@ -94,7 +94,7 @@ def command(
             show.print_runs(groups[variant])
     if variants:
         try:
-            _compare(chosen, groups, out / chosen.name, data_dir, image_format, quiet, again)
+            _compare(groups, out / chosen.name, image_format, quiet, again)
         except UserError as error:
             if not quiet:
                 print(f"left out comparison: {error}")
@@ -151,34 +151,22 @@ def _train(
 
 
 def _compare(
-    chosen: Experiment,
     groups: Mapping[str, Sequence[Run]],
     folder: Path,
-    data_dir: Path | None,
     image_format: str,
     quiet: bool,
     again: str,
 ) -> None:
     """Compare the variants of an experiment, and print how they ended; if it is stopped, say how to go on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from srnn.commands.signals import Signals
-    from srnn.laboratory.questions import compare_variants
+    from srnn.laboratory.questions import compare
 
-    console = Console(stderr=True)
-    columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()
-    shown = console.is_terminal and chosen.comparison.dense and not quiet
-    progress = Progress(*columns, console=console, transient=True, disable=not shown)
-    bar = progress.add_task("", total=chosen.training.epochs)
     signals = Signals()
     try:
-        with signals, progress:
+        with signals:
             # Nothing is left half-written, and nothing is to be saved.
             signals.listen(at_once=True)
-            figures = compare_variants(
-                chosen, groups, folder, data_dir, image_format, lambda epoch: progress.update(bar, completed=epoch)
-            )
+            figures = compare(groups, folder, image_format)
     except KeyboardInterrupt:
         raise StoppedError(f"interrupted; go on with: {again}", 128 + signals.last) from None
     if quiet:

@@ -146,13 +146,12 @@ def _print_status(console: Console, run: Run) -> None:
 def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     """What was run, in a line or two."""
     experiment = runs[0].experiment
-    body, particle, replication, training = (
-        experiment.body,
-        experiment.particle,
-        experiment.replication,
-        experiment.training,
-    )
-    count = float(summary.loc[_labels(), "mean"].sum())
+    particle, replication, training = experiment.particle, experiment.replication, experiment.training
+    if particle.kind == "number":
+        what = "plain numbers"
+    else:
+        count = float(summary.loc[_labels(), "mean"].sum())
+        what = f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}"
     how = "without replication"
     if replication.method != "none":
         how = f"replication {replication.method}, {replication.target}, α = {replication.alpha:g}"
@@ -160,8 +159,8 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     return "; ".join(
         [
             experiment.task.name,
-            f"{_many(body.depth, 'layer')} of width {body.width}, residual {body.residual}",
-            f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}",
+            experiment.body.describe(),
+            what,
             how,
             _many(training.epochs, "epoch"),
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",

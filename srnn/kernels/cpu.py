@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from srnn.choices import Target
 from srnn.kernels import compiled, threads
-from srnn.particle import Particle, Target
+from srnn.particle import Particle
 
 #: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 30 µs.
 _WORTH_THREADS = 500_000

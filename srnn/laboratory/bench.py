@@ -205,14 +205,14 @@ def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 100) -> 
         "newton": experiment.override(["replication.method=newton"]),
         "lifted": experiment.override(["replication.method=lifted"]),
     }
-    steps = {"dense": (dense_step(experiment, task), 1)}
-    steps |= {name: (training_step(one, task), 1) for name, one in organisms.items()}
-    steps["ten seeds"] = training_step(experiment, task, 10), 10
+    steps = {"dense": dense_step(experiment, task)}
+    steps |= {name: training_step(one, task) for name, one in organisms.items()}
+    steps["ten seeds"] = training_step(experiment, task, 10)
     times: dict[str, list[float]] = {name: [] for name in steps}
     products = batch * particle_count(experiment, task.inputs, task.outputs)
     for _ in range(rounds):
-        for name, (step, seeds) in steps.items():
-            with fast_arithmetic(seeds * products):
+        for name, step in steps.items():
+            with fast_arithmetic(products):
                 step()
                 for _ in range(_TURN):
                     started = time.perf_counter()

@@ -23,7 +23,8 @@ from srnn.runs.resume import claim, starts
 from srnn.runs.run import Run
 from srnn.runs.writer import RunWriter, versions
 from srnn.tasks import Task
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 from srnn.untrusted import own_folder
 
 
@@ -97,7 +98,7 @@ def run(
             with _saying_how_it_ended(writers):
                 for training in trainings:
                     after_start(training)
-                    with fast_arithmetic(len(training.seeds) * training.organism.size * experiment.training.batch_size):
+                    with fast_arithmetic(training.organism.size * experiment.training.batch_size):
                         _train(training, writers, after_batch, after_report, stop, say)
                 if image_format is not None:
                     _draw_all(folders, to_do, image_format)
@@ -117,7 +118,8 @@ def _draw_all(folders: Mapping[int, Path], new: Mapping[int, Path], image_format
 def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "png") -> None:
     """Draw the two figures of a run, or of several seeds, into ``folder``."""
     save(training_curves(metrics, title), folder / f"training_curves.{image_format}")
-    save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
+    if (metrics["Metric"] == "identity").any():  # plain numbers have no types
+        save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
 
 
 def _training(experiment: Experiment, task: Task, group: Mapping[int, Checkpoint | None]) -> Training:

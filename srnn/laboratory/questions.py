@@ -25,7 +25,6 @@ from srnn.analysis import (
     transfer,
 )
 from srnn.errors import NotApplicableError, UserError, nearest
-from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.plots.style import save
 from srnn.runs.groups import by_experiment
@@ -64,7 +63,9 @@ def _connectivity(run: Run, task: Task) -> Frames:
 
 
 def _baselines(run: Run, task: Task) -> Frames:
-    curves = baselines.run_baselines([run], task)
+    own = run.metrics.assign(Seed=run.experiment.seed, Network=baselines.ORGANISM)
+    others = baselines.train_baselines(run.experiment, task, [run.experiment.seed])
+    curves = pd.concat([baselines.shown(own), others], ignore_index=True)
     shapes = baselines.sizes(run.experiment, task.inputs, task.outputs)
     return {"baselines": curves, "baselines_final": baselines.final_scores(curves), "baselines_sizes": shapes}
 
@@ -263,35 +264,6 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
         for name, drawing in drawings.items()
         if not frames[name].empty
     ]
-
-
-def compare_variants(
-    experiment: Experiment,
-    groups: Mapping[str, Sequence[Run]],
-    folder: Path,
-    data_dir: Path | None = None,
-    image_format: str = "png",
-    after_epoch: Callable[[int], None] = lambda epoch: None,
-) -> list[Path]:
-    """Compare the variants of an experiment, and with them, if it asks for that, the dense body.
-
-    Args:
-        experiment: What has the variants.
-        groups: The runs of each, by its name, with the same seeds.
-        folder: Where ``results/*.csv`` and ``figures/*`` go.
-        data_dir: Where the IDX files of mnist and fashion_mnist are.
-        image_format: ``png``, ``svg`` or ``pdf``.
-        after_epoch: Told the epochs that the dense body has trained.
-
-    Returns:
-        The figures.
-    """
-    compared: dict[str, Sequence[comparison.Measured]] = {**groups}
-    if experiment.comparison.dense:
-        seeds = [run.experiment.seed for run in next(iter(groups.values()))]
-        task = tasks.load(experiment.task, data_dir)
-        compared["dense"] = baselines.dense_runs(experiment, task, seeds, after_epoch)
-    return compare(compared, folder, image_format)
 
 
 def result_path(run: Run, file: str) -> Path:

@@ -21,7 +21,6 @@ from srnn.errors import NotApplicableError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.organism import Organism
-from srnn.particle import Particle
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
 from srnn.training.birth import build_organism, particle_count
@@ -146,7 +145,7 @@ class Run:
     @property
     def _size(self) -> int:
         """Weights P of a particle."""
-        return Particle(self.experiment.particle.hidden).size
+        return self.experiment.particle.size
 
     def _particles(self) -> int:
         """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""

@@ -90,7 +90,8 @@ def _metrics(run: Run) -> str:
         raise _Wrong("there are none")
     counts = frame.groupby("Epoch")["Metric"].agg(set)
     always = {metric for metric in counts.iloc[-1] if metric == "task_loss" or metric.startswith("train_")}
-    when_logged = {kind.label for kind in FixpointType} | set(counts.iloc[0])
+    types = {kind.label for kind in FixpointType} if run.experiment.particle.kind != "number" else set()
+    when_logged = types | set(counts.iloc[0])
     for epoch in range(1, state["epoch"] + 1):
         expected = always | (when_logged if epoch in _logged(run, state["epoch"]) else set())
         if missing := expected - counts.get(epoch, set()):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
-from srnn.analysis.baselines import drift, newborn_bodies, train_dense
+from srnn.analysis.baselines import layers
 from srnn.analysis.summary import last_scores, mean_and_half_width
 from srnn.experiment import Experiment
 from srnn.particle import Particle
@@ -21,6 +21,8 @@ from srnn.tasks import Task
 #: The runs of each method, of the published body and of a larger one.
 _PUBLISHED: Final = {"sgd": "connectivity", "newton": "exact-newton", "lifted": "exact-lifted"}
 _LARGER: Final = {method: f"exact-comparison-{method}" for method in _PUBLISHED}
+#: The same bodies as plain numbers, from where the exact ones begin.
+_DENSE: Final = {"connectivity": "exact-dense", "exact-comparison-sgd": "exact-comparison-dense"}
 #: The runs of sgd that lie between accuracy and self-replication.
 _TRADE_OFF: Final = (
     "trade-off-alpha-0.01",
@@ -42,19 +44,11 @@ def exact(desk: Desk) -> str:
 
 def _cost(desk: Desk) -> str:
     rows, paired, verdicts = [], [], []
-    dense_scores: dict[str, pd.Series] = {}
     for presets in (_PUBLISHED, _LARGER):
-        task, runs = desk.task(presets["lifted"]), desk.runs[presets["lifted"]]
-        experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
-        body = _body(experiment, task)
-        desk.watch(f"dense {body}")
-        bodies = newborn_bodies(experiment, task, seeds)
-        train_dense(
-            experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: desk.watch(f"dense, epoch {epoch}")
-        )
+        dense = _DENSE[presets["sgd"]]
+        body = _body(desk.runs[dense][0].experiment, desk.task(dense))
         for method, preset in presets.items():
-            found = drift(desk.runs[preset], bodies, task)
-            dense_scores[presets["lifted"]] = found["Dense"]
+            found = _drift(desk.runs[preset], desk.runs[dense])
             accuracy = _mean(found["Organism"], "{:.4f}")
             counts = [desk.ended(preset, kind) for kind in ("zero", "identity")]
             rows.append(
@@ -66,8 +60,8 @@ def _cost(desk: Desk) -> str:
             difference = between(mean, mean - half, mean + half, "{:+.2f}")
             paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
             verdicts.append(f"{difference} points with {method} on {body}")
-        rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
-    ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
+        rows.append([body, "dense", _mean(found["Dense"], "{:.4f}"), "", "", "", ""])
+    ended = _ended(desk)
     # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
     lost = ended.groupby("Name", sort=False)["Diverged"].agg(["sum", "size"]).query("sum > 0")
     ended = ended[~ended["Name"].isin(lost.index)]
@@ -90,6 +84,25 @@ seed, in percentage points, with the largest distance between an effective weigh
 Judged: against the dense body, to be a self-replicator in every weight changes the accuracy by {"; ".join(verdicts)}.
 {_frontier(ended)}{diverged}
 """
+
+
+def _drift(organisms: Sequence[Run], dense: Sequence[Run]) -> pd.DataFrame:
+    """How far organisms have come away from plain numbers that began where they did, on the same batches.
+
+    Returns:
+        A row for each seed that both have: Seed (int), Drift (float: the largest difference of an effective weight and
+        the number in its place), Organism, Dense, Difference (float: the last metric on test data, and Organism −
+        Dense).
+    """
+    numbers = {run.experiment.seed: run for run in dense}
+    rows = []
+    for run in organisms:
+        if (other := numbers.get(run.experiment.seed)) is None:
+            continue
+        apart = float((run.organism().worth() - other.organism().worth()).abs().max())
+        own, theirs = (float(one.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1]) for one in (run, other))
+        rows.append((run.experiment.seed, apart, own, theirs, own - theirs))
+    return pd.DataFrame(rows, columns=["Seed", "Drift", "Organism", "Dense", "Difference"])
 
 
 def _frontier(ended: pd.DataFrame) -> str:
@@ -294,7 +307,7 @@ def _by_method(desk: Desk, answer: Callable[[Run], pd.DataFrame]) -> pd.DataFram
     return pd.concat(frames, ignore_index=True)
 
 
-def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
+def _ended(desk: Desk) -> pd.DataFrame:
     """How the runs of the trade-off ended, as its figure takes it."""
     rows = []
     for preset in (*_TRADE_OFF, "exact-newton", "exact-lifted"):
@@ -312,19 +325,19 @@ def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
                     "Accuracy": last["test_accuracy"],
                 }
             )
-    seeds = [run.experiment.seed for run in desk.runs["exact-lifted"]]
-    rows += [
-        {"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": score, "Diverged": False}
-        for seed, score in zip(seeds, dense, strict=True)
-    ]
+    for run in desk.runs["exact-dense"]:
+        accuracy = last_scores([run]).set_index("Metric")["Score"]["test_accuracy"]
+        seed = run.experiment.seed
+        rows.append({"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": accuracy, "Diverged": False})
     return pd.DataFrame(rows)
 
 
 def _body(experiment: Experiment, task: Task) -> str:
     """``225-6-6-6-6-10`` and, if it has one, its activation."""
-    sizes = [task.inputs, *[experiment.body.width] * (experiment.body.depth - 1), task.outputs]
-    activation = experiment.body.activation
-    return "-".join(map(str, sizes)) + ("" if activation == "none" else f" {activation}")
+    body = layers(experiment)
+    return "-".join(map(str, body.sizes(task.inputs, task.outputs))) + (
+        "" if body.activation == "none" else f" {body.activation}"
+    )
 
 
 def _particles(run: Run) -> int:

@@ -109,25 +109,18 @@ outputs.
 def dense(desk: Desk) -> str:
     """What do ordinary networks reach?"""
     runs, task = desk.runs["connectivity"], desk.task("connectivity")
-    experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
-
-    def watch(network: str, epoch: int) -> None:
-        desk.watch(f"{network}, epoch {epoch} of {experiment.training.epochs}")
-
-    bodies = baselines.dense_bodies(experiment, task.inputs, task.outputs, seeds)
-    same = baselines.train_dense(
-        experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: watch(baselines.SAME_UNITS, epoch)
-    )
-    frames = [
-        desk.metrics("connectivity").assign(Network=baselines.ORGANISM),
-        desk.metrics("no-replication").assign(Network=baselines.NO_REPLICATION),
-        same.assign(Network=baselines.SAME_UNITS),
-        baselines.train_baselines(experiment, task, seeds, (baselines.SAME_WEIGHTS,), watch),
-    ]
-    curves = pd.concat(frames, ignore_index=True)
+    experiment = runs[0].experiment
+    presets = {
+        baselines.ORGANISM: "connectivity",
+        baselines.NO_REPLICATION: "no-replication",
+        baselines.SAME_UNITS: "dense-baselines-same-units",
+        baselines.SAME_WEIGHTS: "dense-baselines-same-weights",
+    }
+    curves = pd.concat([desk.metrics(preset).assign(Network=network) for network, preset in presets.items()])
+    dense = desk.runs["dense-baselines-same-units"]
     histogram = pd.concat(
-        transfer.run_weight_histogram(run, baselines.dense_body(bodies, place)).assign(Seed=run.experiment.seed)
-        for place, run in enumerate(runs)
+        transfer.run_weight_histogram(run, other.organism().to_dense()).assign(Seed=run.experiment.seed)
+        for run, other in zip(runs, dense, strict=True)
     )
     sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
     rows = [

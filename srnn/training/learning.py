@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srnn.organism import Organism, aligned
 from srnn.tasks import Task
-from srnn.terms import Term
+from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 

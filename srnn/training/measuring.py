@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from srnn.fixpoints import FixpointType, census, classify
-from srnn.methods import Descent
+from srnn.methods.descent import Descent
 from srnn.organism import Organism, aligned
 from srnn.particle import Particle
 from srnn.tasks import Task
@@ -104,7 +104,7 @@ def _types(organism: Organism) -> Tensor | None:
 
 def _counts(types: Tensor, organism: Organism) -> dict[str, float]:
     """The census of one seed: of the whole and of each layer, by metric."""
-    counts = {}
+    counts: dict[str, float] = {}
     for layer, row in census(types, organism.layers).iterrows():
         prefix = "" if layer == "total" else f"{layer}_"
         counts |= {f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType}

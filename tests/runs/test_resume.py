@@ -31,7 +31,7 @@ from srnn.runs import checkpoints, lock
 from srnn.runs.groups import first_difference
 from srnn.runs.resume import go_on_for_longer, starts
 from srnn.runs.status import Status, read_status, write_status
-from srnn.training.loop import Report
+from srnn.training.measuring import Report
 
 #: With it, as with ``make soak``: many more kills and sizes of a full disk, in processes that begin from nothing.
 SOAK = bool(os.environ.get("SRNN_SOAK"))
