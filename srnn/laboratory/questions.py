@@ -24,6 +24,7 @@ from srnn.analysis import (
     trajectories,
     transfer,
 )
+from srnn.analysis.statistics import Measured
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.experiment import Experiment
 from srnn.files import write_whole
@@ -286,7 +287,7 @@ def compare_variants(
     Returns:
         The figures.
     """
-    compared: dict[str, Sequence[comparison.Measured]] = {**groups}
+    compared: dict[str, Sequence[Measured]] = {**groups}
     if experiment.comparison.dense:
         seeds = [run.experiment.seed for run in next(iter(groups.values()))]
         task = tasks.load(experiment.task, data_dir)
