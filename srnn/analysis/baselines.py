@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
 from srnn.errors import NotApplicableError
 from srnn.experiment import Experiment, MLPConfig
 from srnn.kernels.arithmetic import fast_arithmetic
@@ -180,10 +180,7 @@ def final_scores(curves: pd.DataFrame) -> pd.DataFrame:
         its 95 % t-interval, NaN for a single seed), Seeds (int).
     """
     last = curves.groupby(["Network", "Metric", "Seed"], sort=False).tail(1)
-    over_seeds = mean_and_interval(last, by=["Network", "Metric"]).reset_index()
-    mean, half = over_seeds["mean"], over_seeds["half_width"]
-    frame = over_seeds[["Network", "Metric"]]
-    return frame.assign(Mean=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"])
+    return over_seeds(last, by=["Network", "Metric"]).reset_index()
 
 
 def smallest_body(

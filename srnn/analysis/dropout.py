@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
@@ -128,10 +128,8 @@ def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for reference in ("Before", *REFERENCES):
         differences = dropouts.assign(Score=dropouts["After"] - dropouts[reference])
-        over_seeds = mean_and_interval(differences, by=keys).reset_index()
-        part = over_seeds[keys].copy()
-        part["Dropped"] = dropouts.groupby(keys, sort=False)["Dropped"].mean().to_numpy()
-        part["Against"] = reference.lower()
-        mean, half = over_seeds["mean"], over_seeds["half_width"]
-        parts.append(part.assign(Difference=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"]))
+        part = over_seeds(differences, by=keys).rename(columns={"Mean": "Difference"})
+        part.insert(0, "Dropped", dropouts.groupby(keys, sort=False)["Dropped"].mean())
+        part.insert(1, "Against", reference.lower())
+        parts.append(part.reset_index())
     return pd.concat(parts, ignore_index=True)

@@ -83,7 +83,7 @@ def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns Seed (0 if there was none), Metric (the quantity's column) and Score, NaN where a quantity is the same
-        everywhere: as :func:`srnn.analysis.summary.mean_and_interval` takes them.
+        everywhere: as :func:`srnn.analysis.statistics.over_seeds` takes them.
     """
     frame = heatmap if "Seed" in heatmap else heatmap.assign(Seed=0)
     quantities = [*(kind.label for kind in FixpointType), "Effective weight"]

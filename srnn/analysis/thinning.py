@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
 from srnn.bodies.mlp import MLP
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType, classify
@@ -140,8 +140,8 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
             and 200 of 200).
 
     Returns:
-        Columns Metric (``live_type``, ``live_weight``, ``live_signal``), Layer, Epoch, mean, half_width (of the 95 %
-        confidence interval over the seeds, NaN for one) and seeds.
+        Columns Metric (``live_type``, ``live_weight``, ``live_signal``), Layer, Epoch, Mean, Low, High (the 95 %
+        confidence interval over the seeds, NaN for one) and Seeds.
 
     Raises:
         UserError: An epoch is not logged.
@@ -156,7 +156,7 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
     # In the order of the definitions, within each in that of the layers.
     order = {name: place for place, name in enumerate([*LIVE, *rows["Layer"].unique()])}
     rows = rows.sort_values(keys, key=lambda column: column if column.name == "Epoch" else column.map(order))
-    return mean_and_interval(rows, by=keys).reset_index()
+    return over_seeds(rows, by=keys).reset_index()
 
 
 def signals(organism: Organism, x: Tensor) -> list[Tensor]:

@@ -84,7 +84,7 @@ def print_runs(runs: list[Run]) -> None:
 def _print_group(console: Console, runs: list[Run]) -> None:
     from rich.markup import escape
 
-    from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.runs.run import figures
 
     experiment = runs[0].experiment
@@ -95,7 +95,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
             console.print(f"run     {run.folder}", soft_wrap=True, markup=False)
         return
     scores = last_scores(measured)
-    summary = mean_and_interval(scores)
+    summary = over_seeds(scores)
     console.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
     console.print(escape(_describe(measured, summary)), style="dim")
     if all(run.status.status == "finished" for run in runs):
@@ -150,7 +150,7 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     if particle.kind == "number":
         what = "plain numbers"
     else:
-        count = float(summary.loc[_labels(), "mean"].sum())
+        count = float(summary.loc[_labels(), "Mean"].sum())
         what = f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}"
     how = "without replication"
     if replication.method != "none":
@@ -172,14 +172,16 @@ def _last_figures(summary: pd.DataFrame) -> Table:
     from rich import box
     from rich.table import Table
 
-    several = summary["seeds"].max() > 1
+    several = summary["Seeds"].max() > 1
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("last figures")
     table.add_column("mean ± 95 % interval" if several else "value", justify="right")
     counts = {*_labels()}
     for metric, row in summary.iterrows():
         if str(metric).rpartition("_")[2] not in counts:
-            table.add_row(str(metric).replace("_", " "), _with_interval(row["mean"], row["half_width"], "{:.4g}"))
+            table.add_row(
+                str(metric).replace("_", " "), _with_interval(row["Mean"], row["High"] - row["Mean"], "{:.4g}")
+            )
     return table
 
 
@@ -187,9 +189,8 @@ def _census(summary: pd.DataFrame) -> Table:
     from rich import box
     from rich.table import Table
 
-    from srnn.analysis.summary import layer_table
-
-    means, widths = layer_table(summary), layer_table(summary, "half_width")
+    means, highs = (layer_table(summary, column) for column in ("Mean", "High"))
+    widths = highs - means
     # Narrow enough for 80 columns with the intervals of thousands of particles.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("layer")
@@ -232,6 +233,22 @@ def _with_interval(mean: float, half_width: float, form: str) -> str:
 
 def _many(number: float, of: str) -> str:
     return f"{number:,.0f} {of}{'s' if number != 1 else ''}"
+
+
+def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
+    """The census of each layer and, last, of all: a row for each layer, a column for each type.
+
+    Args:
+        summary: As :func:`srnn.analysis.statistics.over_seeds` gives it.
+        column: Which of its columns to lay out.
+    """
+    import pandas as pd
+
+    labels = _labels()
+    layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
+    rows = {layer: [summary.at[f"{layer}_{label}", column] for label in labels] for layer in layers}
+    rows["total"] = [summary.at[label, column] for label in labels]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=labels).rename_axis("layer")
 
 
 def _labels() -> list[str]:

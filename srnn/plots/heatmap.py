@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import seeds
+from srnn.analysis.statistics import seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import GREEN, PURPLE, TYPE_COLOURS, in_house_style, new_figure

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from srnn.analysis.statistics import EXPONENTS
 from srnn.errors import UserError
 from srnn.files import replacing
 from srnn.fixpoints import FixpointType
@@ -29,8 +30,6 @@ P = ParamSpec("P")
 
 #: Width of a column, in inches (8 cm).
 WIDTH: Final = 3.15
-#: Powers of ten that are drawn: the band of two seeds may reach beyond what a float can hold.
-EXPONENTS: Final = (-300, 300)
 #: What figures are written as.
 FORMATS: Final = ("png", "svg", "pdf")
 

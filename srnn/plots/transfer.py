@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import seeds
+from srnn.analysis.statistics import seeds
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import GREY, ORANGE, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.summary import last_scores, mean_and_half_width
+from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.laboratory.questions import draw
 from srnn.plots.style import save
 from srnn.runs.run import Run

@@ -10,7 +10,7 @@ import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
 from srnn.analysis.baselines import layers
-from srnn.analysis.summary import last_scores, mean_and_half_width
+from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.experiment import Experiment
 from srnn.particle import Particle
 from srnn.plots.methods import by_method

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from srnn.analysis import baselines, dropout, heatmap, robustness, thinning, trajectories, transfer
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
 
 _LIVE = {
@@ -24,7 +24,7 @@ def thin(desk: Desk) -> str:
         [
             _LIVE[str(metric)],
             layer,
-            *(interval(*pair, "{:.1%}") for pair in zip(own["mean"], own["half_width"], strict=True)),
+            *(interval(mean, high - mean, "{:.1%}") for mean, high in zip(own["Mean"], own["High"], strict=True)),
         ]
         for (metric, layer), own in shares.groupby(["Metric", "Layer"], sort=False)
     ]
@@ -188,9 +188,9 @@ def heat(desk: Desk) -> str:
     """Where on the image do the types sit?"""
     task = desk.task("connectivity")
     frame = desk.over_seeds("connectivity", lambda run: heatmap.heatmap(run, task))
-    correlations = mean_and_interval(heatmap.against_mean_image(frame)).dropna(subset="mean")
+    correlations = over_seeds(heatmap.against_mean_image(frame)).dropna(subset="Mean")
     rows = [
-        [name, interval(float(row["mean"]), float(row["half_width"]), "{:+.2f}")]
+        [name, interval(float(row["Mean"]), float(row["High"] - row["Mean"]), "{:+.2f}")]
         for name, row in correlations.iterrows()
     ]
     return f"""Where on the image do particles of each type and their effective weights sit?

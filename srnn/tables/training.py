@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from srnn.analysis import comparison, connectivity, summary
-from srnn.analysis.summary import last_scores
+from srnn.analysis import comparison, connectivity
+from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.fixpoints import FixpointType
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
 from srnn.tasks.synthetic import multiplies
@@ -74,7 +74,7 @@ def connections(desk: Desk) -> str:
         ["rerun, 4 seeds", "1,004–1,043", "140–158", "318–365", "0.742–0.879"],
         [f"ours, {len(desk.runs['connectivity'])} seeds", *desk.census("connectivity")],
     ]
-    covered = 1 - sum(summary.last_scores([one]).query("Metric == 'L0_other'")["Score"].sum() for one in runs) / (
+    covered = 1 - sum(last_scores([one]).query("Metric == 'L0_other'")["Score"].sum() for one in runs) / (
         1350 * len(runs)
     )
     first = {kind: desk.ended("connectivity", f"L0_{kind}") for kind in ("zero", "identity", "other")}
@@ -116,8 +116,7 @@ Published: without residual links self-replication is learnt first and the task 
         ours = []
         for name, own in runs.items():
             scores = comparison.scores({name: own}, "test_accuracy").query(f"Epoch == {epoch}")
-            [(mean, half)] = summary.mean_and_interval(scores, by="Group")[["mean", "half_width"]].to_numpy()
-            ours.append(interval(mean, half, "{:.3f}"))
+            ours.append(interval(*mean_and_half_width(scores["Score"]), "{:.3f}"))
         course.append([epoch, ours[0], published[0], ours[1], published[1]])
     [(low, high)] = comparison.paired_tests(runs, ["identity"])[["Low", "High"]].to_numpy()
     ending = "show no difference in self-replicators" if low <= 0 <= high else "differ in their self-replicators"
@@ -199,7 +198,7 @@ def _ended_rows(ended: pd.DataFrame, groups: list[str]) -> list[list[str]]:
     rows = []
     for metric, own in ended.groupby("Metric", sort=False):
         form = "{:,.0f}" if metric in ("identity", "zero", "other") else "{:.3f}"
-        values = {str(row["Group"]): (float(row["Mean"]), float(row["Half width"])) for _, row in own.iterrows()}
+        values = {str(row["Group"]): (row["Mean"], row["High"] - row["Mean"]) for _, row in own.iterrows()}
         rows.append([str(metric).replace("_", " "), *(interval(*values[group], form) for group in groups)])
     return rows
 

@@ -179,13 +179,13 @@ def made_up() -> pd.DataFrame:
 
 def test_the_numbers_to_quote() -> None:
     frame = live_shares(made_up())
-    assert list(frame) == ["Metric", "Layer", "Epoch", "mean", "half_width", "seeds"]
+    assert list(frame) == ["Metric", "Layer", "Epoch", "Mean", "Low", "High", "Seeds"]
     assert list(frame["Metric"].unique()) == ["live_type", "live_weight", "live_signal"]
     first = frame[(frame["Metric"] == "live_type") & (frame["Layer"] == "L0")]
     assert list(first["Epoch"]) == [0, 5, 20]
-    np.testing.assert_allclose(first["mean"], [1, 0.825, 0.3])
+    np.testing.assert_allclose(first["Mean"], [1, 0.825, 0.3])
     # Half the difference of two seeds times t of one degree of freedom.
-    np.testing.assert_allclose(first["half_width"], [0, 0.025 * 12.7062, 0.1 * 12.7062], rtol=1e-5)
+    np.testing.assert_allclose(first["High"] - first["Mean"], [0, 0.025 * 12.7062, 0.1 * 12.7062], rtol=1e-5)
     assert list(live_shares(made_up(), [10, 15])["Epoch"].unique()) == [10, 15]
     with pytest.raises(UserError, match=r"^epoch is 7; the runs logged 0, 5, 10, 15, 20$"):
         live_shares(made_up(), [7])

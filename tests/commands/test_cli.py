@@ -19,7 +19,7 @@ import torch
 from processes import SRNN, Answer, forked, process, start, without_compiling
 
 from srnn import Experiment, Run, UserError, run
-from srnn.analysis.summary import last_scores, mean_and_interval
+from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
 from srnn.commands.live import _mean
 from srnn.commands.run import parse_seeds
@@ -316,12 +316,12 @@ class TestShow:
         answer = srnn("show", folder)
         assert (answer.code, answer.err) == (0, "")
         assert "seeds 0, 1, 2" in answer.out
-        summary = mean_and_interval(last_scores(open_runs([folder])))
+        summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert f"{row['mean']:.4g} ± {row['half_width']:.4g}" in answer.out
+            assert f"{row['Mean']:.4g} ± {row['High'] - row['Mean']:.4g}" in answer.out
         row = summary.loc["other"]
-        assert f"{row['mean']:,.0f} ± {row['half_width']:,.0f}" in answer.out
+        assert f"{row['Mean']:,.0f} ± {row['High'] - row['Mean']:,.0f}" in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
