@@ -174,6 +174,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     if kind not in FORMATS:
         raise UserError(f"{path}: figures are written as .{', .'.join(FORMATS)}; give the file one of these endings")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with house_style(), replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=_NO_METADATA[kind])
+    with house_style(), replacing(path) as file:
+        figure.savefig(file, format=kind, metadata=_NO_METADATA[kind])
     return path

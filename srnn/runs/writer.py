@@ -97,8 +97,8 @@ class RunWriter:
         names = list(names)
         columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
         columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
-        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as path:
-            pq.write_table(pa.table(columns), path, write_page_checksum=True)
+        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as file:
+            pq.write_table(pa.table(columns), file, write_page_checksum=True)
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
         """Write a checkpoint of tensors and small plain values, after all that was measured until then.
