@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from srnn.bodies.mlp import Activation, Residual
 from srnn.errors import UserError, nearest, one_line, shorten
 from srnn.particle import Encoding, Init, Particle, Target
+from srnn.tasks import TaskName
 from srnn.untrusted import require_file
 
-TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
 Momentum = Literal["shared", "separate", "fresh"]
 Divergent = Literal["keep", "reset", "stop"]

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from srnn.errors import UserError
 from srnn.experiment import TaskConfig
-from srnn.tasks import LOADERS, Task, complete, idx, load, shape
+from srnn.tasks import TASKS, Task, complete, idx, load, shape
 from srnn.tasks.images import resize
 
 FILES = {
@@ -693,8 +693,8 @@ class TestShape:
         assert shape(npz(tmp_path / "a.npz", X=X)) is None
 
     def test_every_task_has_one(self) -> None:
-        assert list(LOADERS) == ["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
-        for name in LOADERS:
+        assert list(TASKS) == ["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
+        for name in TASKS:
             config: Any = SimpleNamespace(name=name, size=None, path=None, factor=1.0, samples=10)
             assert shape(config) is None or len(shape(config) or ()) == 3
 
