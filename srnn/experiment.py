@@ -16,6 +16,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, create_model, field
 from srnn.choices import Activation, Encoding, Init, Residual, Target
 from srnn.errors import UserError, nearest, shorten
 from srnn.section import Count, Section, Share, Text, explain, unknown
+from srnn.tasks import TaskName
 from srnn.untrusted import require_file
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from srnn.organism import Kind
 
-TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
 Momentum = Literal["shared", "separate", "fresh"]
 Divergent = Literal["keep", "reset", "stop"]

@@ -214,7 +214,7 @@ def _census(summary: pd.DataFrame) -> Table:
 
 def _answers(experiment: Experiment, scores: pd.DataFrame) -> list[str]:
     """What the experiment's own question has for an answer: does the particle of ``multiply`` really multiply?"""
-    from srnn.tasks.synthetic import multiplies
+    from srnn.tasks.multiply import multiplies
 
     if experiment.task.name != "multiply":
         return []

@@ -10,7 +10,7 @@ from srnn.analysis import comparison, connectivity
 from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.fixpoints import FixpointType
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
-from srnn.tasks.synthetic import multiplies
+from srnn.tasks.multiply import multiplies
 
 #: Hidden units of the sanity check, and the type that its particle is published to end as.
 SANITY = {2: "–", 3: "identity", 4: "identity", 6: "other", 10: "other"}

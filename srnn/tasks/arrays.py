@@ -2,6 +2,8 @@
 
 ``X`` has one example per row (further dimensions are flattened) and is taken as it is, not scaled. Integers in ``y``
 are classes; floats are targets of a regression, so numbers that happen to be whole must be saved as floats.
+
+Its settings: ``task.path``, the file.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ _TABLE_LIMIT = 1024**2
 _FEWEST_ROWS = 10
 
 
-def arrays(config: TaskConfig, data_dir: Path | None = None) -> Task:
+def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """The data in the file ``config.path``, split 80/20. ``data_dir`` is not used.
 
     Integer labels are renumbered 0 … C − 1 in ascending order.
@@ -54,17 +56,21 @@ def arrays(config: TaskConfig, data_dir: Path | None = None) -> Task:
     return split_80_20("arrays", "classification", inputs, torch.from_numpy(labels).long(), _classes(path, y))
 
 
-def shape(config: TaskConfig) -> tuple[int, int, int]:
-    """Inputs, outputs and training examples, without unpacking ``X``.
-
-    Raises:
-        UserError: As for ``arrays``, except that nothing is said about the values in X.
-    """
-    path = _path(config)
-    (X_shape, _), (y_shape, y_dtype) = _header(path, "X"), _header(path, "y")
-    _check_shapes(path, X_shape, y_shape, y_dtype)
-    outputs = math.prod(y_shape[1:]) if y_dtype.kind == "f" else _classes(path, _read(path, "y"))
+def shape(config: TaskConfig) -> tuple[int, int, int] | None:
+    """Inputs, outputs and training examples, without unpacking ``X``; None if the file cannot be learnt from."""
+    try:
+        path = _path(config)
+        (X_shape, _), (y_shape, y_dtype) = _header(path, "X"), _header(path, "y")
+        _check_shapes(path, X_shape, y_shape, y_dtype)
+        outputs = math.prod(y_shape[1:]) if y_dtype.kind == "f" else _classes(path, _read(path, "y"))
+    except UserError:
+        return None
     return math.prod(X_shape[1:]), outputs, training_rows(X_shape[0])
+
+
+def complete(config: TaskConfig) -> TaskConfig:
+    """With an absolute path: the run may be looked at from elsewhere."""
+    return config if config.path is None else config.model_copy(update={"path": str(_path(config).absolute())})
 
 
 def _path(config: TaskConfig) -> Path:

@@ -1,0 +1,20 @@
+"""What tasks have in common that are drawn, not loaded: x is standard normal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Test examples of each.
+TEST_SAMPLES = 1_000
+# Training and test data have a generator each: the test data stay the same whatever ``samples`` is.
+_TRAIN_SEED, _TEST_SEED = 0, 1
+
+
+def inputs(samples: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Training and test inputs, float32 ``(samples, columns)`` and ``(TEST_SAMPLES, columns)``: always the same."""
+    return _normal(samples, columns, _TRAIN_SEED), _normal(TEST_SAMPLES, columns, _TEST_SEED)
+
+
+def _normal(rows: int, columns: int, seed: int) -> Tensor:
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
