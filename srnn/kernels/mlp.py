@@ -23,9 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from srnn import threads
-from srnn.body import MLP
-from srnn.kernels import _plain
+from srnn.bodies.mlp import MLP
+from srnn.kernels import _plain, threads
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 20 in a nanosecond.

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit, types
 from numba.extending import intrinsic
-from srnn.body import MLP
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from srnn.bodies.mlp import MLP
 from srnn.kernels import functions, mlp, passes
 from srnn.kernels.compiled import LANES
 from srnn.kernels.functions import Lanes
