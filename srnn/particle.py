@@ -116,10 +116,11 @@ def row_vector(weights: Tensor, particle: Particle) -> Tensor:
     return (S[:, None] * W1).sum(0)
 
 
+@kernels.or_by_torch
 def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
     """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``.
 
-    Differentiable: once by the fused kernel (float32 on the CPU), any number of times otherwise.
+    Differentiable, any number of times.
     """
     if (fast := kernels.fast_path(weights, particle)) is not None:
         worth: Tensor = fast.effective_weight(weights, particle)
@@ -188,6 +189,7 @@ def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Ten
     return weights
 
 
+@kernels.or_by_torch
 def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
     """What becomes of ``victims`` when each is rewritten by the attacker in the same column: ``(P, N) -> (P, N)``.
 

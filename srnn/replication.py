@@ -29,6 +29,7 @@ _LONGEST_STEP = 0.5
 _DAMPING, _SMALLEST = 1e-6, 1e-30
 
 
+@kernels.or_by_torch
 def train(
     weights: Tensor,
     particle: Particle,
@@ -98,6 +99,7 @@ def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
 
 
 @torch.no_grad()
+@kernels.or_by_torch
 def lift(
     weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
 ) -> Tensor:

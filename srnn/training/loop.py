@@ -311,6 +311,7 @@ class Training:
         sums.batches += 1
         return self._stopping(losses)
 
+    @kernels.or_by_torch
     def _task_step(self, x: Tensor, y: Tensor, sums: _Sums) -> tuple[Tensor, Tensor]:
         """One step of the optimizer on the task, or on both losses; output ``(S, B, outputs)``, losses ``(S, B)``."""
         settings, method = self.experiment.training, self.experiment.replication.method
@@ -359,6 +360,7 @@ class Training:
             gradients.append(leaf.grad)
         return torch.stack(outputs), torch.stack(losses), torch.cat(gradients)
 
+    @kernels.or_by_torch
     def _pull_back(self, gradient: Tensor) -> Tensor:
         """The gradient ``(P, S · N)`` of the weights from that of what they are worth, ``(S · N,)``."""
         weights = self.weights.detach()
