@@ -6,6 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
@@ -208,9 +209,12 @@ class Organism(nn.Module):
         Our kernels compute a particle from nothing but itself. How torch sums up or ends a row may depend on what
         stands beside it; plain numbers are not summed up.
         """
-        if self.copies == 1 or self.particle.size == 1:
-            return True
-        return kernels.fast_path(self.weights.detach(), self.particle) is not None
+        return self.copies == 1 or self.particle.size == 1 or self.fused() is not None
+
+    def fused(self, *others: Tensor | None) -> ModuleType | None:
+        """The kernels, if they can compute with the particles and the other tensors, as of the same shape."""
+        particle = self.particle
+        return kernels.fast_path(self.weights.detach(), particle, *others) if isinstance(particle, Particle) else None
 
     def on(self, places: Collection[int], act: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
         """Act on the particles of these organisms, each as it would be alone.

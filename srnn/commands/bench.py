@@ -29,6 +29,11 @@ def command(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from srnn import kernels
+    from srnn.errors import UserError
+
+    if not kernels.fused():
+        raise UserError("there are no fused kernels to be measured here: Numba is missing or switched off")
     from srnn.laboratory import bench
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

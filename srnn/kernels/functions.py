@@ -17,7 +17,11 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 
-from srnn.kernels.compiled import _FLOAT, _INT32, _VECTOR, LANES, _splat
+from srnn.kernels.llvm import FLOAT as _FLOAT
+from srnn.kernels.llvm import INT32 as _INT32
+from srnn.kernels.llvm import LANES
+from srnn.kernels.llvm import VECTOR as _VECTOR
+from srnn.kernels.llvm import splat as _splat
 
 _INTEGERS = ir.VectorType(_INT32, LANES)
 

@@ -12,7 +12,6 @@ Tensors are contiguous and on the CPU. Numba is imported on the first use.
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Sequence
 from types import ModuleType
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srnn.bodies.mlp import MLP
-from srnn.kernels import _plain, threads
+from srnn.kernels import choice, threads
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 20 in a nanosecond.
@@ -41,11 +40,11 @@ _PARTS = 2**25
 
 def learns(body: nn.Module, kind: str, *tensors: Tensor) -> bool:
     """Whether :func:`learn` and :func:`answer` can compute with this body, kind of task and float32 tensors."""
-    if type(body) is not MLP or os.environ.get("SRNN_KERNELS") == "torch":
+    if torch.compiler.is_compiling() or type(body) is not MLP:
         return False
     if kind not in ("classification", "regression") or _activation(body) is None:
         return False
-    return all(_plain(tensor) for tensor in tensors) and _passes() is not None
+    return all(choice.plain(tensor) for tensor in tensors) and not choice.watched() and choice.fused()
 
 
 def learn(
@@ -190,7 +189,6 @@ class _Layout(NamedTuple):
 @functools.lru_cache
 def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
     passes = _passes()
-    assert passes is not None
     used = 0
 
     def room(size: int) -> int:
@@ -263,7 +261,6 @@ def _memory(size: int) -> int:
 
 def _run(name: str, body: MLP, layout: _Layout, team: int, memory: int, **values: int) -> int:
     passes = _passes()
-    assert passes is not None
     values |= {
         "weights": layout.weights,
         "depth": len(layout.layers),
@@ -276,15 +273,17 @@ def _run(name: str, body: MLP, layout: _Layout, team: int, memory: int, **values
         "pulled": layout.pulled,
     }
     call = np.array([values.get(field, 0) for field in passes.CALL.names], dtype=np.int64)
-    getattr(passes, name)(call.ctypes.data, threads.parallel(), team)
+    try:
+        getattr(passes, name)(call.ctypes.data, threads.parallel(), team)
+    except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
+        reason = f"they cannot be compiled: {type(error).__name__}: {error}"
+        choice.give_up(reason)
+        raise choice.UnusableError(reason) from error
     return int(call[passes.PROBLEM])
 
 
-@functools.cache
-def _passes() -> ModuleType | None:
-    try:
-        # Here and not above: Numba takes a while to import.
-        from srnn.kernels import passes
-    except ImportError:
-        return None
+def _passes() -> ModuleType:
+    # Here and not above: Numba takes a while to import.
+    from srnn.kernels import passes
+
     return passes

@@ -9,18 +9,14 @@ network's stretches adds up all of them, in order.
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import carray, njit  # type: ignore[attr-defined]
-from numba.core import event
 
-from srnn.kernels import compiled, functions, products
-from srnn.kernels.compiled import LANES, _compiled
+from srnn.kernels.cache import compiled
+from srnn.kernels.llvm import LANES
 from srnn.kernels.products import (
     NUMBER,
     TILE,
@@ -301,40 +297,11 @@ def _answer(address: int) -> None:
         task = claim(address, 1)
 
 
-def _digest() -> str:
-    """Of all that the machine code is made from: Numba's cache looks at this file alone."""
-    files = (Path(module.__file__) for module in (compiled, functions, products) if module.__file__)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+@compiled
+def learn(call: int, parallel: int, threads: int) -> None:
+    on_team(_learn, call, parallel, threads)
 
 
-def _entries(sources: str) -> Any:
-    # What a function closes over is part of what its cached machine code is looked up by.
-    @_compiled
-    def learn(call: int, parallel: int, threads: int) -> str:
-        on_team(_learn, call, parallel, threads)
-        return sources
-
-    @_compiled
-    def answer(call: int, parallel: int, threads: int) -> str:
-        on_team(_answer, call, parallel, threads)
-        return sources
-
-    return learn, answer
-
-
-class _Announcement(event.Listener):
-    """One line on stderr when the kernels are compiled, not when they come from the cache."""
-
-    announced = False
-
-    def on_start(self, event: Any) -> None:
-        if not self.announced and event.data["dispatcher"] in (learn, answer):
-            self.announced = True
-            print("srnn: compiling the kernels for batches of the MLP (once; cached)…", file=sys.stderr)
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-learn, answer = _entries(_digest())
-event.register("numba:compile", _Announcement())
+@compiled
+def answer(call: int, parallel: int, threads: int) -> None:
+    on_team(_answer, call, parallel, threads)

@@ -21,22 +21,20 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from srnn.kernels.compiled import (
-    _BYTE,
-    _FLOAT,
-    _INT32,
-    _INT64,
-    _MASK,
-    _PARALLEL,
-    _VECTOR,
-    LANES,
-    _flush_denormal,
-    _function,
-    _integer,
-    _set_float_mode,
-    _splat,
-)
 from srnn.kernels.functions import _INTEGERS, EMITTED, Lanes, exp, integers, log
+from srnn.kernels.llvm import BYTE as _BYTE
+from srnn.kernels.llvm import FLOAT as _FLOAT
+from srnn.kernels.llvm import INT32 as _INT32
+from srnn.kernels.llvm import INT64 as _INT64
+from srnn.kernels.llvm import LANES
+from srnn.kernels.llvm import MASK as _MASK
+from srnn.kernels.llvm import VECTOR as _VECTOR
+from srnn.kernels.llvm import flush_denormal as _flush_denormal
+from srnn.kernels.llvm import function as _function
+from srnn.kernels.llvm import integer as _integer
+from srnn.kernels.llvm import set_float_mode as _set_float_mode
+from srnn.kernels.llvm import splat as _splat
+from srnn.kernels.team import PARALLEL as _PARALLEL
 
 #: Bytes of a vector, and of a number.
 VECTOR, NUMBER = 4 * LANES, 4

@@ -24,8 +24,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from srnn import replication
 from srnn.experiment import Experiment
 from srnn.fixpoints import classify
+from srnn.kernels.algebra import operations
 from srnn.kernels.arithmetic import fast_arithmetic
-from srnn.kernels.cpu import operations
 from srnn.kernels.peak import measure_peak
 from srnn.particle import Particle
 from srnn.tasks import Task
@@ -275,7 +275,7 @@ def measure(
             fused = replication_step(particle, count)
             with by_torch():
                 reference = replication_step(particle, count, steps=10 if count < 10_000 else 1)
-            share = operations(particle, "live") * count / fused / 1e9 / peak
+            share = operations(particle.hidden, live=True) * count / fused / 1e9 / peak
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
     watch("training steps")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from srnn import replication
+from srnn import kernels, replication
 from srnn.experiment import TrainingConfig
 from srnn.fixpoints import TOLERANCE
 from srnn.methods.descent import Descent
@@ -35,6 +35,7 @@ class Newton(Descent):
             self._project([place], replication.NEWBORN)
             self._balance(place)
 
+    @kernels.or_by_torch
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         if not self.places or (batch + 1) % self.replication.every:
             return super().move(gradient, batch)

@@ -108,7 +108,7 @@ def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]
         )
     for name, now in experiment.versions.items():
         if (then := found.versions.get(name)) != now and not recorded(folder).ended:
-            say(f"{folder} was begun with {name} {then} and goes on with {now}: the last bits may differ")
+            say(f"{folder} was begun with {name} {then or 'unknown'} and goes on with {now}: the last bits may differ")
 
 
 def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import tomli_w
 from torch import Tensor
 
+from srnn import kernels
 from srnn.errors import UserError
 from srnn.experiment import Experiment
 from srnn.files import replacing, sweep, write_whole
@@ -179,5 +180,7 @@ def _measured_until(checkpoint: Checkpoint) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("srnn", "torch", "numpy", "numba")}
+    """Versions of what a result depends on, and by which kernels and on what processor it is computed."""
+    names = ("srnn", "torch", "numpy", *(("numba",) if kernels.fused() else ()))
+    found = {"python": platform.python_version()} | {name: version(name) for name in names}
+    return found | {"kernels": kernels.description()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from srnn import kernels
 from srnn.bodies.mlp import MLP
 from srnn.kernels import mlp
 from srnn.organism import Organism, aligned
@@ -27,6 +28,7 @@ class Lesson:
     gradient: Tensor
 
 
+@kernels.or_by_torch
 def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:
     """Losses, scores and gradient of each seed's mean loss over its batch; ordinary parameters get their ``grad``.
 
@@ -63,8 +65,9 @@ def _learn_by_torch(organism: Organism, worth: Tensor, task: Task, index: Tensor
     return Lesson(torch.stack(losses), torch.stack(scores), torch.cat(gradients))
 
 
+@kernels.or_by_torch
 def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
-    """What every organism answers to the same examples, in evaluation: ``(S · N,), (rows, …) -> (S, rows, outputs)``."""
+    """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
     if (body := _fused(organism, "classification", worth, x)) is not None:
         return mlp.answer(worth, body, x)
     parts = worth.view(organism.copies, -1)

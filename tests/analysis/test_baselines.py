@@ -204,11 +204,8 @@ class TestCompared:
         found = train_baselines(experiment, small_task(), [2], [NO_REPLICATION])
         alone = experiment.override(["replication.method=none", "interactions.attack=0.0"])
         training = Training(alone, small_task(), [2])
-        expected = shown(
-            pd.DataFrame(
-                [{"Metric": name, "Score": score} for one in training.run() for name, score in one.scores[0].items()]
-            )
-        )
+        rows = [row for report in training.run() for row in report.scores[0].items()]
+        expected = shown(pd.DataFrame(rows, columns=["Metric", "Score"]))
         assert found["Score"].tolist() == expected["Score"].tolist()
         assert {*found["Metric"]} == {"task_loss", "train_accuracy", "test_accuracy"}
 
@@ -349,5 +346,6 @@ class TestPlot:
 def test_digits_is_learnt() -> None:
     """Nothing but the real thing: five epochs of a plain body."""
     experiment = Experiment().override(["training.epochs=5", "body.depth=2"])
-    curves = train_dense(experiment, tasks.load(experiment.task), [0])
+    experiment = variants(experiment, 64, 10)["same units"]
+    curves = train(experiment, tasks.load(experiment.task), [0])
     assert final_scores(curves.assign(Network="dense")).set_index("Metric").at["test_accuracy", "Mean"] > 0.5

@@ -20,8 +20,8 @@ from torch.func import functional_call
 
 from srnn.bodies.mlp import MLP
 from srnn.kernels import functions, mlp, passes
-from srnn.kernels.compiled import LANES
 from srnn.kernels.functions import Lanes
+from srnn.kernels.llvm import LANES
 from srnn.tasks.task import Task
 
 ACTIVATIONS = ["none", "relu", "tanh", "sigmoid", "gelu"]
@@ -268,16 +268,6 @@ def test_which_bodies_it_takes(monkeypatch):
     assert mlp.learns(body, "regression", w)
     monkeypatch.setenv("SRNN_KERNELS", "torch")
     assert not mlp.learns(body, "regression", w)
-
-
-def test_without_numba_torch_computes(monkeypatch):
-    monkeypatch.setitem(sys.modules, "srnn.kernels.passes", None)
-    monkeypatch.delattr("srnn.kernels.passes")
-    mlp._passes.cache_clear()
-    try:
-        assert not mlp.learns(MLP(3, 4, 2, 2), "regression")
-    finally:
-        mlp._passes.cache_clear()
 
 
 def test_what_does_not_fit_is_refused():
