@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.errors import NotApplicableError
 from srnn.particle import Particle, attack, self_output
 
 #: Largest absolute deviation of any weight at which a particle still counts as a fixpoint.
@@ -31,12 +32,22 @@ class FixpointType(IntEnum):
         return self.name.lower()
 
 
+def has_types(particle: Particle) -> bool:
+    """Whether particles of that kind can be fixpoints; plain numbers cannot, as they put nothing out."""
+    return getattr(particle, "has_types", True)
+
+
 def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) -> Tensor:
     """Type of each particle: ``(P, N) ->`` int8 ``(N,)`` of :class:`FixpointType` values.
 
     ``tolerance`` is absolute and holds for every single weight. ``secondary`` applies the *same* particle twice, to
     its weights and then to its output.
+
+    Raises:
+        NotApplicableError: They have no types (:func:`has_types`): whatever is asked about types ends here.
     """
+    if not has_types(particle):
+        raise NotApplicableError("plain numbers have no fixpoint types; this is asked of organisms made of particles")
     if (fast := kernels.fast_path(weights, particle)) is not None:
         types: Tensor = fast.classify(weights, particle, tolerance)
         return types

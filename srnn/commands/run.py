@@ -164,7 +164,7 @@ def _compare(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from srnn.commands.signals import Signals
-    from srnn.laboratory.questions import compare_variants
+    from srnn.laboratory.compare import compare_variants
 
     console = Console(stderr=True)
     columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()

@@ -37,7 +37,7 @@ from hostile_worker import LIMIT
 import srnn
 from srnn import Experiment, Run, UserError, tasks
 from srnn.experiment import json_schema, known_keys
-from srnn.laboratory.questions import analyze
+from srnn.laboratory.ask import analyze
 from srnn.presets import preset_folder, preset_names
 from srnn.tasks import idx
 from srnn.training.loop import Training
