@@ -39,7 +39,8 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from srnn.errors import NotApplicableError
-    from srnn.laboratory.questions import analyze, choose, compare
+    from srnn.laboratory.ask import analyze, choose
+    from srnn.laboratory.compare import compare
     from srnn.runs.groups import by_experiment, open_runs
 
     questions = choose(only)

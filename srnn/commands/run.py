@@ -159,7 +159,7 @@ def _compare(
 ) -> None:
     """Compare the variants of an experiment, and print how they ended; if it is stopped, say how to go on."""
     from srnn.commands.signals import Signals
-    from srnn.laboratory.questions import compare
+    from srnn.laboratory.compare import compare
 
     signals = Signals()
     try:

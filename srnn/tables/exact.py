@@ -12,8 +12,12 @@ from srnn.analysis import pruning, robustness, stability
 from srnn.analysis.baselines import layers
 from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.experiment import Experiment
+from srnn.laboratory.subject import Subject
 from srnn.particle import Particle
+from srnn.plots import stability as draw
 from srnn.plots.methods import by_method
+from srnn.plots.pruning import pruning as draw_pruning
+from srnn.plots.trade_off import trade_off
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk, between, interval, markdown
 from srnn.tasks import Task
@@ -71,7 +75,7 @@ def _cost(desk: Desk) -> str:
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
 follow; `sgd` is gradient descent on the replication loss, times α.
 
-{desk.image("trade_off.trade_off", ended, _TITLE, "trade-off")}
+{desk.image(trade_off, ended, _TITLE, "trade-off")}
 
 {markdown(rows, columns)}
 
@@ -117,7 +121,7 @@ def _frontier(ended: pd.DataFrame) -> str:
 
 
 def _leaving(desk: Desk) -> str:
-    growth = _by_method(desk, stability.self_application)
+    growth = _by_method(desk, lambda subject: stability.self_application(subject.organism()))
     rows = []
     for method, own in by_method(growth).items():
         median = own.groupby("Applications").median(numeric_only=True)
@@ -139,7 +143,7 @@ def _leaving(desk: Desk) -> str:
     return f"""Is an exact self-replicator stable? Its own output takes its place, again and again (float32, medians
 over the particles of a seed, and over the seeds).
 
-{desk.image("stability.self_application", growth, _TITLE, "self-application")}
+{desk.image(draw.self_application, growth, _TITLE, "self-application")}
 
 {markdown(rows, columns)}
 
@@ -149,7 +153,7 @@ were exact, rounding holds more of them than theory lets stay: {kept}.
 
 
 def _multipliers(desk: Desk) -> str:
-    found = _by_method(desk, stability.multipliers)
+    found = _by_method(desk, lambda subject: stability.multipliers(subject.organism()))
     rows = []
     for method, own in by_method(found).items():
         others = own[[f"Multiplier {n}" for n in (1, 2, 3)]].to_numpy()
@@ -184,7 +188,7 @@ def _multipliers(desk: Desk) -> str:
     return f"""By how much does a self-replicator multiply an error of itself? All but four eigenvalues of
 self-application's derivative are 1; of these four one is always 4, because `F((1 + ε) w) = (1 + ε)⁴ w`.
 
-{desk.image("stability.multipliers", found, _TITLE, "multipliers")}
+{desk.image(draw.multipliers, found, _TITLE, "multipliers")}
 
 {markdown(rows, columns)}
 
@@ -195,10 +199,8 @@ of float32, and there is no error along themselves to multiply, until the smalle
 
 
 def _robust(desk: Desk) -> str:
-    levels = {
-        method: robustness.by_level(own).set_index("Level")
-        for method, own in by_method(_by_method(desk, robustness.robustness)).items()
-    }
+    clones = _by_method(desk, lambda one: robustness.robustness(one.organism(), generator=one.generator))
+    levels = {method: robustness.by_level(own).set_index("Level") for method, own in by_method(clones).items()}
     rows = []
     for level in next(iter(levels.values())).index:
         own = [of_method.loc[level] for of_method in levels.values()]
@@ -217,7 +219,7 @@ decides is the noise, not how exact the original was, until the noise is as smal
 
 
 def _return(desk: Desk) -> str:
-    clones = _by_method(desk, stability.noisy_return)
+    clones = _by_method(desk, lambda one: stability.noisy_return(one.organism(), generator=one.generator))
     size = Particle(desk.runs["exact-lifted"][0].experiment.particle.hidden).size
     rows, kept = [], []
     for method, own in by_method(clones).items():
@@ -231,7 +233,7 @@ def _return(desk: Desk) -> str:
     return f"""Do noisy clones return? Each self-replicator is cloned ten times with noise on every weight, and the
 clones are put back onto the set by Newton steps; distances are medians in lengths of the noise.
 
-{desk.image("stability.noisy_return", clones, _TITLE, "noisy-return")}
+{desk.image(draw.noisy_return, clones, _TITLE, "noisy-return")}
 
 {markdown(rows, columns)}
 
@@ -242,7 +244,7 @@ length, stays. Below 1e-6 the distances are those of rounding, and of how inexac
 
 
 def _tolerance(desk: Desk) -> str:
-    counts = _by_method(desk, stability.census_by_tolerance)
+    counts = _by_method(desk, lambda subject: stability.census_by_tolerance(subject.organism()))
     identity = counts[counts["Type"] == "identity"]
     totals = counts.groupby(["Method", "Seed", "Tolerance"])["Particles"].sum()
     rows, kept = [], []
@@ -254,7 +256,7 @@ def _tolerance(desk: Desk) -> str:
         kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
     return f"""How exact are they? Self-replicators at finer and coarser tolerances.
 
-{desk.image("stability.census_by_tolerance", counts, _TITLE, "tolerance")}
+{desk.image(draw.census_by_tolerance, counts, _TITLE, "tolerance")}
 
 {markdown(rows, ["identity at", *(f"{level:.0e}" for level in stability.TOLERANCES)])}
 
@@ -264,9 +266,7 @@ tells 1 from 1 + 1.2e-7 and no finer.
 
 
 def _pruning(desk: Desk) -> str:
-    # The methods share their data.
-    task = desk.task("exact-lifted")
-    curves = _by_method(desk, lambda run: pruning.run_pruning(run, task))
+    curves = _by_method(desk, lambda one: pruning.pruning(one.organism(), one.task, generator=one.generator))
     shown = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
     rows, free = [], []
     for method, own in by_method(curves).items():
@@ -284,7 +284,7 @@ def _pruning(desk: Desk) -> str:
     return f"""How many particles can be dropped, and in which order? Where all are self-replicators a type tells
 nothing: there the second order is the first.
 
-{desk.image("pruning.pruning", curves, _TITLE, "pruning")}
+{desk.image(draw_pruning, curves, _TITLE, "pruning")}
 
 {markdown(rows, ["method", "order", *(f"{share:.0%} dropped" for share in shown), "within a point"])}
 
@@ -301,7 +301,7 @@ def _share_of_replicators(desk: Desk) -> float:
     return min(pruning.SHARES[1:], key=lambda one: abs(one - share))
 
 
-def _by_method(desk: Desk, answer: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
+def _by_method(desk: Desk, answer: Callable[[Subject], pd.DataFrame]) -> pd.DataFrame:
     """An analysis of every seed of every method, told apart by the columns Method and Seed."""
     frames = [desk.over_seeds(preset, answer).assign(Method=method) for method, preset in _PUBLISHED.items()]
     return pd.concat(frames, ignore_index=True)

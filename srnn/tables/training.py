@@ -9,6 +9,9 @@ import pandas as pd
 from srnn.analysis import comparison, connectivity
 from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.fixpoints import FixpointType
+from srnn.plots import comparison as draw
+from srnn.plots.connectivity import connectivity as draw_connectivity
+from srnn.plots.training_curves import training_curves
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
 from srnn.tasks.multiply import multiplies
 
@@ -32,7 +35,7 @@ def sanity(desk: Desk) -> str:
         rows.append([hidden, published, found, worth, f"{multiply} of {len(learned)}"])
         if hidden != 2:
             images[f"{hidden} units"] = desk.image(
-                "training_curves.training_curves", desk.metrics(preset), f"{hidden} hidden units", f"h{hidden}"
+                training_curves, desk.metrics(preset), f"{hidden} hidden units", f"h{hidden}"
             )
     columns = ["units", "published type", "our types (seeds)", "learned factor, n = 0.03", "multiplies"]
     return f"""Can one particle both replicate itself and multiply by n = 0.03?
@@ -63,12 +66,8 @@ def connections(desk: Desk) -> str:
     """The published organism, and its connectivity by type."""
     runs = desk.runs["connectivity"]
     run = runs[0]
-    graph = desk.image(
-        "connectivity.connectivity",
-        connectivity.connectivity(run),
-        f"connectivity, seed {run.experiment.seed}",
-        "graph",
-    )
+    edges = connectivity.edges(run.organism())
+    graph = desk.image(draw_connectivity, edges, f"connectivity, seed {run.experiment.seed}", "graph")
     rows = [
         ["published", "≈ 1,165 with zero", "", "≈ 353", "≈ 0.65"],
         ["rerun, 4 seeds", "1,004–1,043", "140–158", "318–365", "0.742–0.879"],
@@ -170,13 +169,13 @@ def compared(groups: Mapping[str, str], question: str, desk: Desk, early: bool =
     ended = comparison.final_table(runs)
     images = {
         "curves": desk.image(
-            "comparison.curves",
+            draw.curves,
             pd.concat([comparison.compare(runs, metric) for metric in _CURVES]),
             "",
             "curves",
             early=early,
         ),
-        "at the end": desk.image("comparison.finals", ended, "", "finals"),
+        "at the end": desk.image(draw.finals, ended, "", "finals"),
     }
     return f"""{question}
 

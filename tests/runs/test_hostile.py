@@ -37,7 +37,7 @@ from hostile_worker import LIMIT
 import srnn
 from srnn import Experiment, Run, UserError, tasks
 from srnn.experiment import json_schema
-from srnn.laboratory.questions import analyze
+from srnn.laboratory.ask import analyze
 from srnn.presets import preset_folder, preset_names
 from srnn.section import known_keys
 from srnn.tasks import idx
