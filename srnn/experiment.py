@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from srnn.bodies.mlp import Activation, Residual
-from srnn.errors import UserError, nearest, one_line, shorten
+from srnn.errors import UserError, nearest, one_line, option, shorten
+from srnn.files import write_whole
 from srnn.particle import Encoding, Init, Particle, Target
-from srnn.untrusted import require_file
+from srnn.untrusted import as_text, expanded, require_file
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
@@ -43,12 +52,31 @@ _LONG_KEY = re.compile(
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
-class _Section(BaseModel):
+class _InOneLine(ModelMetaclass):
+    """What is wrong with the values that a section is made of is told in one line, from Python, too."""
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*values, **named)
+        except ValidationError as error:
+            section = next((name for name, field in Experiment.model_fields.items() if field.annotation is self), None)
+            raise UserError(_explain(error, () if section is None else (section,))) from None
+
+
+class _Section(BaseModel, metaclass=_InOneLine):
     """A part of an experiment: no unknown keys, no silent conversions, no changes after it is made."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        """Numbers of NumPy or torch are numbers, too."""
+        if not isinstance(values, Mapping):
+            return values
+        return {key: _number(value) for key, value in values.items()}
 
 
 class TaskConfig(_Section):
@@ -64,6 +92,13 @@ class TaskConfig(_Section):
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _any_path(cls, path: Any) -> Any:
+        """A path may be of any kind, and of bytes that are not text."""
+        paths = isinstance(path, bytes | os.PathLike)
+        return as_text(path) if paths or (isinstance(path, str) and not _is_unicode(path)) else path
 
     @model_validator(mode="after")
     def _needs_path(self) -> Self:
@@ -122,7 +157,7 @@ class ReplicationConfig(_Section):
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
     """Training accuracy of an epoch from which on replication is trained."""
-    divergent: Divergent = "keep"
+    divergent: Divergent = "stop"
     """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
 
 
@@ -171,6 +206,8 @@ class CheckpointConfig(_Section):
     """How many are kept, the newest."""
 
 
+#: Variants of a comparison: each takes a figure's line of its own.
+MOST_VARIANTS = 100
 #: What variants of an experiment have in common, or are told apart by.
 _FIXED = ("name", "seed", "comparison")
 
@@ -178,7 +215,7 @@ _FIXED = ("name", "seed", "comparison")
 class ComparisonConfig(_Section):
     """Variants of the experiment that are run one after the other and compared."""
 
-    variants: Annotated[dict[str, list[Text]], Field(max_length=7)] = {}
+    variants: Annotated[dict[str, list[Text]], Field(max_length=MOST_VARIANTS)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
     dense: bool = False
     """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
@@ -294,19 +331,20 @@ class Experiment(_Section):
             raise UserError(_explain(error)) from None
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Experiment:
+    def from_toml(cls, path: str | os.PathLike[str]) -> Experiment:
         """Read an experiment from a TOML file, such as a preset or the ``config.toml`` of a run.
 
         Raises:
             UserError: The file is missing, is not TOML or does not describe an experiment.
         """
+        path = expanded(path)
         try:
-            require_file(Path(path))
-            with Path(path).open("rb") as file:
+            require_file(path)
+            with path.open("rb") as file:
                 content = file.read(_FILE_LIMIT + 1)
             if len(content) > _FILE_LIMIT:
                 raise ValueError(f"it has more than {_FILE_LIMIT:,} bytes, which no experiment needs")
-            text = content.decode()
+            text = _decoded(content)
             if _LONG_KEY.search(text):
                 raise ValueError("it has a key of more than 16 parts, which no experiment needs")
             values = tomllib.loads(text)
@@ -316,31 +354,61 @@ class Experiment(_Section):
             # Besides TOMLDecodeError: bytes that are not UTF-8, a number of thousands of digits, endless nesting.
             raise UserError(f"{path}: not a TOML file: {shorten(str(error), 200)}") from None
         try:
-            return cls.from_dict(values)
+            return cls.from_dict({"name": _named_like(path)} | values)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 
-    def override(self, assignments: Iterable[str]) -> Experiment:
-        """The same experiment with settings such as ``training.epochs=20`` changed.
+    def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The experiment as TOML, every setting said; with a path, written there, too.
 
-        Values are TOML; a bare word is a string.
+        Raises:
+            OSError: It cannot be written.
+        """
+        text = tomli_w.dumps(self.model_dump(exclude_none=True))
+        if path is not None:
+            write_whole(expanded(path), text.encode())
+        return text
+
+    def override(self, assignments: str | Iterable[str]) -> Experiment:
+        """The same experiment with settings such as ``training.epochs=20`` changed: one, or several.
+
+        Values are TOML; a bare word is a string. What it is ``about`` is told anew if the experiment is another.
 
         Raises:
             UserError: An assignment is malformed, or the experiment is not valid with it.
         """
         values = self.model_dump()
-        for assignment in assignments:
+        given = [assignments] if isinstance(assignments, str) else list(assignments)
+        for assignment in given:
             key, equals, text = assignment.partition("=")
             if not equals or not key.strip():
-                raise UserError(f"--set {shorten(assignment)}: expected KEY=VALUE, such as training.epochs=20")
+                what = f"{option('set', 'override')} {shorten(assignment)}"
+                raise UserError(f"{what}: expected KEY=VALUE, such as training.epochs=20")
             section = values
             *parents, last = key.strip().split(".")
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise UserError(_unknown(key.strip()))
-            section[last] = _toml_value(text.strip())
-        return Experiment.from_dict(values)
+            section[last] = _toml_value(text.strip(), _is_text(key.strip()))
+        changed, changes = Experiment.from_dict(values), None
+        if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
+            changes = changed.changes(self)
+        if not changes:
+            return changed
+        settings = ", ".join(f"{key} = {value}" for key, value in changes.items())
+        texts = {"about": shorten(f"{self.name} with {settings}", 400), "duration": ""}
+        return changed.model_copy(update=texts)
+
+    def changes(self, since: Experiment) -> dict[str, Any]:
+        """Dotted settings by which this is another experiment, as they are here.
+
+        It is the same one with another name or seed, for longer, and however it is recorded and saved.
+        """
+        ours, theirs = self.model_dump(), since.model_dump()
+        sections = ("task", "body", "particle", "replication", "training", "interactions")
+        pairs = [(f"{name}.{key}", value, theirs[name][key]) for name in sections for key, value in ours[name].items()]
+        return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
 
 
 def require_affordable(
@@ -374,11 +442,61 @@ def require_affordable(
             )
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(text: str, is_text: bool = False) -> Any:
+    """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return text
+    return text if is_text and not isinstance(value, str) else value
+
+
+def _is_text(key: str) -> bool:
+    """Whether a setting is text of any kind."""
+    node = _schema_of(tuple(key.split(".")))
+    return node.get("type") == "string" and "enum" not in node
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy or torch as one of Python; everything else as it is."""
+    if type(value).__module__.partition(".")[0] in ("numpy", "torch") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Raises:
+        ValueError: It is not UTF-8; the message says what it is, if that can be told.
+    """
+    for mark, name in (
+        (codecs.BOM_UTF32_LE, "UTF-32"),
+        (codecs.BOM_UTF32_BE, "UTF-32"),
+        (codecs.BOM_UTF16_LE, "UTF-16"),
+        (codecs.BOM_UTF16_BE, "UTF-16"),
+    ):
+        if content.startswith(mark):
+            raise ValueError(f"it is {name}, and TOML is UTF-8: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"its line {line} holds bytes that are not UTF-8: save it as UTF-8") from None
+
+
+def _named_like(path: Path) -> str:
+    """The name of an experiment whose file does not say one."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:64].rstrip("._-") or "experiment"
+    return f"{name}-experiment"[:64] if name.partition(".")[0].upper() in _DEVICES else name
 
 
 def known_keys() -> list[str]:
@@ -403,18 +521,19 @@ def _unknown(key: str) -> str:
     return f"{shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(Experiment.model_fields)}"
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, inside: tuple[str, ...] = ()) -> str:
     """The first complaint of pydantic as one line: the value, what is allowed, what to do."""
     problems = error.errors(include_url=False)
     # An unknown key is most often the cause of whatever else is wrong.
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in first["loc"])
+    location = (*inside, *first["loc"])
+    key = ".".join(str(part) for part in location)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return _unknown(key) + more
     if first["type"] == "value_error":
         return one_line(str(first["ctx"]["error"])) + more
-    value, allowed = first["input"], _allowed(first["loc"])
+    value, allowed = first["input"], _allowed(location)
     hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
     return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
 
@@ -425,8 +544,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
 
 
-def _allowed(location: tuple[int | str, ...]) -> str:
-    """What the setting at this place may be, in words, read off the JSON schema."""
+def _schema_of(location: tuple[int | str, ...]) -> dict[str, Any]:
+    """What the JSON schema says of the setting at this place; empty if there is none."""
     schema = json_schema()
     node = schema
     for part in location:
@@ -434,6 +553,12 @@ def _allowed(location: tuple[int | str, ...]) -> str:
         node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _allowed(location: tuple[int | str, ...]) -> str:
+    """What the setting at this place may be, in words, read off the JSON schema."""
+    node = _schema_of(location)
     if "enum" in node:
         return ", ".join(map(str, node["enum"]))
     kind = {
@@ -453,6 +578,8 @@ def _allowed(location: tuple[int | str, ...]) -> str:
     ):
         if word in node:
             bounds.append(phrase.format(f"{node[word]:g}" if isinstance(node[word], float) else f"{node[word]:,}"))
+    if "maxProperties" in node:
+        bounds.append(f"of up to {node['maxProperties']} entries")
     if node.get("pattern", "").endswith("]*$"):
         bounds.append(f"of up to {node['maxLength']:,} characters, none of them to control a terminal")
     elif "pattern" in node:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from srnn.errors import UserError, nearest, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file
+from srnn.untrusted import expanded
 
 
 def preset_folder() -> Path:
@@ -38,12 +40,16 @@ def load_preset(name: str) -> Experiment:
     return Experiment.from_toml(preset_folder() / f"{name}.toml")
 
 
-def load_experiment(name_or_path: str) -> Experiment:
+def load_experiment(name_or_path: str | os.PathLike[str]) -> Experiment:
     """A preset by its name, or an experiment from a TOML file by its path.
 
     Raises:
         UserError: There is no such preset or file, or the file does not describe an experiment.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path or is_file(Path(name_or_path)):
+    if not isinstance(name_or_path, str):
         return Experiment.from_toml(name_or_path)
+    if name_or_path not in preset_names():
+        path = expanded(name_or_path)
+        if name_or_path.endswith(".toml") or "/" in name_or_path or is_file(path):
+            return Experiment.from_toml(path)
     return load_preset(name_or_path)

@@ -235,7 +235,7 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     Args:
         groups: The seeds of each, under the name it shall have in tables and figures.
         folder: Where ``results/*.csv`` and ``figures/*`` go.
-        image_format: ``png``, ``svg`` or ``pdf``.
+        image_format: ``png``, ``svg`` or ``pdf``; empty: without figures.
 
     Returns:
         The figures.
@@ -250,9 +250,10 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
         "order_of_learning": comparison.order_of_learning(groups, milestones),
     }
     (folder / "results").mkdir(parents=True, exist_ok=True)
-    (folder / "figures").mkdir(exist_ok=True)
     for name, frame in frames.items():
         write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
+    if not image_format:
+        return []
     drawings = {
         "curves": "comparison.curves",
         "final": "comparison.finals",

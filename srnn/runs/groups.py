@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from srnn.errors import UserError
 from srnn.experiment import Experiment
+from srnn.files import is_file
 from srnn.runs.run import Run
+from srnn.untrusted import expanded
 
 
-def open_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """The runs in these folders, each once; a folder of seeds (``runs/digits``) stands for all of them.
+def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
+    """The runs in these folders, each once.
+
+    A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
+    variants, and a folder of such folders (``runs``) for all of these.
 
     Raises:
         UserError: A folder holds no run.
     """
-    runs = []
-    for folder in map(Path, folders):
-        seeds: list[Path] = []
-        # A name that is too long to be one: Run.open tells.
-        with suppress(OSError):
-            seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
-        runs += [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))] or [
-            Run.open(folder)
-        ]
+    runs: list[Run] = []
+    for folder in map(expanded, folders):
+        if is_comparison(folder):
+            names = [one.name for one in Experiment.from_toml(folder / "config.toml").expand().values()]
+            found = [run for name in names for run in _seeds(folder.absolute().parent / name)]
+            if not found:
+                raise UserError(f"{folder} is a comparison of which nothing is trained yet")
+            runs += found
+            continue
+        runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
     return list({run.folder.resolve(): run for run in runs}.values())
+
+
+def is_comparison(folder: Path) -> bool:
+    """Whether a folder is that of a comparison: what it says to be has variants."""
+    if not is_file(folder / "config.toml") or is_file(folder / "status.json"):
+        return False
+    try:
+        return bool(Experiment.from_toml(folder / "config.toml").comparison.variants)
+    except UserError:
+        return False
+
+
+def _seeds(folder: Path) -> list[Run]:
+    """The runs of a folder of seeds, in their order."""
+    # A name that is too long to be one: Run.open tells.
+    with suppress(OSError):
+        seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
+        return [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))]
+    return []
+
+
+def _below(folder: Path) -> list[Run]:
+    """The runs of a folder of experiments, which is no run itself."""
+    with suppress(OSError):
+        if not is_file(folder / "config.toml"):
+            return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
+    return []
 
 
 def same_experiment(one: Experiment, other: Experiment) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from srnn.errors import UserError, nearest
 from srnn.tasks import arrays, images, synthetic
 from srnn.tasks.task import Kind, Metric, Task, training_rows
-from srnn.untrusted import expanded
+from srnn.untrusted import as_text, expanded
 
 if TYPE_CHECKING:
     from srnn.experiment import TaskConfig
@@ -85,7 +85,7 @@ def complete(config: TaskConfig) -> TaskConfig:
     if config.name in images.DEFAULT_SIZE:
         return config.model_copy(update={"size": images.side(config)})
     if config.path is not None:
-        return config.model_copy(update={"path": str(expanded(config.path).absolute())})
+        return config.model_copy(update={"path": as_text(expanded(config.path).absolute())})
     return config
 
 
