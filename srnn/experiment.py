@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
@@ -354,7 +353,7 @@ class Experiment(_Section):
             # Besides TOMLDecodeError: bytes that are not UTF-8, a number of thousands of digits, endless nesting.
             raise UserError(f"{path}: not a TOML file: {shorten(str(error), 200)}") from None
         try:
-            return cls.from_dict({"name": _named_like(path)} | values)
+            return cls.from_dict({"name": folder_name(path.stem)} | values)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 
@@ -493,10 +492,10 @@ def _decoded(content: bytes) -> str:
         raise ValueError(f"its line {line} holds bytes that are not UTF-8: save it as UTF-8") from None
 
 
-def _named_like(path: Path) -> str:
-    """The name of an experiment whose file does not say one."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:64].rstrip("._-") or "experiment"
-    return f"{name}-experiment"[:64] if name.partition(".")[0].upper() in _DEVICES else name
+def folder_name(text: str) -> str:
+    """The name of an experiment that is nearest to a text."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64].rstrip("._-") or "experiment"
+    return f"experiment-{name}"[:64] if name.partition(".")[0].upper() in _DEVICES else name
 
 
 def known_keys() -> list[str]:

@@ -142,10 +142,8 @@ def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
     new = not is_file(file)
     if not new and (difference := first_difference(Experiment.from_toml(file), whole)) is not None:
         key, theirs, ours = difference
-        raise UserError(
-            f"{folder} exists already, with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}: choose another "
-            f"{option('out')}, or remove it first"
-        )
+        what = f"{folder} exists already, with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
+        raise UserError(f"{what}: choose another {option('out')}, or remove it first")
     if new:
         write_config(folder, whole)
     try:

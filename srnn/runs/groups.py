@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +46,25 @@ def is_comparison(folder: Path) -> bool:
         return bool(Experiment.from_toml(folder / "config.toml").comparison.variants)
     except UserError:
         return False
+
+
+def names_apart(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """A name for each experiment: its own or, where two have the same, with that of the folder that it is in."""
+    names = [runs[0].experiment.name for runs in groups]
+    places = [runs[0].folder.absolute().parents[1] for runs in groups]
+    for parts in range(1, 5):
+        twice = {name for name in names if names.count(name) > 1}
+        if not twice:
+            return names
+        names = [
+            "-".join([*place.parts[-parts:], runs[0].experiment.name]) if name in twice else name
+            for name, place, runs in zip(names, places, groups, strict=True)
+        ]
+    # Of the same folder, and of different settings: told apart by their order.
+    return [
+        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]
 
 
 def _seeds(folder: Path) -> list[Run]:
