@@ -48,16 +48,14 @@ def command_line() -> Iterator[None]:
         _ON_COMMAND_LINE.reset(before)
 
 
-def option(name: str, value: object = None) -> str:
+def option(name: str, python: str = "") -> str:
     """What a message calls an option, by whoever reads it: ``--data-dir``, or ``data_dir`` in Python.
 
     Args:
         name: As on the command line, without dashes.
-        value: What Python gives it where the command line only names it: ``--resume``, or ``resume=True``.
+        python: What Python says instead, if that is not the same name: ``resume=True``.
     """
-    if _ON_COMMAND_LINE.get():
-        return f"--{name}"
-    return name.replace("-", "_") + ("" if value is None else f"={value}")
+    return f"--{name}" if _ON_COMMAND_LINE.get() else python or name.replace("-", "_")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ NOT_KNOWN = frozenset(
     if (number := getattr(errno, name, None)) is not None
 )
 #: What is never done without: the file would not be there.
-_LOST = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT})
+LOST = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT})
 #: Characters of a name that stand in that of its temporary file, which is longer and must not become too long.
 _KEPT = 40
 
@@ -99,7 +99,7 @@ def _sync_folder(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno in _LOST:
+        if error.errno in LOST:
             raise
     finally:
         os.close(descriptor)

@@ -97,11 +97,17 @@ def expanded(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
         return Path(name)
 
 
-def as_text(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """A path as text that can be written down: one with bytes that are no UTF-8 as a ``file://`` address."""
-    name = os.fsdecode(path)
+def is_text(path: Path) -> bool:
+    """Whether a path is text, as those libraries ask for that take no others: all of its bytes are UTF-8."""
     try:
-        name.encode()
+        str(path).encode()
     except UnicodeEncodeError:
-        return expanded(path).absolute().as_uri()
-    return name
+        return False
+    return True
+
+
+def as_text(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A path as text that can be written down: one that cannot be printed as a ``file://`` address."""
+    name = os.fsdecode(path)
+    # Nor would a configuration take a name that commands the terminal.
+    return name if name.isprintable() else expanded(path).absolute().as_uri()

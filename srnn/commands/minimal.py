@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srnn.commands.options import DataDir, Settings, number
 from srnn.errors import UserError
+from srnn.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,22 +19,22 @@ def command(
         str, typer.Argument(metavar="PRESET|FILE", help="A preset (srnn presets) or a TOML file.")
     ] = "digits",
     metric: Annotated[
-        float, typer.Option(help="Test accuracy to reach, or mean absolute error not to exceed, after the last epoch.")
+        float,
+        typer.Option(
+            help="Test accuracy to reach, or mean absolute error not to exceed, after the last epoch.",
+            metavar="NUMBER",
+            parser=number("--metric"),
+        ),
     ] = 0.9,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as body.depth=3; repeatable."),
-    ] = None,
+    settings: Settings = None,
     widths: Annotated[
-        str, typer.Option(help="Units per hidden layer to choose from: a range, or one number.")
+        str, typer.Option(metavar="RANGE", help="Units per hidden layer to choose from: a range, or one number.")
     ] = "1-16",
     seeds: Annotated[
-        str, typer.Option(help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9).")
+        str,
+        typer.Option(metavar="SEEDS", help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9)."),
     ] = "3",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR"),
-    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Find the smallest dense body that reaches a metric on test data, in the mean over the seeds.
 
@@ -49,7 +50,6 @@ def command(
     """
     low, high = parse_widths(widths)
 
-    from srnn.commands.run import parse_seeds
     from srnn.presets import load_experiment
 
     numbers = parse_seeds(seeds)
@@ -69,7 +69,6 @@ def command(
             f"--metric is {metric:g}; the task {task.name} has the metric {task.metric}: allowed: {allowed}"
         )
 
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -79,7 +78,9 @@ def command(
         TimeRemainingColumn,
     )
 
-    console = Console(highlight=False)
+    from srnn.commands.output import console as printer
+
+    console = printer()
     found: list[dict[str, float]] = []
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn()]
     with Progress(

@@ -22,9 +22,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from srnn.analysis.statistics import EXPONENTS
-from srnn.errors import UserError
+from srnn.errors import UserError, option, shorten
 from srnn.files import replacing
 from srnn.fixpoints import FixpointType
+from srnn.untrusted import expanded
 
 P = ParamSpec("P")
 
@@ -161,6 +162,17 @@ def log_axis(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> None:
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def require_format(image_format: str) -> None:
+    """Make sure that figures can be written so, before there are any.
+
+    Raises:
+        UserError: They cannot.
+    """
+    if image_format not in FORMATS:
+        given, allowed = shorten(repr(image_format)), ", ".join(FORMATS)
+        raise UserError(f"{option('format', 'image_format')} is {given}; allowed: {allowed}")
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write ``figure`` to ``path``, a ``.png`` (300 dpi), ``.svg`` or ``.pdf``; the same figure gives the same bytes.
 
@@ -169,7 +181,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: The name ends in something else.
     """
-    path = Path(path)
+    path = expanded(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise UserError(f"{path}: figures are written as .{', .'.join(FORMATS)}; give the file one of these endings")

@@ -89,6 +89,30 @@ def only_writer(folder: Path) -> Iterator[None]:
                 os.close(held)
 
 
+@contextmanager
+def open_files(count: int) -> Iterator[None]:
+    """Have room for as many open files more, inside this context, as far as the system allows that.
+
+    Some systems allow a process 256 files, unless it asks for more.
+    """
+    try:
+        import resource
+
+        before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except ImportError:
+        yield
+        return
+    wanted = count + 2 * _SPARE_FILES + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == -1 else min(wanted, hard), hard))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def writer(folder: Path) -> str:
     """Who writes to the folder now, ``process 123 on host``; empty if nobody does. It is only looked at."""
     path = folder / NAME
@@ -219,8 +243,8 @@ def _holder(descriptor: int) -> _Holder | None:
         os.lseek(descriptor, 0, os.SEEK_SET)
         values = json.loads(os.read(descriptor, _LARGEST).decode())
         os.lseek(descriptor, 0, os.SEEK_SET)
-        words = (str(values[name]) for name in ("host", "machine", "start"))
-        return _Holder(int(values["process"]), *words, values["file"] is True)
+        host, machine, start = (str(values[name]) for name in ("host", "machine", "start"))
+        return _Holder(int(values["process"]), host, machine, start, values["file"] is True)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
@@ -274,7 +298,8 @@ def _machine() -> str:
     """What tells this machine, since it was started, from any other: only here can a process be looked for."""
     try:
         # In a container, processes have numbers of their own.
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+        boot, space = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), Path("/proc/self/ns/pid").readlink()
+        return f"{boot} {space}"
     except OSError:
         # Windows cannot be asked for a process without harm: there it is the touch that counts.
         return secrets.token_hex(8) if sys.platform == "win32" else socket.gethostname()

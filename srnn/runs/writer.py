@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tomli_w
 from torch import Tensor
 
 from srnn import kernels
-from srnn.errors import UserError
+from srnn.errors import UserError, option
 from srnn.experiment import Experiment
-from srnn.files import replacing, sweep, write_whole
+from srnn.files import LOST, replacing, sweep, write_whole
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.status import State, Status, write_status
@@ -25,7 +24,7 @@ from srnn.untrusted import own_folder, require_file
 
 def write_config(folder: Path, experiment: Experiment) -> None:
     """Write what is run in a folder."""
-    write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+    experiment.to_toml(folder / "config.toml")
 
 
 class RunWriter:
@@ -76,9 +75,9 @@ class RunWriter:
         for path in parts:
             own_folder(path)
 
-    def status(self, status: State, why: str = "") -> None:
+    def status(self, status: State, why: str = "", unsaid: Iterable[str] = ()) -> None:
         """Record how far the run has come."""
-        write_status(self.folder, Status(status, self.epoch, why))
+        write_status(self.folder, Status(status, self.epoch, why, tuple(unsaid)))
 
     def metrics(self, epoch: int, batch: int, scores: Mapping[str, float], save: bool) -> None:
         """Add a row for each metric; with ``save``, bring the file up to date."""
@@ -125,12 +124,15 @@ def make_folder(folder: Path) -> list[Path]:
 
     Raises:
         UserError: It cannot be made.
+        OSError: The disk is full, or damaged.
     """
     try:
         made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+        if error.errno in LOST:
+            raise
+        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
     return made
 
 
