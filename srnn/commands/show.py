@@ -443,3 +443,9 @@ def _labels() -> list[str]:
     from srnn.fixpoints import FixpointType
 
     return [kind.label for kind in FixpointType]
+
+
+def _mean_and_half(summary: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Of one metric the mean over the seeds and half its interval."""
+    mean = float(summary["Mean"][metric])
+    return mean, float(summary["High"][metric]) - mean
