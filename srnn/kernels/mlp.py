@@ -12,6 +12,7 @@ Tensors are contiguous and on the CPU. Numba is imported on the first use.
 from __future__ import annotations
 
 import functools
+import struct
 import threading
 from collections.abc import Sequence
 from types import ModuleType
@@ -26,14 +27,16 @@ from srnn.bodies.mlp import MLP
 from srnn.kernels import choice, threads
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
-#: Multiply-adds for which other threads are worth calling: a thread does some 20 in a nanosecond.
-_WORTH_THREADS = 400_000
-#: Numbers in a vector and bytes of it; examples whose signals stay in the cache.
-LANES, VECTOR, BLOCK = 16, 64, 64
+#: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
+_WORTH_THREADS = 1_500_000
+#: Numbers in a vector and bytes of it, bytes of an address; examples whose signals stay in the cache.
+LANES, VECTOR, ADDRESS, BLOCK = 16, 64, 8, 64
 #: Stretches of a batch, at most, whose gradients are summed apart: as many threads can work on one network.
 STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
+#: The values of a call as they are in memory, and where.
+_VALUES, _FIRST = struct.Struct("21q"), 3 * ADDRESS
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
@@ -72,11 +75,12 @@ def learn(
         ValueError: The shapes do not fit, or a row is not there.
     """
     layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), index.shape[-1]
-    networks = _networks(w, layout)
-    classes = train_y.dtype is torch.int64
-    _check(train_x.ndim == 2 and train_x.shape[1] == body.sizes[0], "train_x", train_x)
-    _check(train_y.shape == (train_x.shape[:1] if classes else (len(train_x), body.sizes[-1])), "train_y", train_y)
+    networks, rows = _networks(w, layout), train_x.shape[0]
+    classes = body.sizes[-1] if train_y.dtype is torch.int64 else 0
+    _check(train_x.shape == (rows, body.sizes[0]), "train_x", train_x)
+    _check(train_y.shape == ((rows,) if classes else (rows, body.sizes[-1])), "train_y", train_y)
     _check(index.shape == (networks, examples) and index.dtype is torch.int64, "index", index)
+    # Held until the end: a contiguous copy may be the only one.
     layers, held = layout.layers, [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
     if masks is not None:
         _check(len(masks) == len(layers) - 1, "masks", *masks)
@@ -85,32 +89,29 @@ def learn(
             _check(mask.shape == (networks, layer["units"], examples), "a mask", mask)
             held.append(mask.contiguous())
             layer["mask"] = held[-1].data_ptr()
-    losses, scores, gradient = w.new_empty(networks, examples), w.new_empty(networks, examples), torch.empty_like(w)
+    losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
+    gradient = torch.empty_like(w)
     if examples == 0:
         return losses, scores, gradient.zero_()
 
     team = _team(3 * networks * examples * layout.weights)
-    blocks = -(-examples // BLOCK)
-    blocks_a_stretch = -(-blocks // STRETCHES)
-    stretches = -(-blocks // blocks_a_stretch)
+    blocks_a_stretch = -(-examples // (STRETCHES * BLOCK))
+    stretches = -(-examples // (blocks_a_stretch * BLOCK))
     whole = team == 1 or networks * stretches * layout.part_size > _PARTS
-    finished = np.zeros(networks, dtype=np.int64)
-    memory = _memory(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
+    scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
     problem = _run(
         "learn",
-        body,
         layout,
         team,
-        memory,
-        layers=layers.ctypes.data,
         networks=networks,
-        classes=body.sizes[-1] if classes else 0,
-        rows=len(train_x),
+        classes=classes,
+        rows=rows,
         examples=examples,
         blocks_a_stretch=blocks_a_stretch,
         stretches=stretches,
         tasks=networks if whole else networks * stretches,
         whole=whole,
+        networks_a_task=0,
         w=held[0].data_ptr(),
         x=held[1].data_ptr(),
         y=held[2].data_ptr(),
@@ -118,7 +119,11 @@ def learn(
         losses=losses.data_ptr(),
         scores=scores.data_ptr(),
         gradient=gradient.data_ptr(),
-        finished=finished.ctypes.data,
+        outputs=0,
+        layers=layers.ctypes.data if masks else layout.address,
+        scratch=scratch,
+        parts=scratch + team * layout.scratch_size,
+        activation=_activation(body) or 0,
     )
     if problem == 1:
         raise ValueError(f"index names a row that is not there: there are {len(train_x)}")
@@ -135,10 +140,10 @@ def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes do not fit.
     """
-    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), len(x)
+    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), x.shape[0]
     networks = _networks(w, layout)
     _check(x.ndim == 2 and x.shape[1] == body.sizes[0], "x", x)
-    outputs = w.new_empty(networks, examples, body.sizes[-1])
+    outputs = torch.empty(networks, examples, body.sizes[-1], dtype=torch.float32)
     if examples == 0:
         return outputs
     held = w.contiguous(), x.contiguous()
@@ -149,41 +154,51 @@ def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
     networks_a_task = -(-networks // groups)
     _run(
         "answer",
-        body,
         layout,
         team,
-        _memory(team * layout.scratch_size),
-        layers=layout.layers.ctypes.data,
         networks=networks,
+        classes=0,
         rows=examples,
         examples=examples,
+        blocks_a_stretch=0,
+        stretches=0,
         tasks=blocks * -(-networks // networks_a_task),
+        whole=False,
         networks_a_task=networks_a_task,
         w=held[0].data_ptr(),
         x=held[1].data_ptr(),
+        y=0,
+        index=0,
+        losses=0,
+        scores=0,
+        gradient=0,
         outputs=outputs.data_ptr(),
+        layers=layout.address,
+        scratch=_room(team * layout.scratch_size),
+        parts=0,
+        activation=_activation(body) or 0,
     )
     return outputs
 
 
 class _Layout(NamedTuple):
-    """Where a body's layers have what they need; see :data:`srnn.kernels.passes.LAYER`. Sizes in bytes.
+    """Where a body's layers have what they need; sizes in bytes.
 
     Attributes:
-        layers: A record of each layer.
+        layers: A record of each layer, see :data:`srnn.kernels.passes.LAYER`.
+        address: Where they are.
         weights: How many a network has.
         part_size: Of a gradient whose rows are filled up.
         scratch_size: Of what a thread needs.
-        labels: Where in it the labels or targets of a block are.
-        pulled: Where in it is what comes back before an activation.
+        call: What is the same for all calls, see :data:`srnn.kernels.passes.CALL`; in front, room for the rest.
     """
 
     layers: NDArray[np.void]
+    address: int
     weights: int
     part_size: int
     scratch_size: int
-    labels: int
-    pulled: int
+    call: NDArray[np.int64]
 
 
 @functools.lru_cache
@@ -198,29 +213,35 @@ def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
         return start
 
     panels = [-(-units // LANES) * LANES * VECTOR for units in sizes]
-    vectors = [-(-units // LANES) | 1 for units in sizes]
+    steps = list(panels)
+    if 0 not in sources:
+        steps[0] = 0  # once through the first layer, a panel of the examples is of no more use
     signals = [room(BLOCK // LANES * panel) for panel in panels]
     layers = np.zeros(len(sources), dtype=passes.LAYER)
-    weights = part = 0
+    weights = part_size = 0
     for index, (layer, source) in enumerate(zip(layers, sources, strict=True)):
         inputs, units = sizes[index : index + 2]
-        layer["inputs"], layer["units"], layer["weights"], layer["gradient"] = inputs, units, 4 * weights, part
+        layer["inputs"], layer["units"], layer["weights"], layer["gradient"] = inputs, units, 4 * weights, part_size
         layer["signal"], layer["output"] = signals[index : index + 2]
         layer["input_panel"], layer["output_panel"] = panels[index : index + 2]
-        layer["row"] = VECTOR * vectors[index]
-        layer["rows"] = room(BLOCK * VECTOR * vectors[index])
+        layer["signal_step"] = steps[index]
         layer["slope"], layer["back"] = (room(BLOCK // LANES * panels[index + 1]) for _ in range(2))
         layer["source"] = -1 if source is None else source
         layer["taker"] = sources.index(index) if index in sources else -1
         weights += inputs * units
-        part += units * panels[index] // LANES
-    labels, pulled = room(BLOCK // LANES * panels[-1]), room(BLOCK // LANES * max(panels))
-    return _Layout(layers, weights, part, used, labels, pulled)
+        part_size += units * panels[index] // LANES
+    # Rows an odd number of vectors apart, again so that they do not share places in the cache.
+    row_size = max((-(-units // LANES) | 1 for units in sizes[1:-1]), default=0) * VECTOR
+    tables = [room(size) for size in (2 * BLOCK * ADDRESS, BLOCK * (ADDRESS + VECTOR), BLOCK * (ADDRESS + row_size))]
+    labels, pulled = room(BLOCK // LANES * panels[-1]), room(BLOCK // LANES * max(panels[1:]))
+    same = len(sources), weights, part_size, used, *tables, row_size, labels, pulled
+    call = np.array([*[0] * (passes.COUNTERS - len(same)), *same])
+    return _Layout(layers, layers.ctypes.data, weights, part_size, used, call)
 
 
 def _activation(body: MLP) -> int | None:
     """The number of the activation in :data:`srnn.kernels.functions.ACTIVATIONS`; None if it is none of them."""
-    activation = body.activation
+    activation: nn.Module = body._modules["activation"]  # type: ignore[assignment]  # as `body.activation`, which takes a microsecond to find
     if type(activation) is nn.GELU and activation.approximate != "none":
         return None
     return _ACTIVATIONS.get(type(activation))
@@ -246,35 +267,33 @@ def _team(products: int) -> int:
 class _Memory(threading.local):
     """Each thread of Python keeps its scratch memory from call to call: fresh memory has to be zeroed by the system."""
 
-    tensor = torch.empty(0, dtype=torch.uint8)
+    size = address = 0
+    held: Tensor | None = None
 
 
-_kept = _Memory()
+_memory = _Memory()
 
 
-def _memory(size: int) -> int:
+def _room(size: int) -> int:
     """The address of so many bytes, until the next call."""
-    if len(_kept.tensor) < size:
-        _kept.tensor = torch.empty(size, dtype=torch.uint8)
-    return _kept.tensor.data_ptr()
+    if _memory.size < size:
+        _memory.held = torch.empty(size, dtype=torch.uint8)
+        _memory.size, _memory.address = size, _memory.held.data_ptr()
+    return _memory.address
 
 
-def _run(name: str, body: MLP, layout: _Layout, team: int, memory: int, **values: int) -> int:
+def _run(name: str, layout: _Layout, team: int, **values: int) -> int:
+    """Call the kernel with the values, which are all that :data:`srnn.kernels.passes.CALL` has there, in its order.
+
+    Returns:
+        What was wrong with the data.
+    """
     passes = _passes()
-    values |= {
-        "weights": layout.weights,
-        "depth": len(layout.layers),
-        "activation": _activation(body) or 0,
-        "scratch": memory,
-        "scratch_size": layout.scratch_size,
-        "parts": memory + team * layout.scratch_size,
-        "part_size": layout.part_size,
-        "labels": layout.labels,
-        "pulled": layout.pulled,
-    }
-    call = np.array([values.get(field, 0) for field in passes.CALL.names], dtype=np.int64)
+    call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
+    call[: passes.COUNTERS] = layout.call
+    _VALUES.pack_into(call.data, _FIRST, *values.values())
     try:
-        getattr(passes, name)(call.ctypes.data, threads.parallel(), team)
+        getattr(passes, name)(call, threads.parallel(), team)
     except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
         reason = f"they cannot be compiled: {type(error).__name__}: {error}"
         choice.give_up(reason)
