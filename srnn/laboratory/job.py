@@ -19,7 +19,7 @@ from srnn.plots.particle_types import particle_types
 from srnn.plots.style import save
 from srnn.plots.training_curves import training_curves
 from srnn.runs.checkpoints import Checkpoint
-from srnn.runs.resume import claim, starts
+from srnn.runs.resume import as_begun, claim, require_same_data, starts
 from srnn.runs.run import Run
 from srnn.runs.writer import RunWriter, versions
 from srnn.tasks import Task
@@ -61,14 +61,15 @@ def run(
         after_batch: Called after every batch.
         after_report: Called with everything measured: before the first epoch and after each.
         stop: Asked after every batch; once it says yes, the whole state is saved and training ends.
-        say: Told of damaged checkpoints and of divergence, in a line; without it they are printed to stderr.
+        say: Told, in a line each, of how the data were taken, of damaged checkpoints and of divergence; without it
+            they are printed to stderr.
 
     Returns:
         The runs, in the order of the seeds.
 
     Raises:
-        UserError: Data are missing or damaged, a run folder exists or is being written by another process, the
-            experiment does not fit its data, or there is no such device.
+        UserError: Data are missing, damaged or not those that a run was begun with, a run folder exists or is being
+            written by another process, the experiment does not fit its data, or there is no such device.
         OSError: A folder cannot be written, as with a full disk; once it can, the runs can be resumed.
         StoppedError: Because of ``stop``.
 
@@ -89,7 +90,14 @@ def run(
     with ExitStack() as locks:
         to_do = {seed: folders[seed] for seed in seeds if claim(folders[seed], experiments[seed], resume, locks, say)}
         if to_do:
-            task = tasks.load(experiment.task, None if data_dir is None else Path(data_dir)).to(device)
+            begun = as_begun(experiment.task, to_do.values())
+            task = tasks.load(begun, None if data_dir is None else Path(data_dir)).to(device)
+            described = {"task": tasks.complete(begun, task)}
+            experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
+            for seed in to_do:
+                require_same_data(folders[seed], experiments[seed], task)
+            for note in task.notes:
+                say(note)
             groups = starts(to_do, say)
             trainings = [_training(experiment, task, group) for group in groups]
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
