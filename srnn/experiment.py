@@ -19,7 +19,7 @@ from srnn.choices import Activation, Encoding, Init, Residual, Target
 from srnn.errors import UserError, nearest, option, shorten
 from srnn.files import write_whole
 from srnn.section import Count, Section, Share, Text, explain, schema_of, unknown
-from srnn.tasks import TaskName
+from srnn.tasks import Scale, TaskName
 from srnn.untrusted import as_text, expanded, require_file
 
 if TYPE_CHECKING:
@@ -53,11 +53,23 @@ class TaskConfig(Section):
     size: Annotated[int, Field(ge=2, le=28)] | None = None
     """Images are resized to size × size; without one, 8 for digits and 15 for mnist and fashion_mnist."""
     path: Text | None = None
-    """The .npz with X and y of the task ``arrays``."""
+    """The .npz with X and y of the task ``arrays``; where it is set, no name need be."""
+    scale: Scale | None = None
+    """What X is brought to, as fitted on the training data, and with it what a regression learns: ``standard``, mean 0
+    and standard deviation 1 in each column; ``unit``, 0 to 1; ``none``, as it is. Without one, of ``arrays`` tables are
+    ``standard`` and pictures ``unit``; the other tasks are ``none``."""
     factor: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.03
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
+    fingerprint: dict[str, Text] | None = None
+    """Type, shape and SHA-256 of the data: recorded by a run, which goes on with no others. Empty if the run is of an
+    srnn that did not record it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_path(cls, values: Any) -> Any:
+        return {"name": "arrays", **values} if isinstance(values, dict) and values.get("path") else values
 
     @field_validator("path", mode="before")
     @classmethod
@@ -70,7 +82,30 @@ class TaskConfig(Section):
     def _needs_path(self) -> Self:
         if self.name == "arrays" and not self.path:
             raise ValueError('task.name "arrays" needs the file: set task.path to an .npz with X and y')
+        if self.name != "arrays" and self.path:
+            raise ValueError(
+                f"task.path is {shorten(repr(self.path))}, which only the task arrays reads, and task.name is "
+                f"'{self.name}': set task.name to arrays, or leave task.path out"
+            )
         return self
+
+    def replaced(self, values: Any, changed: set[str]) -> None:
+        """Let nothing remain of these data among the values of this section where ``--set`` has named others.
+
+        Args:
+            values: The section as plain values, with what was set; it is changed in place.
+            changed: The keys that were set, dotted.
+        """
+        if not isinstance(values, dict):
+            return
+        if values["path"] and "task.path" in changed and "task.name" not in changed:
+            values["name"] = "arrays"
+        if values["name"] != "arrays" and "task.name" in changed and "task.path" not in changed:
+            values["path"] = None
+        if values["name"] == "arrays" != self.name and "task.size" not in changed:
+            values["size"] = None
+        if (values["name"], values["path"]) != (self.name, self.path) and "task.fingerprint" not in changed:
+            values["fingerprint"] = None
 
 
 class BodyConfig(Section):
@@ -309,6 +344,19 @@ class Experiment(Section):
             )
         return name
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, values: Any) -> Any:
+        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path."""
+        if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
+            return values
+        task = {"scale": "none", **values.get("task", {})}
+        if task.get("name") == "arrays":
+            task = {"fingerprint": {}, **task}
+        elif "name" in task:
+            task.pop("path", None)
+        return {**values, "task": task}
+
     @field_validator("body", mode="before")
     @classmethod
     def _read_body(cls, body: Any) -> Any:
@@ -479,7 +527,7 @@ class Experiment(Section):
         Raises:
             UserError: An assignment is malformed, or the experiment is not valid with it.
         """
-        values = self.model_dump()
+        values, replaced = self.model_dump(), set[str]()
         given = [assignments] if isinstance(assignments, str) else list(assignments)
         for assignment in given:
             key, equals, text = assignment.partition("=")
@@ -493,6 +541,8 @@ class Experiment(Section):
                 if not isinstance(section, dict):
                     raise UserError(unknown(Experiment, key.strip()))
             section[last] = _toml_value(text.strip(), _is_text(key.strip()))
+            replaced.add(key.strip())
+        self.task.replaced(values["task"], replaced)
         changed, changes = Experiment.from_dict(values), None
         if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
             changes = changed.changes(self)

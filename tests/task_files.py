@@ -56,9 +56,9 @@ def write_files(folder: Path, zipped: bool = True) -> Path:
     return folder
 
 
-def npz(path: Path, **arrays: Any) -> TaskConfig:
+def npz(path: Path, scale: Any = "none", **arrays: Any) -> TaskConfig:
     np.savez(path, **arrays)
-    return TaskConfig(name="arrays", path=str(path))
+    return TaskConfig(name="arrays", path=str(path), scale=scale)
 
 
 def assert_sound(task: Task) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,6 +63,8 @@ def command(
     from srnn import tasks
 
     task = tasks.load(chosen.task, data_dir)
+    for note in task.notes:
+        print(f"srnn: {note}", file=sys.stderr)
     highest = 1.0 if task.metric == "accuracy" else float("inf")
     if not 0 < metric <= highest:
         allowed = "above 0 to 1" if task.metric == "accuracy" else "above 0"

@@ -25,7 +25,7 @@ from srnn.presets import load_experiment
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.groups import first_difference, open_runs
 from srnn.runs.lock import open_files
-from srnn.runs.resume import claim, lengthen, starts
+from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
 from srnn.runs.run import Run
 from srnn.runs.writer import RunWriter, versions
 from srnn.seeds import numbers
@@ -100,15 +100,16 @@ def run(
         after_batch: Called after every batch.
         after_report: Called with everything measured: before the first epoch and after each.
         stop: Asked after every batch; once it says yes, the whole state is saved and training ends.
-        say: Told of damaged checkpoints and of divergence, in a line; without it they are printed to stderr. What it
-            cannot tell (an OSError) stands in the status of the runs.
+        say: Told, in a line each, of how the data were taken, of damaged checkpoints and of divergence; without it
+            they are printed to stderr. What it cannot tell (an OSError) stands in the status of the runs.
 
     Returns:
         The runs, in the order of the seeds; of a comparison, a :class:`srnn.Comparison` of the runs of its variants.
 
     Raises:
-        UserError: An argument is wrong, data are missing or damaged, a run folder exists or is being written by another
-            process, the experiment does not fit its data, or there is no such device.
+        UserError: An argument is wrong, data are missing, damaged or not those that a run was begun with, a run folder
+            exists or is being written by another process, the experiment does not fit its data, or there is no such
+            device.
         OSError: A folder cannot be written, as with a full disk; once it can, the runs can be resumed.
         StoppedError: Because of ``stop``.
 
@@ -147,7 +148,14 @@ def run(
         locks.enter_context(open_files(len(chosen)))
         to_do = {seed: folders[seed] for seed in chosen if claim(folders[seed], experiments[seed], resume, locks, told)}
         if to_do:
-            task = tasks.load(experiment.task, data_dir).to(device)
+            begun = as_begun(experiment.task, to_do.values())
+            task = tasks.load(begun, data_dir).to(device)
+            described = {"task": tasks.complete(begun, task)}
+            experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
+            for seed in to_do:
+                require_same_data(folders[seed], experiments[seed], task)
+            for note in task.notes:
+                told(note)
             groups = starts(to_do, told)
             trainings = [_training(experiment, task, group) for group in groups]
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 
 from srnn import tasks
 from srnn.errors import UserError, option, shorten
-from srnn.experiment import Experiment
+from srnn.experiment import Experiment, TaskConfig
 from srnn.files import is_file
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
@@ -20,6 +20,7 @@ from srnn.runs.run import Run
 from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import make_folder, read_checkpoint, write_config
+from srnn.tasks import Task
 from srnn.training.state import require_layout
 
 
@@ -157,15 +158,57 @@ def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]
     found = Experiment.from_toml(folder / "config.toml")
     if found.seed != experiment.seed:
         raise UserError(f"{folder} holds seed {found.seed}, not {experiment.seed}: choose another {option('out')}")
+    _require_no_difference(folder, found, experiment)
+    for name, now in experiment.versions.items():
+        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
+            say(f"{folder} was begun with {name} {then or 'unknown'} and goes on with {now}: the last bits may differ")
+
+
+def _require_no_difference(folder: Path, found: Experiment, experiment: Experiment) -> None:
     if (difference := first_difference(found, experiment)) is not None:
         key, theirs, ours = difference
         raise UserError(
             f"{key} is {ours!r} now and {theirs!r} in {folder}, and a run goes on only as it was begun: "
             f"set it to {theirs!r}, or choose another {option('out')}"
         )
-    for name, now in experiment.versions.items():
-        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
-            say(f"{folder} was begun with {name} {then or 'unknown'} and goes on with {now}: the last bits may differ")
+
+
+def as_begun(config: TaskConfig, folders: Iterable[Path]) -> TaskConfig:
+    """How the data of runs are to be loaded: as it was then, if one was begun by an srnn that did not describe them.
+
+    Raises:
+        UserError: A run's config.toml is damaged.
+    """
+    for folder in folders:
+        if is_file(folder / "config.toml"):
+            found = Experiment.from_toml(folder / "config.toml").task
+            if found.fingerprint == {}:
+                return config.model_copy(update={"fingerprint": {}, "scale": config.scale or found.scale})
+    return config
+
+
+def require_same_data(folder: Path, experiment: Experiment, task: Task) -> None:
+    """Make sure that a run goes on with the data that it was begun with; where they lie now is recorded.
+
+    Args:
+        folder: The run folder, locked.
+        experiment: What is to be run, complete with what its data say.
+        task: The data.
+
+    Raises:
+        UserError: They are others, or scaled in another way.
+    """
+    if not is_file(folder / "config.toml"):
+        return
+    found = Experiment.from_toml(folder / "config.toml")
+    otherwise = f"than {folder} was begun with, and a run goes on only as it was begun"
+    tasks.require_same_data(
+        found.task.fingerprint, task, f"{otherwise}: bring those back, or choose another {option('out')}"
+    )
+    _require_no_difference(folder, found, experiment)
+    if found.task.path != experiment.task.path:
+        moved = found.task.model_copy(update={"path": experiment.task.path})
+        write_config(folder, found.model_copy(update={"task": moved}))
 
 
 def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:

@@ -14,17 +14,20 @@ and a ``complete`` of its own, and a line in ``TASKS``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from srnn.errors import UserError, nearest
 from srnn.tasks import add, arrays, digits, mnist, multiply
+from srnn.tasks.fingerprint import difference
+from srnn.tasks.scaling import Scale
 from srnn.tasks.task import Kind, Metric, Task
 
 if TYPE_CHECKING:
     from srnn.experiment import TaskConfig
 
-__all__ = ["TASKS", "Kind", "Metric", "Task", "TaskName", "complete", "load", "shape"]
+__all__ = ["TASKS", "Kind", "Metric", "Scale", "Task", "TaskName", "complete", "load", "require_same_data", "shape"]
 
 
 class _Member(Protocol):
@@ -58,12 +61,33 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
 
     Args:
         config: The section ``[task]`` of a preset.
-        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are; the other tasks do not use it.
+        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are, or a file of ``arrays`` that was moved;
+            the other tasks do not use it.
 
     Raises:
-        UserError: There is no such task, or its data are missing or damaged.
+        UserError: There is no such task, its data are missing or damaged, or others than the configuration recorded.
     """
-    return _member(config.name).load(config, data_dir)
+    task = _member(config.name).load(config, data_dir)
+    otherwise = (
+        "than task.fingerprint records: bring back those that it was made of, or leave it out to begin with these"
+    )
+    require_same_data(config.fingerprint, task, otherwise)
+    return task
+
+
+def require_same_data(known: Mapping[str, str] | None, task: Task, otherwise: str) -> None:
+    """Refuse data that are not those that are known.
+
+    Args:
+        known: Their fingerprint; without one any data will do.
+        task: The data.
+        otherwise: What the message goes on with, after what has changed: of what it is told, and what to do.
+
+    Raises:
+        UserError: They are others.
+    """
+    if known and (changed := difference(known, task.fingerprint)):
+        raise UserError(f"{task.source}: other data ({changed}) {otherwise}")
 
 
 def shape(config: TaskConfig) -> tuple[int, int, int] | None:
@@ -77,12 +101,19 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
     return _member(config.name).shape(config)
 
 
-def complete(config: TaskConfig) -> TaskConfig:
+def complete(config: TaskConfig, task: Task | None = None) -> TaskConfig:
     """The same task with everything said that ``load`` would fill in, for the record of a run.
 
     The size of pictures becomes a number, the path of ``arrays`` absolute: the run may be looked at from elsewhere.
+
+    Args:
+        config: The section ``[task]`` of a preset.
+        task: What was loaded by it; then its scale and its fingerprint are said, too.
     """
-    return _member(config.name).complete(config)
+    config = _member(config.name).complete(config)
+    if task is None or config.fingerprint == {}:  # an older srnn's run goes on as one
+        return config
+    return config.model_copy(update={"scale": task.scale, "fingerprint": dict(task.fingerprint) or None})
 
 
 def _member(name: str) -> _Member:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """Two inputs, one target: their sum. ``data_dir`` is not used."""
-    train_x, test_x = drawn.inputs(config.samples, 2)
+    train_x, test_x = drawn.inputs(config, 2)
     return Task(config.name, "regression", train_x, train_x.sum(1, True), test_x, test_x.sum(1, True), outputs=1)
 
 

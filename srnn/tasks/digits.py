@@ -1,6 +1,6 @@
 """scikit-learn's handwritten digits: 1,797 pictures of 8 × 8 in ten classes, which come inside that package.
 
-Its settings: ``task.size``, the side that pictures are resized to; 8 without one.
+Its settings: ``task.size``, the side that pictures are resized to, 8 without one; ``task.scale``, ``none`` without one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from srnn.tasks.fingerprint import fingerprint
 from srnn.tasks.images import CLASSES, resize
+from srnn.tasks.scaling import Scale, scaled
 from srnn.tasks.task import Task, split_80_20, training_rows
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _PICTURES = 1_797
 
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """The pictures, split 80/20. ``data_dir`` is not used."""
-    return _load(config.size or SIZE)
+    return _load(config.size or SIZE, config.scale or "none")
 
 
 def shape(config: TaskConfig) -> tuple[int, int, int]:
@@ -40,9 +42,24 @@ def complete(config: TaskConfig) -> TaskConfig:
 
 # Several seeds in one process share one reading and resizing.
 @lru_cache(maxsize=2)
-def _load(size: int) -> Task:
+def _load(size: int, scale: Scale) -> Task:
     from sklearn.datasets import load_digits  # slow to import, and not needed by every task
 
     data = load_digits()
-    images, labels = resize(data.images, size, white=16), torch.from_numpy(data.target).long()
-    return split_80_20("digits", "classification", images, labels, CLASSES)
+    rows, labels = resize(data.images, size, white=16).numpy(), torch.from_numpy(data.target).long()
+    train, test = split_80_20(data.target, CLASSES)
+    train_x, test_x, scaling = scaled(scale, rows[train], rows[test], channels=1)
+    return Task(
+        "digits",
+        "classification",
+        train_x,
+        labels[train],
+        test_x,
+        labels[test],
+        CLASSES,
+        image=(1, size, size),
+        scale=scale,
+        x_scaling=scaling,
+        fingerprint=fingerprint({"images": data.images, "labels": data.target}),
+        source="scikit-learn's digits",
+    )

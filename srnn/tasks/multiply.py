@@ -22,7 +22,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
 
     What the network answers to 1 is recorded as ``learned_factor``.
     """
-    train_x, test_x = drawn.inputs(config.samples, 1)
+    train_x, test_x = drawn.inputs(config, 1)
     train_y, test_y = config.factor * train_x, config.factor * test_x
     probes = {"learned_factor": torch.ones(1)}
     return Task(config.name, "regression", train_x, train_y, test_x, test_y, outputs=1, probes=probes)

@@ -47,6 +47,45 @@ class TestArrays:
         assert_sound(task)
         assert (task.kind, task.outputs) == ("regression", outputs)
 
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool, np.float64, np.float16])
+    def test_one_hot_rows_are_classes(self, tmp_path: Path, dtype: Any) -> None:
+        task = load(npz(tmp_path / "a.npz", X=LABELS[:, None], y=np.eye(4, dtype=dtype)[LABELS]))
+        assert_sound(task)
+        assert (task.kind, task.outputs) == ("classification", 4)
+        assert torch.equal(task.train_y, task.train_x[:, 0].long())
+        assert [note for note in task.notes if "y is one-hot: it is taken for classes" in note]
+
+    @pytest.mark.parametrize("y", [2 * np.eye(4)[LABELS], np.eye(4)[LABELS] - 1, np.ones((40, 1)), np.ones((40, 2))])
+    def test_what_is_nearly_one_hot_is_a_regression(self, tmp_path: Path, y: np.ndarray) -> None:
+        task = load(npz(tmp_path / "a.npz", X=X, y=y))
+        assert (task.kind, task.outputs) == ("regression", y.shape[1])
+
+    def test_integers_that_are_nearly_one_hot_are_refused(self, tmp_path: Path) -> None:
+        message = error_of(npz(tmp_path / "a.npz", X=X, y=np.eye(4, dtype=int)[LABELS] * (X[:, :1] > 0)))
+        assert "y holds int64 in shape (40, 4); expected integers (n,) for classes, rows (n, classes) of " in message
+
+    @pytest.mark.parametrize(
+        ("y", "note"),
+        [
+            (
+                LABELS.astype(float),
+                "y holds whole numbers as floats, 4 different ones in 40 rows: they are taken for num",
+            ),
+            (np.eye(4)[LABELS] * 2, "y holds whole numbers as floats, 2 different ones"),
+            (np.arange(40), "y holds integers, which are taken for 40 classes in 40 rows; if they are numbers"),
+            (np.minimum(np.arange(40), 20), "taken for 21 classes in 40 rows"),
+        ],
+    )
+    def test_what_is_doubtful_is_said_in_one_line(self, tmp_path: Path, y: np.ndarray, note: str) -> None:
+        [found] = load(npz(tmp_path / "a.npz", X=X, y=y)).notes
+        assert found.startswith(f"{tmp_path / 'a.npz'}: ")
+        assert note in found
+        assert len(found.splitlines()) == 1
+
+    @pytest.mark.parametrize("y", [LABELS, LABELS > 1, np.arange(40) // 2, X[:, 0], X[:, :2], np.arange(40.0)])
+    def test_what_is_not_doubtful_is_not(self, tmp_path: Path, y: np.ndarray) -> None:
+        assert load(npz(tmp_path / "a.npz", X=X, y=y / 10 if y.dtype == float else y)).notes == ()
+
     def test_rows_stay_together(self, tmp_path: Path) -> None:
         task = load(npz(tmp_path / "a.npz", X=X, y=2 * X))
         torch.testing.assert_close(task.train_y, 2 * task.train_x)
@@ -58,6 +97,40 @@ class TestArrays:
         assert task.inputs == 6
         whole = torch.cat([task.train_x, task.test_x])
         assert torch.equal(whole[whole[:, 0].argsort()], torch.arange(240).view(40, 6).float())
+
+    @pytest.mark.parametrize(
+        ("shape", "image"),
+        [
+            ((40, 5, 7), (1, 5, 7)),
+            ((40, 5, 7, 1), (1, 5, 7)),
+            ((40, 5, 7, 3), (3, 5, 7)),
+            ((40, 3, 5, 7), (3, 5, 7)),
+            ((40, 4, 5, 3), (3, 4, 5)),  # both would do: the last
+            ((40, 5, 6, 7), None),
+            ((40, 2, 3, 5, 7), None),
+            ((40, 35), None),
+        ],
+    )
+    def test_pictures_keep_their_shape(self, tmp_path: Path, shape: Any, image: Any) -> None:
+        pictures = np.arange(np.prod(shape)).reshape(shape)
+        task = load(npz(tmp_path / "a.npz", X=pictures, y=LABELS))
+        assert task.image == image
+        whole = torch.cat([task.train_x, task.test_x])
+        first = whole[whole[:, 0].argsort()][0]
+        if image is not None and shape[-1] == image[0]:  # channels last: they come first now
+            first = first.view(image).permute(1, 2, 0).flatten()
+        assert torch.equal(first, torch.arange(len(first)).float())
+        assert ("pictures of" in "".join(task.notes)) == (image is not None)
+
+    def test_a_run_of_an_older_srnn_has_its_data_as_it_had_them(self, tmp_path: Path) -> None:
+        pictures = np.arange(40 * 30).reshape(40, 2, 5, 3)
+        config = npz(tmp_path / "a.npz", X=pictures, y=np.eye(4)[LABELS])
+        older = config.model_copy(update={"fingerprint": {}})
+        task = load(older)
+        assert (task.kind, task.outputs, task.image) == ("regression", 4, None)
+        whole = torch.cat([task.train_x, task.test_x])
+        assert torch.equal(whole[whole[:, 0].argsort()][0], torch.arange(30).float())
+        assert shape(older) == shape(config) == (30, 4, 32)
 
     def test_a_class_too_small_to_share_is_no_obstacle(self, tmp_path: Path) -> None:
         y = np.zeros(40, dtype=int)
@@ -101,8 +174,15 @@ class TestArrays:
         path = tmp_path / "absent.npz"
         assert error_of(TaskConfig(name="arrays", path=str(path))).startswith(f"{path}: no such file")
 
+    def test_a_file_that_was_moved_is_found_by_its_name_in_the_data_folder(self, tmp_path: Path) -> None:
+        config = npz(tmp_path / "a.npz", X=X, y=LABELS)
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "a.npz").rename(tmp_path / "elsewhere/a.npz")
+        assert "no such file" in error_of(config)
+        assert load(config, tmp_path / "elsewhere").source == str(tmp_path / "elsewhere/a.npz")
+
     def test_a_path_that_is_not_set(self) -> None:
-        config: Any = SimpleNamespace(name="arrays", path=None)
+        config: Any = SimpleNamespace(name="arrays", path=None, fingerprint=None)
         assert "task.path is not set" in error_of(config)
 
     @pytest.mark.parametrize("content", [b"", b"X,y\n1,2\n", b"PK\x03\x04 and no more"])

@@ -14,7 +14,7 @@ class TestDigits:
     def test_the_embedded_data(self) -> None:
         task = load(TaskConfig(name="digits"))
         assert_sound(task)
-        assert (task.inputs, task.outputs) == (64, 10)
+        assert (task.inputs, task.outputs, task.image) == (64, 10, (1, 8, 8))
         assert (len(task.train_x), len(task.test_x)) == (1_437, 360)
         assert (float(task.train_x.min()), float(task.train_x.max())) == (0, 1)
 

@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
-from task_files import FILES, assert_sound, cache, error_of, good_labels, write_files
+from task_files import FILES, assert_sound, cache, error_of, good_labels, idx_bytes, write_files
 
 from srnn.experiment import TaskConfig
-from srnn.tasks import idx, load
+from srnn.tasks import idx, load, mnist
 
 
 class TestMnist:
@@ -26,7 +27,7 @@ class TestMnist:
     def test_four_files_in_a_folder(self, tmp_path: Path, name: Any, zipped: bool) -> None:
         task = load(TaskConfig(name=name), write_files(tmp_path / "files", zipped))
         assert_sound(task)
-        assert (task.name, task.inputs, task.outputs) == (name, 225, 10)
+        assert (task.name, task.inputs, task.outputs, task.image) == (name, 225, 10, (1, 15, 15))
         assert task.train_y.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
         assert task.test_y.tolist() == [0, 1, 2, 3, 4]
 
@@ -75,6 +76,35 @@ class TestMnist:
         message = error_of(TaskConfig(name="fashion_mnist"), write_files(tmp_path / "mnist"))
         assert "is by its name not fashion_mnist" in message
 
+    @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+    @pytest.mark.parametrize("where", ["", "raw", "FOLDER", "FOLDER/raw"])
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_it_is_found_as_torchvision_lays_it_out(self, tmp_path: Path, name: Any, where: str, zipped: bool) -> None:
+        own, other = ("MNIST", "FashionMNIST") if name == "mnist" else ("FashionMNIST", "MNIST")
+        data = write_files(tmp_path / f"data/{own}/raw", zipped)
+        write_files(tmp_path / f"data/{other}/raw", zipped)
+        for file in (tmp_path / f"data/{other}/raw").iterdir():
+            file.write_bytes(b"not looked at")
+        named = {"": data, "raw": data.parent, "FOLDER": data.parents[1], "FOLDER/raw": data.parent / "raw"}[where]
+        assert load(TaskConfig(name=name), named).source == str(data)
+
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_dotted_names_are_read(self, tmp_path: Path, zipped: bool) -> None:
+        folder = write_files(tmp_path / "files", zipped)
+        for path in list(folder.iterdir()):
+            path.rename(folder / path.name.replace("-idx", ".idx"))
+        assert len(load(TaskConfig(name="mnist"), folder).train_x) == 12
+
+    @pytest.mark.parametrize(("folder", "name"), [("FashionMNIST/raw", "mnist"), ("MNIST/raw", "fashion_mnist")])
+    def test_torchvisions_folder_of_the_other_is_refused(self, tmp_path: Path, folder: str, name: Any) -> None:
+        assert f"is by its name not {name}" in error_of(TaskConfig(name=name), write_files(tmp_path / folder))
+
+    def test_what_changes_on_disk_is_seen(self, tmp_path: Path) -> None:
+        folder = write_files(tmp_path / "files", zipped=False)
+        assert load(TaskConfig(name="mnist"), folder).test_y.tolist() == [0, 1, 2, 3, 4]
+        (folder / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes(np.full(5, 7)))
+        assert load(TaskConfig(name="mnist"), folder).test_y.tolist() == [7] * 5
+
     def test_images_and_labels_must_agree(self, tmp_path: Path) -> None:
         folder = write_files(tmp_path / "files", zipped=False)
         (folder / "t10k-labels-idx1-ubyte").write_bytes(good_labels(4))
@@ -86,6 +116,51 @@ class TestMnist:
         (folder / "train-labels-idx1-ubyte").write_bytes(good_labels(12))
         message = error_of(TaskConfig(name="mnist"), folder)
         assert message == f"{folder / 'train-labels-idx1-ubyte'}: holds the label 11; allowed: 0 to 9"
+
+
+class TestOfficial:
+    """Whose files they are is told by their checksums."""
+
+    @pytest.fixture
+    def fashion(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A folder whose files shall be the official ones of Fashion-MNIST."""
+        folder = write_files(tmp_path / "files", zipped=False)
+        found = load(TaskConfig(name="mnist"), folder).fingerprint
+        official = {file: described.rpartition(" ")[2] for file, described in found.items()}
+        changed = replace(mnist._DATA_SETS["fashion_mnist"], official=official)
+        monkeypatch.setitem(mnist._DATA_SETS, "fashion_mnist", changed)
+        mnist._read.cache_clear()
+        return folder
+
+    def test_official_files_are_taken_without_a_word(self, fashion: Path) -> None:
+        assert load(TaskConfig(name="fashion_mnist"), fashion).notes == ()
+
+    def test_those_of_the_other_data_set_are_refused(self, fashion: Path) -> None:
+        message = error_of(TaskConfig(name="mnist"), fashion)
+        assert message == (
+            f"{fashion / 'train-images-idx3-ubyte'} is of Fashion-MNIST, not of MNIST: name the folder of MNIST by "
+            "--data-dir, or set task.name to fashion_mnist"
+        )
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_one_of_them_is_enough(self, fashion: Path, file: str) -> None:
+        for other in FILES.keys() - {file}:
+            content = bytearray((fashion / other).read_bytes())
+            content[-1] ^= 1
+            (fashion / other).write_bytes(content)
+        assert error_of(TaskConfig(name="mnist"), fashion).startswith(f"{fashion / file} is of Fashion-MNIST")
+
+    @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+    def test_of_nobodys_files_it_is_said_in_one_line(self, tmp_path: Path, name: Any) -> None:
+        [note] = load(TaskConfig(name=name), write_files(tmp_path / "files")).notes
+        title = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[name]
+        assert f"t10k-labels-idx1-ubyte.gz are not officially of {title} (another checksum)" in note
+        assert len(note.splitlines()) == 1
+
+    def test_of_a_part_it_is_said_which(self, fashion: Path) -> None:
+        (fashion / "t10k-labels-idx1-ubyte").write_bytes(good_labels(5)[:-1] + b"\0")
+        [note] = load(TaskConfig(name="fashion_mnist"), fashion).notes
+        assert f"{fashion}: t10k-labels-idx1-ubyte is not officially of Fashion-MNIST" in note
 
 
 class TestFetching:
