@@ -83,7 +83,7 @@ def measure(organism: Organism, method: Descent, task: Task, places: Collection[
     outputs = answers(organism, organism.worth(), task.test_x)
     probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
     for place in places:
-        own = {f"test_{task.metric}": float(task.score(outputs[place], task.test_y).mean())}
+        own = {f"test_{name}": score for name, score in task.metrics(outputs[place], task.test_y).items()}
         own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
         if types is not None:
