@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from srnn import tasks
 from srnn.analysis import (
@@ -32,6 +32,9 @@ from srnn.runs.groups import by_experiment
 from srnn.runs.run import Run
 from srnn.tasks import Task
 from srnn.untrusted import own_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Frames = dict[str, pd.DataFrame]
 
