@@ -9,13 +9,13 @@ import networkx as nx
 import pandas as pd
 import pytest
 import torch
-from srnn.laboratory.compare import compare
 
 import srnn
 from srnn import tasks
 from srnn.analysis.dropout import dropout
 from srnn.errors import UserError
 from srnn.laboratory.ask import analyze, choose
+from srnn.laboratory.compare import compare
 from srnn.laboratory.questions import QUESTIONS
 from srnn.runs.run import Run
 
