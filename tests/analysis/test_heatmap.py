@@ -97,7 +97,7 @@ def test_of_several_seeds_the_mean_is_drawn() -> None:
     figure = draw(pd.concat([one.assign(Seed=0), one.assign(Seed=1, identity=0.0)]), "small")
     shown = next(axes.images[0] for axes in figure.axes if axes.get_title() == "self-replicators")
     np.testing.assert_array_equal(shown.get_array(), [[0.5, 0.25], [0, 0]])
-    assert figure.get_suptitle() == "small (mean of 2 seeds)"
+    assert (figure.get_suptitle(), figure.get_supxlabel()) == ("small", "means of 2 seeds")
 
 
 def test_what_diverged_or_is_empty() -> None:
