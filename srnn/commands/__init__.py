@@ -7,14 +7,35 @@ so that ``srnn --help`` answers at once.
 from __future__ import annotations
 
 import io
+import select
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from srnn.commands import analyze, bench, figures, minimal, presets, run, schema, show
 from srnn.errors import StoppedError, UserError, one_line
 
+
+class _PassedOnError(Exception):
+    """Carries an error out of typer, which takes any EOFError for Ctrl-C, and any broken pipe for stdout's."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (EOFError, OSError) as error:
+            raise _PassedOnError(error) from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="srnn",
     help="The laboratory for organism networks: neural networks in which every weight is a self-replicating particle.",
     epilog="Start with: srnn run",
@@ -43,7 +64,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        code = app(standalone_mode=False) or 0
+        code = _call()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt  # typer has caught it and said nothing
         sys.exit(code)
@@ -56,6 +77,8 @@ def main() -> None:
         print("srnn: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
+        if not _reader_gone():
+            raise  # another's, within the work
         # The reader has seen enough, as with `srnn show … | head`.
         sys.stderr.close()
         sys.exit(1)
@@ -72,3 +95,20 @@ def main() -> None:
         message = f"{error.format_message()} (srnn --help and srnn COMMAND --help list what there is)"
     print(f"srnn: {one_line(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _call() -> int:
+    """Call the command; its exit code."""
+    try:
+        return app(standalone_mode=False) or 0
+    except _PassedOnError as passed:
+        error = passed.error
+    raise error
+
+
+def _reader_gone() -> bool:
+    """Whether no one reads stdout, or stderr, any more."""
+    streams = select.poll()
+    for descriptor in (1, 2):
+        streams.register(descriptor, 0)
+    return bool(streams.poll(0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
 import shutil
@@ -567,3 +569,27 @@ class TestAnalyze:
         assert answer.code == 3
         assert "results: File exists" in answer.err
         assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("error", [EOFError("Ran out of input"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_what_ends_or_breaks_inside_is_a_fault_of_ours(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its traceback: typer alone would take the one for Ctrl-C, and the other for a reader that has gone."""
+
+    def fail() -> list[str]:
+        raise error
+
+    monkeypatch.setattr("srnn.presets.preset_names", fail)
+    monkeypatch.setattr(sys, "argv", ["srnn", "presets"])
+    with pytest.raises(type(error)):
+        main()
+
+
+def without_a_reader() -> None:
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    os.close(reading)
+
+
+def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
+    answer = start(["presets"], tmp_path, before=without_a_reader).end()
+    assert answer == Answer(1, "", "")
