@@ -35,6 +35,7 @@ from numba.core.compiler import CompileResult
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
+from srnn.errors import shorten
 from srnn.kernels.choice import say
 
 #: Days after which a folder that no process has used is removed.
@@ -153,7 +154,8 @@ def _remove_forgotten(own: Path) -> None:
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    return f"{error.filename}: {text}" if isinstance(error, OSError) and error.filename else text
+    where = getattr(error, "filename", None)
+    return shorten(f"{where}: {text}" if where else text, 200)
 
 
 class _Announcement(event.Listener):

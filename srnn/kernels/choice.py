@@ -132,4 +132,4 @@ def description() -> str:
 def say(line: str) -> None:
     """Tell the user on stderr, if anyone listens."""
     with suppress(OSError, ValueError, AttributeError):
-        print(f"srnn: {one_line(line)}", file=sys.stderr)
+        sys.stderr.write(f"srnn: {one_line(line)}\n")
