@@ -85,13 +85,32 @@ class BodyConfig(Section):
         """
         raise NotImplementedError
 
-    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
-        """How many weights become particles, and about how many numbers an example takes on its way through."""
+    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+        """The same network for its shapes: without content, on torch's device ``meta``, where that is possible."""
         import torch
 
         with torch.device("meta"):
-            weights = [one for one in self.build(inputs, outputs, image, None).parameters() if one.ndim >= 2]
+            return self.build(inputs, outputs, image, None)
+
+    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
+        """How many weights become particles, and about how many numbers an example takes on its way through."""
+        from srnn.organism import replaced
+
+        weights = replaced(self.describe(inputs, outputs, image), **self.choice).values()
         return sum(one.numel() for one in weights), sum(one.shape[0] for one in weights)
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether it must be told what an example is as an image."""
+        return False
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Which weights become particles: the arguments ``only`` and ``exclude`` of :class:`srnn.Organism`."""
+        return {}
+
+    def inherit(self, other: BodyConfig) -> None:
+        """Take over what no file can hold from the settings that these were made of: a class that may be called."""
 
 
 class MLPConfig(BodyConfig):
@@ -458,7 +477,9 @@ class Experiment(Section):
                 if not isinstance(section, dict):
                     raise UserError(unknown(Experiment, key.strip()))
             section[last] = _toml_value(text.strip())
-        return Experiment.from_dict(values)
+        changed = Experiment.from_dict(values)
+        changed.body.inherit(self.body)
+        return changed
 
 
 def require_affordable(

@@ -82,7 +82,7 @@ def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     schema = model.model_json_schema()
     node = schema
     for part in location:
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
         node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]

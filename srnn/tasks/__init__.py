@@ -25,7 +25,7 @@ from srnn.untrusted import expanded
 if TYPE_CHECKING:
     from srnn.experiment import TaskConfig
 
-__all__ = ["LOADERS", "Kind", "Metric", "Task", "complete", "load", "shape"]
+__all__ = ["LOADERS", "Kind", "Metric", "Task", "complete", "image", "load", "shape"]
 
 #: The task's name in a preset, and what loads it.
 LOADERS: dict[str, Callable[[TaskConfig, Path | None], Task]] = {
@@ -75,6 +75,11 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
             return images.side(config) ** 2, images.CLASSES, training_rows(images.DIGITS)
         case _:
             return images.side(config) ** 2, images.CLASSES, images.MNIST_TRAIN
+
+
+def image(config: TaskConfig) -> tuple[int, ...] | None:
+    """What an example is as an image, ``(channels, height, width)``, known without the task's data; None if unknown."""
+    return (1, images.side(config), images.side(config)) if config.name in images.DEFAULT_SIZE else None
 
 
 def complete(config: TaskConfig) -> TaskConfig:

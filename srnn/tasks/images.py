@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
@@ -100,14 +101,14 @@ def _digits(size: int) -> Task:
 
     data = load_digits()
     images, labels = resize(data.images, size, white=16), torch.from_numpy(data.target).long()
-    return split_80_20("digits", "classification", images, labels, CLASSES)
+    return replace(split_80_20("digits", "classification", images, labels, CLASSES), image=(1, size, size))
 
 
 @lru_cache(maxsize=2)
 def _read(name: str, folder: Path, size: int) -> Task:
     train_x, train_y = _read_pair(folder, _TRAIN_FILES, size)
     test_x, test_y = _read_pair(folder, _TEST_FILES, size)
-    return Task(name, "classification", train_x, train_y, test_x, test_y, CLASSES)
+    return Task(name, "classification", train_x, train_y, test_x, test_y, CLASSES, image=(1, size, size))
 
 
 def _read_pair(folder: Path, files: tuple[str, str], size: int) -> tuple[Tensor, Tensor]:

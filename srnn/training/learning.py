@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from srnn.drawing import drawing_from
 from srnn.organism import Organism, aligned
 from srnn.tasks import Task
-from srnn.terms import Term
+from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 
@@ -51,18 +51,6 @@ def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams:
         losses.append(loss.detach())
         scores.append(task.score(output.detach(), y))
     return Lesson(torch.stack(losses), torch.stack(scores), torch.cat(gradients))
-
-
-@contextmanager
-def drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """Have torch's global generator draw what this one would, inside this context: modules know no other."""
-    before = torch.get_rng_state()
-    torch.set_rng_state(generator.get_state())
-    try:
-        yield
-    finally:
-        generator.set_state(torch.get_rng_state())
-        torch.set_rng_state(before)
 
 
 def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:
