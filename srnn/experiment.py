@@ -130,17 +130,36 @@ class BodyConfig(Section):
         """
         raise NotImplementedError
 
-    def describe(self) -> str:
+    def in_words(self) -> str:
         """What it looks like, in a few words."""
         return self.name
 
-    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
-        """How many weights become particles, and about how many numbers an example takes on its way through."""
+    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+        """The same network for its shapes: without content, on torch's device ``meta``, where that is possible."""
         import torch
 
         with torch.device("meta"):
-            weights = [one for one in self.build(inputs, outputs, image, None).parameters() if one.ndim >= 2]
+            return self.build(inputs, outputs, image, None)
+
+    def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
+        """How many weights become particles, and about how many numbers an example takes on its way through."""
+        from srnn.organism import replaced
+
+        weights = replaced(self.describe(inputs, outputs, image), **self.choice).values()
         return sum(one.numel() for one in weights), sum(one.shape[0] for one in weights)
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether it must be told what an example is as an image."""
+        return False
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Which weights become particles: the arguments ``only`` and ``exclude`` of :class:`srnn.Organism`."""
+        return {}
+
+    def inherit(self, other: BodyConfig) -> None:
+        """Take over what no file can hold from the settings that these were made of: a class that may be called."""
 
 
 class MLPConfig(BodyConfig):
@@ -176,7 +195,7 @@ class MLPConfig(BodyConfig):
             generator=generator,
         )
 
-    def describe(self) -> str:
+    def in_words(self) -> str:
         layers = "1 layer" if self.depth == 1 else f"{self.depth} layers"
         activation = "" if self.activation == "none" else f", {self.activation}"
         return f"{layers} of width {self.width}, residual {self.residual}{activation}"
@@ -544,6 +563,7 @@ class Experiment(Section):
             replaced.add(key.strip())
         self.task.replaced(values["task"], replaced)
         changed, changes = Experiment.from_dict(values), None
+        changed.body.inherit(self.body)
         if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
             changes = changed.changes(self)
         if not changes:

@@ -52,16 +52,16 @@ class Organism(nn.Module):
     """A body whose every weight is a particle.
 
     Each weight tensor of the body (two dimensions or more) is replaced by particles, which are *drawn anew*: the values
-    that the body has are lost (:meth:`from_dense` keeps them). Biases, norms and buffers stay ordinary. The forward
-    pass computes what the particles are worth, views it in the body's shapes and calls the body with it, so that an
-    organism is *exactly* the dense network :meth:`to_dense` returns.
+    that the body has are lost (:meth:`from_dense` keeps them). Biases, norms, embeddings, frozen parameters and buffers
+    stay ordinary. The forward pass computes what the particles are worth, views it in the body's shapes and calls the
+    body with it, so that an organism is *exactly* the dense network :meth:`to_dense` returns.
 
     Args:
         body: Any module. It is copied, not changed.
         particle: What its weights become.
         generator: Where the particles are drawn from; without one, torch's global generator.
         only: The weight tensors that become particles: a collection of names as of ``named_parameters``, or of modules
-            that hold them, or a function of name and tensor; without it, all.
+            that hold them, or a function of name and tensor; without it, all that are trained and multiply something.
         exclude: Those that do not, likewise.
 
     Attributes:
@@ -73,7 +73,7 @@ class Organism(nn.Module):
         body: The body, without the replaced weights; of several organisms, that of the first.
 
     Raises:
-        ValueError: No weight tensor becomes particles.
+        ValueError: No weight tensor becomes particles, or a name is none of the body's.
 
     Example:
         >>> organism = Organism(MLP(64, 6, 3, 10), Particle(hidden=4))
@@ -96,14 +96,13 @@ class Organism(nn.Module):
         self.body = copy.deepcopy(body)
         #: The bodies of the other organisms side by side, each with ordinary parameters and buffers of its own.
         self.beside = nn.ModuleList()
-        replaced = {
-            name: weight
-            for name, weight in self.body.named_parameters()
-            if weight.ndim >= 2 and _chosen(only, name, weight, True) and not _chosen(exclude, name, weight, False)
-        }
-        if not replaced:
-            raise ValueError("the body has no weight tensor of two dimensions or more to make of particles")
-        self.shapes = [weight.shape for weight in replaced.values()]
+        weights = replaced(self.body, only, exclude)
+        if not weights:
+            raise ValueError(
+                "the body has no weight tensor of two dimensions or more to make of particles (frozen ones and "
+                "embeddings become particles only where only= names them)"
+            )
+        self.shapes = [weight.shape for weight in weights.values()]
         # A weight that two modules share has one name and several places.
         self._places = [
             [
@@ -112,15 +111,17 @@ class Organism(nn.Module):
                 for attribute, candidate in module._parameters.items()
                 if candidate is weight
             ]
-            for weight in replaced.values()
+            for weight in weights.values()
         ]
         self.layers: dict[str, slice] = {}
         start = 0
         for index, shape in enumerate(self.shapes):
             self.layers[f"L{index}"] = slice(start, start + shape.numel())
             start += shape.numel()
-        values = torch.cat([weight.detach().flatten() for weight in replaced.values()])
-        self.weights = nn.Parameter(particle.newborn(values, generator))
+        values = torch.cat([weight.detach().flatten() for weight in weights.values()])
+        newborn = particle.newborn(values, generator)
+        # As the body is, be it of doubles or on another device.
+        self.weights = nn.Parameter(newborn.to(values.dtype if newborn.is_meta else values))
         self._put(self.body, [None] * len(self.shapes))
         self._worth: tuple[Tensor, int] | None = None
 
@@ -370,12 +371,40 @@ def aligned(part: Tensor) -> Tensor:
     return part if part.data_ptr() % _ALIGNMENT == 0 else part.clone()
 
 
-def _chosen(choice: Choice | None, name: str, weight: Tensor, otherwise: bool) -> bool:
-    if choice is None:
-        return otherwise
+def replaced(body: nn.Module, only: Choice | None = None, exclude: Choice | None = None) -> dict[str, nn.Parameter]:
+    """The weight tensors of a body that become particles, by their names: see :class:`Organism`.
+
+    Raises:
+        ValueError: A name is neither that of a parameter nor that of a module that holds one.
+    """
+    parameters = dict(body.named_parameters())
+    for choice in (only, exclude):
+        for one in () if choice is None or callable(choice) else _names(choice):
+            if not any(_chosen(one, name, weight) for name, weight in parameters.items()):
+                raise ValueError(f"{one!r} is no parameter of the body; it has {', '.join(parameters)}")
+    return {
+        name: weight
+        for name, weight in parameters.items()
+        if weight.ndim >= 2
+        and (_multiplies(body, weight) if only is None else _chosen(only, name, weight))
+        and (exclude is None or not _chosen(exclude, name, weight))
+    }
+
+
+def _multiplies(body: nn.Module, weight: nn.Parameter) -> bool:
+    """Whether a tensor is trained and multiplies something: the rows of an embedding are only looked up."""
+    holders = [module for module in body.modules() if any(one is weight for one in module._parameters.values())]
+    return weight.requires_grad and not all(isinstance(one, nn.Embedding | nn.EmbeddingBag) for one in holders)
+
+
+def _chosen(choice: Choice, name: str, weight: Tensor) -> bool:
     if callable(choice):
         return choice(name, weight)
-    return any(name == one or name.startswith(f"{one}.") for one in ([choice] if isinstance(choice, str) else choice))
+    return any(name == one or name.startswith(f"{one}.") for one in _names(choice))
+
+
+def _names(choice: Collection[str]) -> Collection[str]:
+    return [choice] if isinstance(choice, str) else choice
 
 
 def stack(organisms: Sequence[Organism]) -> Organism:

@@ -111,7 +111,7 @@ def schema_of(model: type[BaseModel], location: tuple[int | str, ...]) -> dict[s
     """What the JSON schema says of the setting at this place; empty if there is none."""
     node = schema = _schema(model)
     for part in location:
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
         node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from srnn.choices import Activation, Residual
 
-_ACTIVATIONS = {
+#: The name of an activation → its module.
+ACTIVATIONS = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -58,14 +59,14 @@ class MLP(nn.Module):
                 raise ValueError(f"{name} is {value}; allowed: 1 or more")
         if residual not in get_args(Residual):
             raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
-        if activation not in _ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}; allowed: {', '.join(_ACTIVATIONS)}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}; allowed: {', '.join(ACTIVATIONS)}")
         self.sizes = sizes = [inputs, *[width] * (depth - 1), outputs]
         self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
         for weight in self.weights:
             bound = weight.shape[1] ** -0.5
             nn.init.uniform_(weight, -bound, bound, generator=generator)
-        self.activation = _ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
         self.sources = _residual_sources(sizes, width, residual)
 

@@ -28,6 +28,6 @@ def command() -> None:
     for name in preset_names():
         preset = load_preset(name)
         shape = tasks.shape(preset.task)
-        particles = "?" if shape is None else f"{particle_count(preset, shape[0], shape[1]):,}"
+        particles = "?" if shape is None else f"{particle_count(preset, *shape[:2], tasks.image(preset.task)):,}"
         table.add_row(escape(name), escape(preset.about), particles, escape(preset.duration))
     console().print(table)

@@ -349,7 +349,7 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     return "; ".join(
         [
             experiment.task.name,
-            experiment.body.describe(),
+            experiment.body.in_words(),
             what,
             how,
             _many(training.epochs, "epoch"),

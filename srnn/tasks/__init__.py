@@ -27,7 +27,19 @@ from srnn.tasks.task import Kind, Metric, Task
 if TYPE_CHECKING:
     from srnn.experiment import TaskConfig
 
-__all__ = ["TASKS", "Kind", "Metric", "Scale", "Task", "TaskName", "complete", "load", "require_same_data", "shape"]
+__all__ = [
+    "TASKS",
+    "Kind",
+    "Metric",
+    "Scale",
+    "Task",
+    "TaskName",
+    "complete",
+    "image",
+    "load",
+    "require_same_data",
+    "shape",
+]
 
 
 class _Member(Protocol):
@@ -99,6 +111,12 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
         UserError: There is no such task.
     """
     return _member(config.name).shape(config)
+
+
+def image(config: TaskConfig) -> tuple[int, int, int] | None:
+    """What an example is as a picture, ``(channels, height, width)``, known without the data; None if unknown."""
+    pictured = getattr(_member(config.name), "image", None)
+    return None if pictured is None else pictured(config)
 
 
 def complete(config: TaskConfig, task: Task | None = None) -> TaskConfig:

@@ -35,6 +35,13 @@ def shape(config: TaskConfig) -> tuple[int, int, int]:
     return (config.size or SIZE) ** 2, CLASSES, training_rows(_PICTURES)
 
 
+def image(config: TaskConfig) -> tuple[int, int, int]:
+    """Grey pictures."""
+    side = complete(config).size
+    assert side is not None
+    return 1, side, side
+
+
 def complete(config: TaskConfig) -> TaskConfig:
     """With the size as a number."""
     return config.model_copy(update={"size": config.size or SIZE})

@@ -41,7 +41,7 @@ def build_organism(
     """
     streams, settings = streams or generators(experiment.seed), experiment.particle
     body = experiment.body.build(inputs, outputs, image, streams["body"])
-    organism = Organism(body, settings.build(), streams["particles"])
+    organism = Organism(body, settings.build(), streams["particles"], **experiment.body.choice)
     if settings.kind == "number" and settings.values == "particles":
         # The worth that organisms of such particles begin with under an exact method.
         particle = Particle(settings.hidden, settings.encoding, settings.init)
@@ -56,8 +56,9 @@ def describe_organism(
     experiment: Experiment, inputs: int, outputs: int, image: tuple[int, ...] | None = None
 ) -> Organism:
     """The shapes of such an organism without their content, on torch's device ``meta``."""
+    body = experiment.body.describe(inputs, outputs, image)
     with torch.device("meta"):
-        return Organism(experiment.body.build(inputs, outputs, image, None), experiment.particle.build())
+        return Organism(body, experiment.particle.build(), **experiment.body.choice)
 
 
 def particle_count(experiment: Experiment, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from srnn import kernels
 from srnn.bodies.mlp import MLP
+from srnn.drawing import drawing_from
 from srnn.kernels import mlp
 from srnn.organism import Organism, aligned
 from srnn.tasks import Task
@@ -97,18 +97,6 @@ def _masks(body: MLP, examples: int, streams: Streams) -> list[Tensor] | None:
         for own in streams
     ]
     return [torch.stack(layer).float() / (1 - share) for layer in zip(*kept, strict=True)]
-
-
-@contextmanager
-def drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """Have torch's global generator draw what this one would, inside this context: modules know no other."""
-    before = torch.get_rng_state()
-    torch.set_rng_state(generator.get_state())
-    try:
-        yield
-    finally:
-        generator.set_state(torch.get_rng_state())
-        torch.set_rng_state(before)
 
 
 def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:
