@@ -21,6 +21,7 @@ from srnn.training.measuring import Report
 SMALL = {
     "body": {"depth": 3, "width": 4},
     "particle": {"hidden": 2},
+    "replication": {"divergent": "keep"},
     "training": {"epochs": 2, "batch_size": 300},
     "log": {"every": 1},
 }
@@ -235,7 +236,7 @@ def test_newton_that_waits_leaves_the_training_of_the_task_as_it_is(digits: Task
 
 
 def test_what_a_report_holds(digits: Task) -> None:
-    chosen = experiment(training={"epochs": 5}, log={"every": 2})
+    chosen = experiment(training={"epochs": 5}, log={"every": 2}, replication={"alpha": 10.0})
     training, reports = train(chosen, digits, [0])
     assert [(report.epoch, report.batch, report.logged) for report in reports] == [
         (0, 0, True),
