@@ -102,7 +102,6 @@ def learn(
     whole = team == 1 or networks * stretches * layout.part_size > _PARTS
     scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
     problem = _run(
-        "learn",
         layout,
         team,
         networks=networks,
@@ -155,7 +154,6 @@ def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
     groups = 1 if team == 1 else min(networks, -(-_TASKS * team // blocks))
     networks_a_task = -(-networks // groups)
     _run(
-        "answer",
         layout,
         team,
         networks=networks,
@@ -285,7 +283,7 @@ def _room(size: int) -> int:
     return _memory.address
 
 
-def _run(name: str, layout: _Layout, team: int, **values: int) -> int:
+def _run(layout: _Layout, team: int, **values: int) -> int:
     """Call the kernel with the values, which are all that :data:`srnn.kernels.passes.CALL` has there, in its order.
 
     Returns:
@@ -296,7 +294,7 @@ def _run(name: str, layout: _Layout, team: int, **values: int) -> int:
     call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
     call[: passes.COUNTERS] = layout.call
     _VALUES.pack_into(call.data, _FIRST, *values.values())
-    getattr(passes, name)(call, threads.parallel(), team)
+    passes.run(call, threads.parallel(), team)
     return int(call[passes.PROBLEM])
 
 
