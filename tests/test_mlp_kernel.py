@@ -283,16 +283,24 @@ def test_without_numba_torch_computes(monkeypatch):
 def test_what_does_not_fit_is_refused():
     case = Case()
     x, y, index = case.task.train_x, case.task.train_y, case.index
-    with pytest.raises(ValueError, match="w has shape"):
+    with pytest.raises(
+        ValueError, match=r"w is torch.float32 \(179,\) on cpu; needed: torch.float32 \(90,\) on the CPU"
+    ):
         mlp.learn(case.w[1:], case.body, x, y, index)
-    with pytest.raises(ValueError, match="train_x has shape"):
+    with pytest.raises(ValueError, match="w is"):
+        mlp.learn(case.w.double(), case.body, x, y, index)
+    with pytest.raises(ValueError, match="train_x is"):
         mlp.learn(case.w, case.body, x[:, 1:], y, index)
-    with pytest.raises(ValueError, match="train_y has shape"):
+    with pytest.raises(ValueError, match="train_y is"):
         mlp.learn(case.w, case.body, x, y[1:], index)
-    with pytest.raises(ValueError, match="index has shape"):
+    with pytest.raises(ValueError, match="train_y is"):
+        mlp.learn(case.w, case.body, x, y.double(), index)
+    with pytest.raises(ValueError, match="index is"):
         mlp.learn(case.w, case.body, x, y, index[:1])
-    with pytest.raises(ValueError, match="mask"):
-        mlp.learn(case.w, case.body, x, y, index, [torch.ones(2, 6, 3)])
+    with pytest.raises(ValueError, match="a mask is"):
+        mlp.learn(case.w, case.body, x, y, index, [torch.ones(2, 6, 3)] * 2)
+    with pytest.raises(ValueError, match="x is"):
+        mlp.answer(case.w, case.body, x.to("meta"))
     for row in (-1, 50):
         index[1, 3] = row
         with pytest.raises(ValueError, match="row that is not there: there are 50"):
