@@ -427,4 +427,4 @@ def test_another_processor_gives_the_same_bytes(features, tmp_path):
     command = [sys.executable, "-c", "import test_mlp_kernel as t; print(t.digest())"]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == digest()
-    assert done.stderr == "srnn: compiling the kernels for batches of the MLP (once; cached)…\n"
+    assert done.stderr == "srnn: compiling the kernels (once; cached)…\n"
