@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command("run")(run.command)
 app.command("show")(show.command)
-app.command("analyze")(analyze.command)
+app.command("analyze", cls=analyze.Command)(analyze.command)
 app.command("minimal")(minimal.command)
 app.command("figures")(figures.command)
 app.command("presets")(presets.command)

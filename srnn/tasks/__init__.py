@@ -14,6 +14,7 @@ Training and test data are the same in every run, whatever its seed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,10 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
         UserError: There is no such task, or its data are missing or damaged.
     """
     _check_name(config.name)
-    return LOADERS[config.name](config, data_dir)
+    task = LOADERS[config.name](config, data_dir)
+    if config.name in images.DEFAULT_SIZE:
+        task = replace(task, image=(1, images.side(config), images.side(config)))
+    return task
 
 
 def shape(config: TaskConfig) -> tuple[int, int, int] | None:

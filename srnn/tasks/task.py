@@ -32,6 +32,7 @@ class Task:
         test_y: As ``train_y``.
         outputs: What the network must put out: one number per class, or per target.
         probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
+        image: Channels, height and width of an example that is a picture: a row of x holds its pixels in that order.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     test_y: Tensor
     outputs: int
     probes: Mapping[str, Tensor] = field(default_factory=dict)
+    image: tuple[int, int, int] | None = None
 
     @property
     def inputs(self) -> int:
