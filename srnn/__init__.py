@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
     from srnn.experiment import Experiment
-    from srnn.laboratory.job import run
+    from srnn.laboratory.compare import Comparison
+    from srnn.laboratory.job import extend, run
     from srnn.organism import Organism
     from srnn.particle import Particle
     from srnn.presets import load_preset
@@ -19,24 +20,31 @@ if TYPE_CHECKING:
 #: Public name → where it lives. Imported when first asked for, so that ``srnn --help`` need not wait for torch.
 _HOMES = {
     "MLP": "srnn.bodies.mlp",
+    "Comparison": "srnn.laboratory.compare",
     "Experiment": "srnn.experiment",
     "Organism": "srnn.organism",
     "Particle": "srnn.particle",
     "Run": "srnn.runs.run",
     "UserError": "srnn.errors",
+    "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
     "run": "srnn.laboratory.job",
 }
 _MODULES = ("chemistry", "fixpoints", "particle", "replication")
 
+__version__: str
+
 __all__ = [
     "MLP",
+    "Comparison",
     "Experiment",
     "Organism",
     "Particle",
     "Run",
     "UserError",
+    "__version__",
     "chemistry",
+    "extend",
     "fixpoints",
     "load_preset",
     "particle",
@@ -46,6 +54,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("srnn")
+        except PackageNotFoundError:
+            return "unknown"  # its files alone, without an installation
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _MODULES:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class UserError(Exception):
@@ -31,6 +33,29 @@ class StoppedError(Exception):
 
 class NotApplicableError(UserError):
     """A question that makes no sense for what it is asked of, such as a heat map of inputs that are no image."""
+
+
+_ON_COMMAND_LINE = ContextVar("on_command_line", default=False)
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """Messages made inside this context speak of options of the command line, not of arguments of Python."""
+    before = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(before)
+
+
+def option(name: str, python: str = "") -> str:
+    """What a message calls an option, by whoever reads it: ``--data-dir``, or ``data_dir`` in Python.
+
+    Args:
+        name: As on the command line, without dashes.
+        python: What Python says instead, if that is not the same name: ``resume=True``.
+    """
+    return f"--{name}" if _ON_COMMAND_LINE.get() else python or name.replace("-", "_")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
+import tomli_w
 from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
 from srnn.choices import Activation, Encoding, Init, Residual, Target
-from srnn.errors import UserError, nearest, shorten
-from srnn.section import Count, Section, Share, Text, explain, unknown
-from srnn.untrusted import require_file
+from srnn.errors import UserError, nearest, option, shorten
+from srnn.files import write_whole
+from srnn.section import Count, Section, Share, Text, explain, schema_of, unknown
+from srnn.tasks import Scale, TaskName
+from srnn.untrusted import as_text, expanded, require_file
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
 
     from srnn.organism import Kind
 
-TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
 Method = Literal["none", "sgd", "newton", "lifted"]
 Momentum = Literal["shared", "separate", "fresh"]
 Divergent = Literal["keep", "reset", "stop"]
@@ -50,17 +53,59 @@ class TaskConfig(Section):
     size: Annotated[int, Field(ge=2, le=28)] | None = None
     """Images are resized to size × size; without one, 8 for digits and 15 for mnist and fashion_mnist."""
     path: Text | None = None
-    """The .npz with X and y of the task ``arrays``."""
+    """The .npz with X and y of the task ``arrays``; where it is set, no name need be."""
+    scale: Scale | None = None
+    """What X is brought to, as fitted on the training data, and with it what a regression learns: ``standard``, mean 0
+    and standard deviation 1 in each column; ``unit``, 0 to 1; ``none``, as it is. Without one, of ``arrays`` tables are
+    ``standard`` and pictures ``unit``; the other tasks are ``none``."""
     factor: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.03
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
+    fingerprint: dict[str, Text] | None = None
+    """Type, shape and SHA-256 of the data: recorded by a run, which goes on with no others. Empty if the run is of an
+    srnn that did not record it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_path(cls, values: Any) -> Any:
+        return {"name": "arrays", **values} if isinstance(values, dict) and values.get("path") else values
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _any_path(cls, path: Any) -> Any:
+        """A path may be of any kind, and of bytes that are not text."""
+        paths = isinstance(path, bytes | os.PathLike)
+        return as_text(path) if paths or (isinstance(path, str) and not _is_unicode(path)) else path
 
     @model_validator(mode="after")
     def _needs_path(self) -> Self:
         if self.name == "arrays" and not self.path:
             raise ValueError('task.name "arrays" needs the file: set task.path to an .npz with X and y')
+        if self.name != "arrays" and self.path:
+            raise ValueError(
+                f"task.path is {shorten(repr(self.path))}, which only the task arrays reads, and task.name is "
+                f"'{self.name}': set task.name to arrays, or leave task.path out"
+            )
         return self
+
+    def replaced(self, values: Any, changed: set[str]) -> None:
+        """Let nothing remain of these data among the values of this section where ``--set`` has named others.
+
+        Args:
+            values: The section as plain values, with what was set; it is changed in place.
+            changed: The keys that were set, dotted.
+        """
+        if not isinstance(values, dict):
+            return
+        if values["path"] and "task.path" in changed and "task.name" not in changed:
+            values["name"] = "arrays"
+        if values["name"] != "arrays" and "task.name" in changed and "task.path" not in changed:
+            values["path"] = None
+        if values["name"] == "arrays" != self.name and "task.size" not in changed:
+            values["size"] = None
+        if (values["name"], values["path"]) != (self.name, self.path) and "task.fingerprint" not in changed:
+            values["fingerprint"] = None
 
 
 class BodyConfig(Section):
@@ -85,7 +130,11 @@ class BodyConfig(Section):
         """
         raise NotImplementedError
 
-    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+    def describe(self) -> str:
+        """What it looks like, in a few words."""
+        return self.name
+
+    def outline(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
         """The same network for its shapes: without content, on torch's device ``meta``, where that is possible."""
         import torch
 
@@ -96,7 +145,7 @@ class BodyConfig(Section):
         """How many weights become particles, and about how many numbers an example takes on its way through."""
         from srnn.organism import replaced
 
-        weights = replaced(self.describe(inputs, outputs, image), **self.choice).values()
+        weights = replaced(self.outline(inputs, outputs, image), **self.choice).values()
         return sum(one.numel() for one in weights), sum(one.shape[0] for one in weights)
 
     @property
@@ -145,6 +194,11 @@ class MLPConfig(BodyConfig):
             dropout=self.dropout,
             generator=generator,
         )
+
+    def describe(self) -> str:
+        layers = "1 layer" if self.depth == 1 else f"{self.depth} layers"
+        activation = "" if self.activation == "none" else f", {self.activation}"
+        return f"{layers} of width {self.width}, residual {self.residual}{activation}"
 
     def sizes(self, inputs: int, outputs: int) -> list[int]:
         """Units of the input and of every layer."""
@@ -206,7 +260,7 @@ class ReplicationConfig(Section):
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
     """Training accuracy of an epoch from which on replication is trained."""
-    divergent: Divergent = "keep"
+    divergent: Divergent = "stop"
     """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
 
 
@@ -255,6 +309,8 @@ class CheckpointConfig(Section):
     """How many are kept, the newest."""
 
 
+#: Variants of a comparison: each takes a figure's line of its own.
+MOST_VARIANTS = 100
 #: What variants of an experiment have in common, or are told apart by.
 _FIXED = ("name", "seed", "comparison")
 
@@ -262,7 +318,7 @@ _FIXED = ("name", "seed", "comparison")
 class ComparisonConfig(Section):
     """Variants of the experiment that are run one after the other and compared."""
 
-    variants: Annotated[dict[str, list[Text]], Field(max_length=7)] = {}
+    variants: Annotated[dict[str, list[Text]], Field(max_length=MOST_VARIANTS)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
 
 
@@ -306,6 +362,19 @@ class Experiment(Section):
                 "and do not name it like a device (CON, NUL, COM1)"
             )
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, values: Any) -> Any:
+        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path."""
+        if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
+            return values
+        task = {"scale": "none", **values.get("task", {})}
+        if task.get("name") == "arrays":
+            task = {"fingerprint": {}, **task}
+        elif "name" in task:
+            task.pop("path", None)
+        return {**values, "task": task}
 
     @field_validator("body", mode="before")
     @classmethod
@@ -431,19 +500,20 @@ class Experiment(Section):
         return cls.read(values)
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Experiment:
+    def from_toml(cls, path: str | os.PathLike[str]) -> Experiment:
         """Read an experiment from a TOML file, such as a preset or the ``config.toml`` of a run.
 
         Raises:
             UserError: The file is missing, is not TOML or does not describe an experiment.
         """
+        path = expanded(path)
         try:
-            require_file(Path(path))
-            with Path(path).open("rb") as file:
+            require_file(path)
+            with path.open("rb") as file:
                 content = file.read(_FILE_LIMIT + 1)
             if len(content) > _FILE_LIMIT:
                 raise ValueError(f"it has more than {_FILE_LIMIT:,} bytes, which no experiment needs")
-            text = content.decode()
+            text = _decoded(content)
             if _LONG_KEY.search(text):
                 raise ValueError("it has a key of more than 16 parts, which no experiment needs")
             values = tomllib.loads(text)
@@ -453,33 +523,69 @@ class Experiment(Section):
             # Besides TOMLDecodeError: bytes that are not UTF-8, a number of thousands of digits, endless nesting.
             raise UserError(f"{path}: not a TOML file: {shorten(str(error), 200)}") from None
         try:
-            return cls.from_dict(values)
+            return cls.from_dict({"name": folder_name(path.stem)} | values)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 
-    def override(self, assignments: Iterable[str]) -> Experiment:
-        """The same experiment with settings such as ``training.epochs=20`` changed.
+    def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The experiment as TOML, every setting said; with a path, written there, too.
 
-        Values are TOML; a bare word is a string.
+        Raises:
+            OSError: It cannot be written.
+        """
+        text = tomli_w.dumps(self.model_dump(exclude_none=True))
+        if path is not None:
+            write_whole(expanded(path), text.encode())
+        return text
+
+    def override(self, assignments: str | Iterable[str]) -> Experiment:
+        """The same experiment with settings such as ``training.epochs=20`` changed: one, or several.
+
+        Values are TOML; a bare word is a string. What it is ``about`` is told anew if the experiment is another.
 
         Raises:
             UserError: An assignment is malformed, or the experiment is not valid with it.
         """
-        values = self.model_dump()
-        for assignment in assignments:
+        values, replaced = self.model_dump(), set[str]()
+        given = [assignments] if isinstance(assignments, str) else list(assignments)
+        for assignment in given:
             key, equals, text = assignment.partition("=")
             if not equals or not key.strip():
-                raise UserError(f"--set {shorten(assignment)}: expected KEY=VALUE, such as training.epochs=20")
+                what = f"{option('set', 'override')} {shorten(assignment)}"
+                raise UserError(f"{what}: expected KEY=VALUE, such as training.epochs=20")
             section = values
+            if key.strip() == "body.name" and _toml_value(text.strip(), is_text=True) != self.body.name:
+                # The settings of one kind of network are not those of another.
+                values["body"] = {name: one for name, one in values["body"].items() if f"body.{name}" in replaced}
             *parents, last = key.strip().split(".")
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise UserError(unknown(Experiment, key.strip()))
-            section[last] = _toml_value(text.strip())
-        changed = Experiment.from_dict(values)
+            section[last] = _toml_value(text.strip(), _is_text(key.strip()))
+            replaced.add(key.strip())
+        self.task.replaced(values["task"], replaced)
+        changed, changes = Experiment.from_dict(values), None
         changed.body.inherit(self.body)
-        return changed
+        if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
+            changes = changed.changes(self)
+        if not changes:
+            return changed
+        settings = ", ".join(f"{key} = {value}" for key, value in changes.items())
+        texts = {"about": shorten(f"{self.name} with {settings}", 400), "duration": ""}
+        return changed.model_copy(update=texts)
+
+    def changes(self, since: Experiment) -> dict[str, Any]:
+        """Dotted settings by which this is another experiment, as they are here.
+
+        It is the same one with another name or seed, for longer, and however it is recorded and saved.
+        """
+        ours, theirs = self.model_dump(), since.model_dump()
+        sections = ("task", "body", "particle", "replication", "training", "interactions")
+        pairs = [
+            (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
+        ]
+        return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
 
 
 def require_affordable(
@@ -542,11 +648,54 @@ def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] 
         raise ValueError(f"{key}.{explain(kind, error)}") from None
 
 
-def _toml_value(text: str) -> Any:
+def _toml_value(text: str, is_text: bool = False) -> Any:
+    """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return text
+    return text if is_text and not isinstance(value, str) else value
+
+
+def _is_text(key: str) -> bool:
+    """Whether a setting is text of any kind."""
+    node = schema_of(Experiment, tuple(key.split(".")))
+    return node.get("type") == "string" and "enum" not in node
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Raises:
+        ValueError: It is not UTF-8; the message says what it is, if that can be told.
+    """
+    for mark, name in (
+        (codecs.BOM_UTF32_LE, "UTF-32"),
+        (codecs.BOM_UTF32_BE, "UTF-32"),
+        (codecs.BOM_UTF16_LE, "UTF-16"),
+        (codecs.BOM_UTF16_BE, "UTF-16"),
+    ):
+        if content.startswith(mark):
+            raise ValueError(f"it is {name}, and TOML is UTF-8: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"its line {line} holds bytes that are not UTF-8: save it as UTF-8") from None
+
+
+def folder_name(text: str) -> str:
+    """The name of an experiment that is nearest to a text."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:64].rstrip("._-") or "experiment"
+    return f"experiment-{name}"[:64] if name.partition(".")[0].upper() in _DEVICES else name
 
 
 @cache

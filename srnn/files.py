@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+#: What the system answers where something is not known or not allowed: there, what only makes a file safer, such as
+#: waiting until it is on the disk, is done without.
+NOT_KNOWN = frozenset(
+    number
+    for name in ("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EPERM", "EACCES", "EROFS", "EBADF", "EISDIR", "ENOTTY")
+    if (number := getattr(errno, name, None)) is not None
+)
+#: What is never done without: the file would not be there.
+LOST = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT})
+#: Characters of a name that stand in that of its temporary file, which is longer and must not become too long.
+_KEPT = 40
 
 
 def is_file(path: Path) -> bool:
@@ -22,30 +37,32 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: The folder is missing, full or not writable; ``path`` is then as it was.
     """
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    with replacing(path) as file:
+        file.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which takes the place of ``path`` when the context ends without an error.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes the place of ``path`` when the context ends without an error.
 
     Raises:
         OSError: As for :func:`write_whole`; it names ``path``, whatever failed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not by the process alone: in two containers, or on two machines, it may have the same number.
+    temporary = path.with_name(f".{path.name[:_KEPT]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         try:
-            temporary.touch()
-            permissions = temporary.stat().st_mode
-            yield temporary
-            temporary.chmod(permissions)  # the user's own; some writers choose others
-            _to_disk(temporary)
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                with _if_known():
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what is told is what failed first
+                temporary.unlink(missing_ok=True)
             raise
-        _to_disk(path.parent)
+        _sync_folder(path.parent)
     except OSError as error:
         if error.errno:  # not one that some writer made up
             error.filename, error.filename2 = str(path), None
@@ -63,10 +80,26 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _to_disk(path: Path) -> None:
-    """Wait until a file or folder has reached the disk, not only the system's memory."""
-    descriptor = os.open(path, os.O_RDONLY)
+@contextmanager
+def _if_known() -> Iterator[None]:
+    """Do without what the file system does not know."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_KNOWN:
+            raise
+
+
+def _sync_folder(path: Path) -> None:
+    """Wait until the names in a folder have reached the disk, where that can be had: the file itself has."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return  # one that may be written to and not be read, or, as on Windows, no folder is opened
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in LOST:
+            raise
     finally:
         os.close(descriptor)

@@ -6,12 +6,14 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from srnn import kernels, replication
+from srnn.errors import NotApplicableError
 from srnn.particle import Particle
 
 #: Which weight tensors become particles: their names, those of modules that hold them, or a function of both.
@@ -158,6 +160,17 @@ class Organism(nn.Module):
         return organism
 
     @property
+    def replicator(self) -> Particle:
+        """The particle, of which one can ask what replication makes of it.
+
+        Raises:
+            NotApplicableError: The organism is made of plain numbers.
+        """
+        if not isinstance(self.particle, Particle):
+            raise NotApplicableError("plain numbers do not replicate: there are no fixpoint types")
+        return self.particle
+
+    @property
     def size(self) -> int:
         """Number N of particles of one organism."""
         return sum(shape.numel() for shape in self.shapes)
@@ -197,9 +210,12 @@ class Organism(nn.Module):
         Our kernels compute a particle from nothing but itself. How torch sums up or ends a row may depend on what
         stands beside it; plain numbers are not summed up.
         """
-        if self.copies == 1 or self.particle.size == 1:
-            return True
-        return kernels.fast_path(self.weights.detach(), self.particle) is not None
+        return self.copies == 1 or self.particle.size == 1 or self.fused() is not None
+
+    def fused(self, *others: Tensor | None) -> ModuleType | None:
+        """The kernels, if they can compute with the particles and the other tensors, as of the same shape."""
+        particle = self.particle
+        return kernels.fast_path(self.weights.detach(), particle, *others) if isinstance(particle, Particle) else None
 
     def on(self, places: Collection[int], act: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
         """Act on the particles of these organisms, each as it would be alone.
@@ -344,7 +360,7 @@ class Organism(nn.Module):
         return f"Organism({body}, {self.extra_repr()}{beside})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_worth": None}  # type: ignore[misc]
+        return {**self.__dict__, "_worth": None}
 
 
 def aligned(part: Tensor) -> Tensor:

@@ -129,10 +129,11 @@ def row_vector(weights: Tensor, particle: Particle) -> Tensor:
     return (S[:, None] * W1).sum(0)
 
 
+@kernels.or_by_torch
 def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
     """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``.
 
-    Differentiable: once by the fused kernel (float32 on the CPU), any number of times otherwise.
+    Differentiable, any number of times.
     """
     if (fast := kernels.fast_path(weights, particle)) is not None:
         worth: Tensor = fast.effective_weight(weights, particle)
@@ -194,6 +195,7 @@ def pull_back(weights: Tensor, particle: Particle, S: Tensor, g: Tensor) -> Tens
     return gradient
 
 
+@kernels.or_by_torch
 def pull_back_worth(weights: Tensor, particle: Particle, gradient: Tensor) -> Tensor:
     """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
     if (fast := kernels.fast_path(weights, particle, gradient)) is not None:
@@ -212,6 +214,7 @@ def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Ten
     return weights
 
 
+@kernels.or_by_torch
 def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
     """What becomes of ``victims`` when each is rewritten by the attacker in the same column: ``(P, N) -> (P, N)``.
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.choices import Target
 from srnn.particle import (
     INPUTS,
     Particle,
-    Target,
     effective_weight,
     matrices,
     pull_back,
@@ -34,6 +34,7 @@ _DRAWS = 20
 _DAMPING, _SMALLEST = 1e-6, 1e-30
 
 
+@kernels.or_by_torch
 def train(
     weights: Tensor,
     particle: Particle,
@@ -103,6 +104,7 @@ def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
 
 
 @torch.no_grad()
+@kernels.or_by_torch
 def lift(
     weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
 ) -> Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from srnn.errors import UserError, nearest, one_line, shorten
 
@@ -17,12 +18,36 @@ Text = Annotated[
 ]
 
 
-class Section(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _InOneLine(ModelMetaclass):
+    """What is wrong with the values that a section is made of is told in one line, from Python, too."""
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(*values, **named)
+        except ValidationError as error:
+            raise UserError(explain(self, error)) from None  # type: ignore[arg-type]
+
+
+class Section(BaseModel, metaclass=_InOneLine):
     """A part of an experiment: no unknown keys, no silent conversions, no changes after it is made."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        """Numbers of NumPy or torch are numbers, too."""
+        if not isinstance(values, Mapping):
+            return values
+        return {key: _number(value) for key, value in values.items()}
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -77,15 +102,25 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
     return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
 
 
-def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    """What the setting at this place may be, in words, read off the JSON schema."""
-    schema = model.model_json_schema()
-    node = schema
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def schema_of(model: type[BaseModel], location: tuple[int | str, ...]) -> dict[str, Any]:
+    """What the JSON schema says of the setting at this place; empty if there is none."""
+    node = schema = _schema(model)
     for part in location:
         node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
         node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """What the setting at this place may be, in words, read off the JSON schema."""
+    node = schema_of(model, location)
     if "enum" in node:
         return ", ".join(map(str, node["enum"]))
     kind = {
@@ -105,6 +140,8 @@ def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     ):
         if word in node:
             bounds.append(phrase.format(f"{node[word]:g}" if isinstance(node[word], float) else f"{node[word]:,}"))
+    if "maxProperties" in node:
+        bounds.append(f"of up to {node['maxProperties']} entries")
     if node.get("pattern", "").endswith("]*$"):
         bounds.append(f"of up to {node['maxLength']:,} characters, none of them to control a terminal")
     elif "pattern" in node:
@@ -118,3 +155,10 @@ def _printed(value: Any) -> str:
     except (ValueError, RecursionError):
         # An integer of thousands of digits, or tables nested as deeply.
         return "more than can be printed"
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy or torch as one of Python; everything else as it is."""
+    if type(value).__module__.partition(".")[0] in ("numpy", "torch") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return value

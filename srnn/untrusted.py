@@ -6,8 +6,9 @@ import errno
 import os
 import stat
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
-from srnn.errors import UserError
+from srnn.errors import UserError, shorten
 
 #: Bytes that any file may unpack to: MNIST takes 188 million.
 _UNNOTICED = 256 * 1024**2
@@ -72,10 +73,41 @@ def own_folder(path: Path) -> Path:
     return path
 
 
-def expanded(path: str | Path) -> Path:
-    """The path with ``~`` replaced by the user's folder, where there is one."""
+def expanded(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+    """What a user calls a path, as one: with ``~`` replaced by the user's folder, where there is one.
+
+    A ``file://`` address stands for the path that it is of: so is one written that is not text (:func:`as_text`).
+
+    Raises:
+        UserError: It is ``~`` and nobody knows where that is, or it holds a zero byte, which no path does.
+    """
+    name = os.fsdecode(path)
+    if name.startswith("file:///"):
+        name = os.fsdecode(unquote_to_bytes(name.removeprefix("file://")))
+    if "\0" in name:
+        raise UserError(f"{shorten(repr(name))} holds a zero byte: no path does")
     try:
-        return Path(path).expanduser()
+        return Path(name).expanduser()
     except RuntimeError:
+        if name == "~" or name.startswith("~/"):
+            raise UserError(
+                f"{name} is in your home folder, and nobody knows where that is: set HOME, or write the path out"
+            ) from None
         # There is no such user: then it is the name of a file.
-        return Path(path)
+        return Path(name)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is text, as those libraries ask for that take no others: all of its bytes are UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_text(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A path as text that can be written down: one that cannot be printed as a ``file://`` address."""
+    name = os.fsdecode(path)
+    # Nor would a configuration take a name that commands the terminal.
+    return name if name.isprintable() else expanded(path).absolute().as_uri()

@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -87,10 +88,8 @@ def record() -> dict[str, dict[str, str]]:
                 options: dict[str, Any] = {"seeds": seeds, "image_format": None, "say": say_nothing}
                 if stopped:
                     batches = itertools.count(1)
-                    try:
+                    with suppress(StoppedError):
                         srnn.run(experiment, folder, stop=lambda: next(batches) >= 9, **options)  # noqa: B023
-                    except StoppedError:
-                        pass
                 srnn.run(experiment, folder, resume=stopped, **options)
                 found[f"{number} {sections} {seeds} {kernels or 'kernels'} {stopped}"] = digests(Path(folder))
         print(number, end=" ", flush=True, file=sys.stderr)

@@ -14,7 +14,6 @@ from srnn.files import write_whole
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.runs.run import Run
 
 
 def edges(organism: Organism) -> pd.DataFrame:
@@ -59,15 +58,10 @@ def edges(organism: Organism) -> pd.DataFrame:
             "Weight": weight,
             "Source": [f"U{index}_{unit}" for index, unit in zip(layer, weight, strict=True)],
             "Target": [f"U{index + 1}_{unit}" for index, unit in zip(layer, cell, strict=True)],
-            "Type": labels[classify(weights, organism.particle).cpu().numpy()],
-            "Effective weight": effective_weight(weights, organism.particle).cpu().numpy().astype(float),
+            "Type": labels[classify(weights, organism.replicator).cpu().numpy()],
+            "Effective weight": effective_weight(weights, organism.replicator).cpu().numpy().astype(float),
         }
     )
-
-
-def connectivity(run: Run, epoch: int | None = None) -> pd.DataFrame:
-    """The particles of a run as edges, as :func:`edges` gives them; at its end, or after a logged epoch."""
-    return edges(run.organism(epoch))
 
 
 def graph(edges: pd.DataFrame) -> nx.DiGraph[str]:
@@ -123,10 +117,3 @@ def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     buffer = io.BytesIO()
     nx.write_graphml(graph, buffer)
     write_whole(Path(path), buffer.getvalue())
-
-
-def write_edge_list(edges: pd.DataFrame, path: str | Path) -> None:
-    """Write the edges as CSV, one a line, Source and Target first, as graph programs expect; whole or not at all."""
-    ends = ["Source", "Target"]
-    ordered = edges[ends + [name for name in edges if name not in ends]]
-    write_whole(Path(path), ordered.to_csv(index=False).encode())

@@ -6,17 +6,14 @@ from math import isqrt
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.runs.run import Run
-from srnn.tasks import Task
 
 
-def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
+def heatmap(organism: Organism, x: Tensor) -> pd.DataFrame:
     """What the particles of the first layer ``L0`` are, pixel by pixel.
 
     Args:
@@ -25,14 +22,14 @@ def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
 
     Returns:
         A row for each pixel: columns Row and Column (int, from the upper left), Mean image (mean of ``x``), for each
-        :class:`FixpointType` the share of the pixel's particles that are of this type (``divergent`` … ``other``), and
-        Effective weight (mean of their |effective weight|).
+        :class:`FixpointType` the share of the pixel's particles that are of this type (``divergent`` … ``other``; not
+        of numbers, which have no types), and Effective weight (mean of their |effective weight|).
 
     Raises:
-        UserError: The inputs are not a square image.
+        NotApplicableError: The inputs are not a square image.
 
     Example:
-        >>> frame = pixels(organism, task.train_x)  # doctest: +SKIP
+        >>> frame = heatmap(organism, task.train_x)  # doctest: +SKIP
         >>> frame.pivot(index="Row", columns="Column", values="identity")  # doctest: +SKIP
     """
     size = isqrt(x.shape[1])
@@ -43,11 +40,12 @@ def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
         )
     if len(organism.shapes[0]) != 2 or organism.copies > 1:
         raise ValueError("a heat map needs a single organism whose first weight is a matrix (units, pixels)")
-    with torch.no_grad():
-        types = organism.in_shape(classify(organism.weights, organism.particle))[0].cpu().numpy()
-        weights = organism.effective_weights()[0].abs().double().cpu().numpy()
+    weights = organism.effective_weights()[0].detach().abs().double().cpu().numpy()
     row, column = np.divmod(np.arange(size * size), size)
-    shares = {kind.label: (types == kind).mean(axis=0) for kind in FixpointType}
+    shares = {}
+    if organism.particle.has_types:
+        types = organism.in_shape(classify(organism.weights, organism.replicator))[0].cpu().numpy()
+        shares = {kind.label: (types == kind).mean(axis=0) for kind in FixpointType}
     return pd.DataFrame(
         {
             "Row": row,
@@ -59,22 +57,6 @@ def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
     )
 
 
-def heatmap(run: Run, task: Task, epoch: int | None = None) -> pd.DataFrame:
-    """The heat map of a run, at its end or after a logged epoch, beside the mean of the training images.
-
-    Returns:
-        As :func:`pixels`.
-
-    Raises:
-        UserError: The inputs of the task are not a square image.
-
-    Example:
-        >>> frame = heatmap(run, tasks.load(run.experiment.task))  # doctest: +SKIP
-        >>> against_mean_image(frame)  # doctest: +SKIP
-    """
-    return pixels(run.organism(epoch), task.train_x)
-
-
 def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
     """The number to quote: the rank correlation (Spearman's), over pixels, of each quantity with the mean image.
 
@@ -83,10 +65,10 @@ def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns Seed (0 if there was none), Metric (the quantity's column) and Score, NaN where a quantity is the same
-        everywhere: as :func:`srnn.analysis.summary.mean_and_interval` takes them.
+        everywhere: as :func:`srnn.analysis.statistics.over_seeds` takes them.
     """
     frame = heatmap if "Seed" in heatmap else heatmap.assign(Seed=0)
-    quantities = [*(kind.label for kind in FixpointType), "Effective weight"]
+    quantities = [name for name in (*(kind.label for kind in FixpointType), "Effective weight") if name in frame]
     rows = []
     for seed, pixels in frame.groupby("Seed"):
         ranks = pixels[["Mean image", *quantities]].rank()

@@ -34,6 +34,7 @@ class MLP(nn.Module):
         generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
 
     Attributes:
+        sizes: Units of the input, of each hidden layer and of the output.
         weights: The weight of each layer, ``(out, in)``.
         sources: For each layer, the index of the layer whose input is added to its output, or None.
 
@@ -60,7 +61,7 @@ class MLP(nn.Module):
             raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; allowed: {', '.join(ACTIVATIONS)}")
-        sizes = [inputs, *[width] * (depth - 1), outputs]
+        self.sizes = sizes = [inputs, *[width] * (depth - 1), outputs]
         self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
         for weight in self.weights:
             bound = weight.shape[1] ** -0.5

@@ -125,7 +125,7 @@ class ModuleConfig(BodyConfig):
             self._try(body, torch.zeros(_TRIED, inputs), outputs)
         return body
 
-    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+    def outline(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
         # Not on the device meta, where many a module cannot be made, such as one that asks a tensor for its content.
         import torch
 

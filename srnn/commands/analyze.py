@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from srnn.commands.options import DataDir, ImageFormat, completing
+
+
+def _questions() -> list[str]:
+    from srnn.laboratory.questions import QUESTIONS
+
+    return list(QUESTIONS)
 
 
 def command(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN…", help="Run folders; a folder of seeds stands for all of them.")
+        list[str], typer.Argument(metavar="RUN", help="Run folders; a folder of seeds stands for all of them.")
     ],
     only: Annotated[
         str | None,
-        typer.Option(metavar="QUESTION,…", help="Only these questions; without, all that need no training."),
+        typer.Option(
+            metavar="QUESTION,…",
+            help="Only these questions; without, all that need no training.",
+            autocompletion=completing(_questions),
+        ),
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR")
-    ] = None,
-    image_format: Annotated[
-        Literal["png", "svg", "pdf"], typer.Option("--format", help="File format of the figures.")
-    ] = "png",
+    data_dir: DataDir = None,
+    image_format: ImageFormat = "png",
 ) -> None:
-    """Answer the laboratory's questions: connectivity, thinning, dropout, transfer, trajectories, robustness, heatmap.
+    """Answer the laboratory's questions of runs.
 
-    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds. Asked
-    only by name: baselines, which trains dense networks on the same batches. Several experiments are compared, too.
+    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds. Several
+    experiments are compared, too; of a comparison (srnn run trade-off) its final table is shown.
+
+    \b
+    Questions:
+      connectivity  which particles of which type connect which units
+      thinning      does the network really thin out
+      dropout       what is lost when all particles of a type are dropped
+      pruning       how many particles can be dropped, and in which order
+      transfer      is it a plain dense network, what are its particles worth
+      trajectories  how particles travel through weight space
+      robustness    how much noise a self-replicator survives
+      stability     are self-replicators stable, do noisy ones return
+      heatmap       where on the image the types sit
+      baselines     what ordinary networks reach (by name only: it trains)
 
     \b
     Examples:
@@ -35,19 +55,23 @@ def command(
       srnn analyze runs/digits --only baselines
       srnn analyze runs/residual-h8 runs/no-residual-h8 --data-dir data/mnist
     """
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from srnn.commands.output import console
+    from srnn.commands.show import print_comparison
     from srnn.errors import NotApplicableError
-    from srnn.laboratory.questions import analyze, choose, compare
-    from srnn.runs.groups import by_experiment, open_runs
+    from srnn.laboratory.ask import analyze, choose
+    from srnn.laboratory.compare import compare
+    from srnn.runs.groups import by_experiment, is_comparison, names_apart, open_runs
+    from srnn.untrusted import expanded
 
     questions = choose(only)
-    groups = by_experiment(open_runs(runs))
+    folders = [expanded(run) for run in runs]
+    groups = by_experiment(open_runs(folders))
     for group in groups:
-        console = Console(stderr=True)
+        terminal = console(error=True)
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
             bar = progress.add_task("")
             figures, left_out = analyze(
                 group,
@@ -64,14 +88,19 @@ def command(
             print(f"results  {run.folder / 'results'}")
         for figure in figures:
             print(f"figure   {figure}")
-    if len(groups) > 1:
-        named = {group[0].experiment.name: group for group in groups}
-        if len(named) < len(groups):
-            print("left out comparison: two of the experiments have the same name")
-            return
-        folder = groups[0][0].folder.parent.parent / ("comparison-" + "-".join(named))
+    compared = [folder for folder in folders if is_comparison(folder)]
+    for folder in compared:
+        print_comparison(folder)
+    if len(groups) > 1 and not compared:
+        named = dict(zip(names_apart(groups), groups, strict=True))
+        together = "-".join(["comparison", *named])
+        folder = groups[0][0].folder.parent.parent / together[:_LONGEST].rstrip("-")
         try:
             for figure in compare(named, folder, image_format):
                 print(f"figure   {figure}")
         except NotApplicableError as error:
             print(f"left out comparison: {error}")
+
+
+#: Characters of a folder's name, for many experiments.
+_LONGEST = 120

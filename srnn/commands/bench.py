@@ -26,14 +26,19 @@ def command(
     import dataclasses
     import json
 
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from srnn import kernels
+    from srnn.commands.output import console
+    from srnn.errors import UserError
+
+    if not kernels.fused():
+        raise UserError("there are no fused kernels to be measured here: Numba is missing or switched off")
     from srnn.laboratory import bench
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    terminal = console(error=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         bar = progress.add_task("")
         result = bench.measure(
             sizes=(1_518,) if quick else bench.SIZES,
@@ -49,8 +54,9 @@ def command(
 
 def _print(result: Result) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from srnn.commands.output import console
 
     table = Table(box=box.SIMPLE_HEAD, title="replication: nanoseconds per particle and step", title_justify="left")
     for column in ("hidden", "particles", "kernel", "torch", "naive loop", "kernel faster", "of peak"):
@@ -65,12 +71,12 @@ def _print(result: Result) -> None:
             f"{row.naive / row.kernel:,.0f} ×",
             f"{row.peak_share:.0%}",
         )
-    console = Console(highlight=False)
-    console.print(table)
+    printed = console()
+    printed.print(table)
     others = Table(box=box.SIMPLE_HEAD)
     others.add_column("training and classification")
     others.add_column("", justify="right")
     for what, value in result.figures.items():
         others.add_row(what, f"{value:.3g}")
-    console.print(others)
-    console.print(result.machine, style="dim")
+    printed.print(others)
+    printed.print(result.machine, style="dim")

@@ -9,21 +9,44 @@ from typing import Annotated
 
 import typer
 
+from srnn.commands.options import DataDir, completing, path_option, whole
+
+
+def _tables() -> list[str]:
+    from srnn.tables import SECTIONS
+
+    return list(SECTIONS)
+
 
 def command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME…]", help="Which tables, such as connectivity or exact; all published ones without."
+            metavar="NAME",
+            help="Which tables, such as connectivity or exact; all published ones without.",
+            autocompletion=completing(_tables),
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of every experiment.")] = 5,
-    out: Annotated[Path, typer.Option(help="Where the tables go.")] = Path("figures"),
-    runs: Annotated[Path, typer.Option(help="Where the runs are kept, to be used again.")] = Path("runs/figures"),
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the MNIST files.", envvar="SRNN_DATA_DIR")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Seeds of every experiment.",
+            metavar="NUMBER",
+            parser=whole("--seeds", 1, 1000),
+            show_default="5; of addition 10",
+        ),
+    ] = None,
+    out: Annotated[Path, path_option("Where the tables go.", "--out")] = Path("figures"),
+    runs: Annotated[Path, path_option("Where the runs are kept, to be used again.", "--runs")] = Path("runs/figures"),
+    data_dir: DataDir = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Processes to work in.", show_default="as many as there are cores"),
+        typer.Option(
+            help="Processes to work in.",
+            metavar="NUMBER",
+            parser=whole("--jobs", 1, 1000),
+            show_default="as many as there are cores",
+        ),
     ] = None,
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
@@ -37,18 +60,19 @@ def command(
       srnn figures exact --data-dir data/mnist
       srnn figures sanity addition --seeds 10
     """
-    from rich.console import Console, Group
+    from rich.console import Group
     from rich.live import Live
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
     from rich.text import Text
 
+    from srnn.commands.output import console as printer
     from srnn.commands.signals import Signals
     from srnn.errors import StoppedError
     from srnn.tables import make
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = progress.add_task("", total=None)
-    console = Console(stderr=True)
+    console = printer(error=True)
     with Live(progress, console=console, transient=True) if console.is_terminal else nullcontext() as live:
 
         def watch(done: int, total: int, running: dict[str, str]) -> None:

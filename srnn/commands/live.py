@@ -7,14 +7,16 @@ from itertools import chain
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from srnn.commands.output import console
 from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 
 #: More seeds than this share one line, their mean.
 _LINES = 8
@@ -39,7 +41,7 @@ class Display:
         self._batches_per_epoch = 1
         self._epochs = 0.0
         self._shown = 0.0
-        self._live = Live(self._render(), console=Console(), refresh_per_second=4)
+        self._live = Live(self._render(), console=console(), refresh_per_second=4)
 
     def __enter__(self) -> Self:
         self._live.__enter__()

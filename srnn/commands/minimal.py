@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srnn.commands.options import DataDir, Settings, number
 from srnn.errors import UserError
+from srnn.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,22 +20,22 @@ def command(
         str, typer.Argument(metavar="PRESET|FILE", help="A preset (srnn presets) or a TOML file.")
     ] = "digits",
     metric: Annotated[
-        float, typer.Option(help="Test accuracy to reach, or mean absolute error not to exceed, after the last epoch.")
+        float,
+        typer.Option(
+            help="Test accuracy to reach, or mean absolute error not to exceed, after the last epoch.",
+            metavar="NUMBER",
+            parser=number("--metric"),
+        ),
     ] = 0.9,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as body.depth=3; repeatable."),
-    ] = None,
+    settings: Settings = None,
     widths: Annotated[
-        str, typer.Option(help="Units per hidden layer to choose from: a range, or one number.")
+        str, typer.Option(metavar="RANGE", help="Units per hidden layer to choose from: a range, or one number.")
     ] = "1-16",
     seeds: Annotated[
-        str, typer.Option(help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9).")
+        str,
+        typer.Option(metavar="SEEDS", help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9)."),
     ] = "3",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR"),
-    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Find the smallest dense body that reaches a metric on test data, in the mean over the seeds.
 
@@ -49,17 +51,20 @@ def command(
     """
     low, high = parse_widths(widths)
 
-    from srnn.commands.run import parse_seeds
     from srnn.presets import load_experiment
 
     numbers = parse_seeds(seeds)
     chosen = load_experiment(experiment).override(settings or [])
-    if chosen.body.depth < 2:
+    from srnn.analysis.baselines import layers, smallest_body
+
+    if layers(chosen).depth < 2:
         raise UserError("body.depth is 1: such a body has no hidden layer to make smaller; set it to 2 or more")
 
     from srnn import tasks
 
     task = tasks.load(chosen.task, data_dir)
+    for note in task.notes:
+        print(f"srnn: {note}", file=sys.stderr)
     highest = 1.0 if task.metric == "accuracy" else float("inf")
     if not 0 < metric <= highest:
         allowed = "above 0 to 1" if task.metric == "accuracy" else "above 0"
@@ -67,7 +72,6 @@ def command(
             f"--metric is {metric:g}; the task {task.name} has the metric {task.metric}: allowed: {allowed}"
         )
 
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -77,9 +81,9 @@ def command(
         TimeRemainingColumn,
     )
 
-    from srnn.analysis.baselines import smallest_body
+    from srnn.commands.output import console as printer
 
-    console = Console(highlight=False)
+    console = printer()
     found: list[dict[str, float]] = []
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn()]
     with Progress(

@@ -12,11 +12,11 @@ def command() -> None:
       srnn run connectivity --data-dir data/mnist
     """
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from srnn import tasks
+    from srnn.commands.output import console
     from srnn.presets import load_preset, preset_names
     from srnn.training.birth import particle_count
 
@@ -30,4 +30,4 @@ def command() -> None:
         shape = tasks.shape(preset.task)
         particles = "?" if shape is None else f"{particle_count(preset, *shape[:2], tasks.image(preset.task)):,}"
         table.add_row(escape(name), escape(preset.about), particles, escape(preset.duration))
-    Console(highlight=False).print(table)
+    console().print(table)

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from errno import EIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srnn.commands.options import DEVICES, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
 from srnn.errors import StoppedError, UserError
+from srnn.seeds import parse_seeds
 
 if TYPE_CHECKING:
     from srnn.experiment import Experiment
@@ -20,33 +22,57 @@ if TYPE_CHECKING:
     from srnn.training.loop import Training
 
 
+def _presets() -> list[str]:
+    from srnn.presets import preset_names
+
+    return preset_names()
+
+
 def command(
     experiment: Annotated[
         str,
-        typer.Argument(metavar="PRESET|FILE|RUN", help="A preset (srnn presets), a TOML file or an interrupted run."),
+        typer.Argument(
+            metavar="PRESET|FILE|RUN",
+            help="A preset (srnn presets), a TOML file or a run that is there.",
+            autocompletion=completing(_presets),
+        ),
     ] = "digits",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.epochs=20; repeatable."),
-    ] = None,
+    settings: Settings = None,
     seeds: Annotated[
-        str | None, typer.Option(help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9).")
+        str | None,
+        typer.Option(metavar="SEEDS", help="A number of seeds (3 is 0, 1, 2), a range (0-4) or a list (0,7,9)."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Runs are written to OUT/NAME/seed-S.", show_default="runs")] = None,
+    out: Annotated[
+        Path | None, path_option("Runs are written to OUT/NAME/seed-S.", "--out", show_default="runs")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with interrupted runs; leave finished ones, begin the others.")
     ] = False,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR"),
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            "--extend",
+            metavar="EPOCHS",
+            help="Train a finished run on for as many more epochs.",
+            parser=whole("--extend", 1, 1_000_000),
+        ),
     ] = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
-    image_format: Annotated[
-        Literal["png", "svg", "pdf"], typer.Option("--format", help="File format of the figures.")
-    ] = "png",
+    data_dir: DataDir = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Where to compute.",
+            metavar="|".join(DEVICES),
+            parser=one_of("--device", *DEVICES),
+            autocompletion=completing(lambda: DEVICES),
+        ),
+    ] = "cpu",
+    image_format: ImageFormat = "png",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run folders.")] = False,
 ) -> None:
     """Train an organism, classify its particles and draw its figures.
+
+    A preset with settings changed is another experiment, and named so: runs/digits-hidden-3.
 
     \b
     Examples:
@@ -56,21 +82,27 @@ def command(
       srnn run my-experiment.toml --out results --format pdf
       srnn run exact-comparison --seeds 3 --data-dir data/mnist
       srnn run runs/digits --resume
+      srnn run runs/digits --extend 100
     """
-    from srnn.presets import load_experiment, preset_names
+    from srnn.presets import load_changed, preset_names
+    from srnn.untrusted import expanded
 
     numbers = None if seeds is None else parse_seeds(seeds)
-    if experiment not in preset_names() and _holds_runs(Path(experiment)):
+    where = expanded(experiment)
+    if experiment not in preset_names() and _holds_runs(where):
         if settings or out is not None:
             option = "--set" if settings else "--out"
             raise UserError(f"{option}: the runs in {experiment} go on as they were begun; leave {option} out")
-        chosen, out, known = _to_go_on(Path(experiment), resume)
+        chosen, out, known = _to_go_on(where, resume, extend, numbers)
         numbers, resume = numbers or known, True
+    elif extend is not None:
+        raise UserError(f"--extend: {experiment} is not the folder of a run; name one such as runs/digits")
     else:
-        chosen = load_experiment(experiment).override(settings or [])
+        chosen = load_changed(experiment, settings or [])
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
     from srnn.commands import show
+    from srnn.laboratory.compare import begun
 
     options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
     given = [
@@ -79,25 +111,36 @@ def command(
     given += ["--quiet"] if quiet else []
     common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
     variants = chosen.expand()
-    again = ""
-    if variants:
-        changes = [word for change in settings or [] for word in ("--set", change)]
-        where = ["--seeds", _seeds_option(numbers), "--out", str(out)]
-        again = shlex.join(["srnn", "run", experiment, *changes, *where, "--resume", *given])
+    if not variants:
+        runs = _train(chosen, out, numbers, resume, quiet, given, "", common)
+        _print(runs, quiet)
+        return
+    again = shlex.join(["srnn", "run", str(out / chosen.name), "--seeds", _seeds_option(numbers), "--resume", *given])
     groups = {}
-    for variant, one in variants.items() or [("", chosen)]:
-        groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
-        if quiet:
-            for run in groups[variant]:
-                print(run.folder)
-        else:
-            show.print_runs(groups[variant])
-    if variants:
-        try:
-            _compare(chosen, groups, out / chosen.name, data_dir, image_format, quiet, again)
-        except UserError as error:
-            if not quiet:
-                print(f"left out comparison: {error}")
+    with begun(chosen, out) as folder:
+        for variant, one in variants.items():
+            groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
+            _print(groups[variant], quiet)
+    try:
+        _compare(groups, folder, image_format, again)
+    except UserError as error:
+        if not quiet:
+            print(f"left out comparison: {error}")
+        return
+    if quiet:
+        print(folder)
+    else:
+        show.print_comparison(folder)
+
+
+def _print(runs: Sequence[Run], quiet: bool) -> None:
+    from srnn.commands import show
+
+    if not quiet:
+        show.print_runs(runs)
+        return
+    for run in runs:
+        print(run.folder)
 
 
 def _train(
@@ -112,6 +155,7 @@ def _train(
 ) -> list[Run]:
     """Run one experiment; whatever stops it is told with the command that goes on."""
     from srnn.commands import live
+    from srnn.commands.output import tell
     from srnn.commands.signals import Signals
     from srnn.laboratory.job import run
 
@@ -121,6 +165,8 @@ def _train(
     signals = Signals()
     try:
         with signals, nullcontext() if quiet else live.Display(chosen, seeds) as display:
+            # Until there is something to be saved, each ends it at once.
+            signals.listen(at_once=True)
 
             def after_start(training: Training) -> None:
                 signals.listen()
@@ -137,6 +183,7 @@ def _train(
                 resume=resume,
                 after_start=after_start,
                 stop=signals.received,
+                say=tell,
                 **common,
                 **watchers,
             )
@@ -146,49 +193,29 @@ def _train(
     except (StoppedError, KeyboardInterrupt):
         raise StoppedError(f"interrupted; {how_to_go_on()}", 128 + signals.last) from None
     except OSError as error:
-        where, why = error.filename or out / chosen.name, error.strerror or str(error)
-        raise OSError(error.errno or EIO, f"{why}; once that is mended, {how_to_go_on()}", str(where)) from None
+        why = f"{error.strerror or error or type(error).__name__}; once that is mended, {how_to_go_on()}"
+        # Whose it is, if anybody's: not every error is one of a file.
+        raise OSError(error.errno or EIO, why, *([str(error.filename)] if error.filename else [])) from None
 
 
 def _compare(
-    chosen: Experiment,
     groups: Mapping[str, Sequence[Run]],
     folder: Path,
-    data_dir: Path | None,
     image_format: str,
-    quiet: bool,
     again: str,
 ) -> None:
-    """Compare the variants of an experiment, and print how they ended; if it is stopped, say how to go on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    """Compare the variants of an experiment; if it is stopped, say how to go on."""
     from srnn.commands.signals import Signals
-    from srnn.laboratory.questions import compare_variants
+    from srnn.laboratory.compare import compare
 
-    console = Console(stderr=True)
-    columns = TextColumn("dense body"), BarColumn(), TextColumn("epoch"), MofNCompleteColumn(), TimeElapsedColumn()
-    shown = console.is_terminal and chosen.comparison.dense and not quiet
-    progress = Progress(*columns, console=console, transient=True, disable=not shown)
-    bar = progress.add_task("", total=chosen.training.epochs)
     signals = Signals()
     try:
-        with signals, progress:
+        with signals:
             # Nothing is left half-written, and nothing is to be saved.
             signals.listen(at_once=True)
-            figures = compare_variants(
-                chosen, groups, folder, data_dir, image_format, lambda epoch: progress.update(bar, completed=epoch)
-            )
+            compare(groups, folder, image_format)
     except KeyboardInterrupt:
         raise StoppedError(f"interrupted; go on with: {again}", 128 + signals.last) from None
-    if quiet:
-        print(folder)
-        return
-    print()
-    for table in sorted((folder / "results").glob("*.csv")):
-        print(f"table   {table}")
-    for figure in figures:
-        print(f"figure  {figure}")
 
 
 def _holds_runs(folder: Path) -> bool:
@@ -198,36 +225,72 @@ def _holds_runs(folder: Path) -> bool:
         return False
 
 
-def _to_go_on(folder: Path, resume: bool) -> tuple[Experiment, Path, list[int]]:
-    """The experiment, its --out and the seeds in a folder of interrupted runs; without ``resume``, asks.
+def _to_go_on(
+    folder: Path, resume: bool, extend: int | None, seeds: list[int] | None
+) -> tuple[Experiment, Path, list[int]]:
+    """The experiment, its --out and the seeds in a folder of runs that are to go on; without ``resume``, asks.
 
     Raises:
         UserError: They have ended, they are not of one experiment, their folder was renamed, or nobody can be asked.
     """
-    from srnn.runs.groups import first_difference, open_runs
+    from srnn.laboratory.job import place_of
+    from srnn.runs.groups import is_comparison, open_runs
+    from srnn.runs.resume import lengthen
+    from srnn.runs.run import Run
 
+    if is_comparison(folder):
+        return _comparison_to_go_on(folder, resume, extend)
     runs = open_runs([folder])
-    experiment = runs[0].experiment
-    for run in runs:
-        if (difference := first_difference(run.experiment, experiment)) is not None:
-            raise UserError(f"{run.folder} and {runs[0].folder} differ in {difference[0]}: name one of them")
-        place = (experiment.name, f"seed-{run.experiment.seed}")
-        if run.folder.resolve().parts[-2:] != place:
-            raise UserError(f"{run.folder} was renamed: to go on with it, name it {'/'.join(place)} again")
-    first = runs[0].folder
-    if first.parts[-2:] != (experiment.name, f"seed-{runs[0].experiment.seed}") or ".." in first.parts:
-        # Named by a link or from within: its --out is that of the folder itself.
-        first = first.resolve()
+    place = place_of(runs)
+    known = [run.experiment.seed for run in runs]
+    if extend is not None:
+        if unknown := [seed for seed in seeds or [] if seed not in known]:
+            raise UserError(f"--seeds: {folder} has no seed {unknown[0]} to be made longer; it has {_listed(known)}")
+        chosen = [run for run in runs if seeds is None or run.experiment.seed in seeds]
+        lengthen(chosen, extend)
+        return Run(chosen[0].folder).experiment, place, [run.experiment.seed for run in chosen]
     if not resume:
         left = [run for run in runs if not run.status.ended]
         if not left:
-            raise UserError(f"{folder} has ended: see it with srnn show {folder}, or repeat it from its config.toml")
-        which = ", ".join(str(run.experiment.seed) for run in left)
-        if not sys.stdin.isatty():
-            raise UserError(f"{folder} is not finished (seed {which}): go on with srnn run {folder} --resume")
-        if not typer.confirm(f"{folder} is not finished (seed {which}). Go on with it?", default=True):
-            raise typer.Exit
-    return experiment, first.parents[1], [run.experiment.seed for run in runs]
+            raise UserError(
+                f"{folder} has ended: see it with srnn show {folder}, train it on with srnn run {folder} --extend "
+                "EPOCHS, or repeat it from its config.toml"
+            )
+        which = _listed([run.experiment.seed for run in left])
+        _confirm(f"{folder} is not finished (seed {which})", folder)
+    return runs[0].experiment, place, known
+
+
+def _comparison_to_go_on(folder: Path, resume: bool, extend: int | None) -> tuple[Experiment, Path, list[int]]:
+    from srnn.laboratory.compare import Comparison
+
+    comparison = Comparison.open(folder)
+    experiment = comparison.experiment
+    if extend is not None:
+        one = folder.parent / next(iter(experiment.expand().values())).name
+        raise UserError(f"--extend: {folder} is a comparison; make its variants longer, such as {one}")
+    if folder.absolute().name != experiment.name:
+        raise UserError(f"{folder} was renamed: to go on with it, name it {experiment.name} again")
+    if not resume:
+        _confirm(f"{folder} is a comparison, of which some may be left to do", folder)
+    seeds = list(dict.fromkeys(run.experiment.seed for run in comparison)) or [experiment.seed]
+    return experiment, folder.absolute().parent if folder.name in ("", "..") else folder.parent, seeds
+
+
+def _confirm(what: str, folder: Path) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        UserError: Nobody can be asked.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UserError(f"{what}: go on with srnn run {folder} --resume")
+    if not typer.confirm(f"{what}. Go on with it?", default=True):
+        raise typer.Exit
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _how_to_go_on(folder: Path, seeds: list[int], options: list[str]) -> str:
@@ -243,27 +306,3 @@ def _seeds_option(seeds: list[int]) -> str:
     """What :func:`parse_seeds` makes these seeds of; one alone is a range, as ``3`` would be three."""
     span = seeds == list(range(seeds[0], seeds[-1] + 1))
     return f"{seeds[0]}-{seeds[-1]}" if span else ",".join(map(str, seeds))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """The seeds that ``3`` (0, 1, 2), ``0-4`` or ``0,7,9`` stand for.
-
-    Raises:
-        UserError: The text is none of these.
-    """
-    from srnn.errors import shorten
-
-    allowed = "allowed: a number of seeds (3), a range (0-4) or a list (0,7,9), from 0 to 2147483647, 1,000 at most"
-    seeds: list[int] = []
-    try:
-        if "," not in text and "-" not in text:
-            seeds = list(range(min(int(text), 1001)))
-        else:
-            for part in text.strip(",").split(","):
-                first, _, last = part.partition("-")
-                seeds += range(int(first), min(int(last or first), int(first) + 1001) + 1)
-    except ValueError:
-        raise UserError(f"--seeds is {shorten(repr(text))}; {allowed}") from None
-    if not 1 <= len(seeds) <= 1000 or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= 2**31:
-        raise UserError(f"--seeds is {shorten(repr(text))}; {allowed}")
-    return seeds

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: training finishes its step and saves its state."""
+"""Ctrl-C, SIGTERM and their like as a wish: training finishes its step and saves its state."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+#: What asks a program to end: besides Ctrl-C and SIGTERM a terminal that is closed, and clusters some time before they
+#: end a job.
+ENDING = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+)
 
 
 class Signals:
@@ -39,8 +47,8 @@ class Signals:
         self._at_once = at_once
         if self._before or threading.current_thread() is not threading.main_thread():
             return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # What is ignored, as in a shell's background, stays so.
+        for number in ENDING:
+            # What is ignored, as in a shell's background or by nohup, stays so.
             if (before := signal.getsignal(number)) != signal.SIG_IGN:
                 self._before[number] = before
                 signal.signal(number, self._note)

@@ -2,56 +2,95 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any, SupportsIndex
 
 import pandas as pd
 import torch
 
 from srnn import tasks
-from srnn.errors import StoppedError, UserError
+from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
-from srnn.kernels.arithmetic import fast_arithmetic
+from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
 from srnn.plots.particle_types import particle_types
-from srnn.plots.style import save
+from srnn.plots.style import require_format, save
 from srnn.plots.training_curves import training_curves
+from srnn.presets import load_experiment
 from srnn.runs.checkpoints import Checkpoint
-from srnn.runs.resume import claim, starts
+from srnn.runs.groups import first_difference, open_runs
+from srnn.runs.lock import open_files
+from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
 from srnn.runs.run import Run
 from srnn.runs.writer import RunWriter, versions
+from srnn.seeds import numbers
 from srnn.tasks import Task
-from srnn.training.loop import Report, Training
-from srnn.untrusted import own_folder
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
+from srnn.untrusted import expanded, own_folder
+
+#: An experiment, or the name of a preset or the path of a TOML file.
+Named = Experiment | str | os.PathLike[str]
+Seeds = SupportsIndex | str | Iterable[SupportsIndex]
+#: Inputs are to be about 1 in size: those that are larger than this are named where training diverges.
+_LARGE = 10.0
 
 
-def _tell(message: str) -> None:
-    print(f"srnn: {message}", file=sys.stderr)
+def tell(message: str) -> None:
+    """Print a line to stderr.
+
+    Raises:
+        OSError: It cannot be printed.
+    """
+    try:
+        print(f"srnn: {message}", file=sys.stderr, flush=True)
+    except ValueError as error:  # it is closed
+        raise OSError(str(error)) from None
 
 
+class _Told:
+    """Tells lines by ``say``, and keeps those that nobody could be told."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.unsaid: list[str] = []
+
+    def __call__(self, message: str) -> None:
+        try:
+            self._say(message)
+        except OSError:
+            self.unsaid.append(message)
+
+
+@plain_torch()
 def run(
-    experiment: Experiment,
-    out: str | Path = "runs",
+    experiment: Named,
+    out: str | os.PathLike[str] = "runs",
     *,
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     resume: bool = False,
-    data_dir: str | Path | None = None,
-    device: str = "cpu",
+    data_dir: str | os.PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
     image_format: str | None = "png",
     after_start: Callable[[Training], None] = lambda training: None,
     after_batch: Callable[[], None] = lambda: None,
     after_report: Callable[[Report], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = _tell,
+    say: Callable[[str], None] = tell,
 ) -> list[Run]:
     """Run an experiment, from its data to its figures.
 
     Args:
-        experiment: What to run, such as ``srnn.load_preset("connectivity")``.
+        experiment: What to run: an experiment, the name of a preset such as ``"connectivity"``, or a TOML file. Of a
+            comparison all variants are run, and compared.
         out: Each seed's folder is ``out/NAME/seed-S``.
-        seeds: One run each, trained side by side; without any, the experiment's own seed.
+        seeds: One run each, trained side by side: whole numbers, or how many (3: the seeds 0, 1 and 2); without any,
+            the experiment's own seed.
         resume: Go on with runs that were interrupted, to the same bits as if they had not been; leave those that have
             ended as they are, and begin the others.
         data_dir: Where the IDX files of mnist and fashion_mnist are.
@@ -61,63 +100,178 @@ def run(
         after_batch: Called after every batch.
         after_report: Called with everything measured: before the first epoch and after each.
         stop: Asked after every batch; once it says yes, the whole state is saved and training ends.
-        say: Told of damaged checkpoints and of divergence, in a line; without it they are printed to stderr.
+        say: Told, in a line each, of how the data were taken, of damaged checkpoints and of divergence; without it
+            they are printed to stderr. What it cannot tell (an OSError) stands in the status of the runs.
 
     Returns:
-        The runs, in the order of the seeds.
+        The runs, in the order of the seeds; of a comparison, a :class:`srnn.Comparison` of the runs of its variants.
 
     Raises:
-        UserError: Data are missing or damaged, a run folder exists or is being written by another process, the
-            experiment does not fit its data, or there is no such device.
+        UserError: An argument is wrong, data are missing, damaged or not those that a run was begun with, a run folder
+            exists or is being written by another process, the experiment does not fit its data, or there is no such
+            device.
         OSError: A folder cannot be written, as with a full disk; once it can, the runs can be resumed.
         StoppedError: Because of ``stop``.
 
     Example:
         >>> [run] = srnn.run(srnn.load_preset("digits"), "my-runs")  # doctest: +SKIP
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device is cuda, but torch finds no CUDA device here; use --device cpu")
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    chosen = [experiment.seed] if seeds is None else numbers(seeds)
+    out, data_dir = expanded(out), None if data_dir is None else expanded(data_dir)
+    device = require_device(device)
+    if image_format is not None:
+        require_format(image_format)
     if experiment.comparison.variants:
-        raise UserError(
-            f"{experiment.name} is a comparison of {', '.join(experiment.comparison.variants)}: run each of "
-            "experiment.expand(), or srnn run on the command line"
+        from srnn.laboratory.compare import run_comparison
+
+        return run_comparison(
+            experiment,
+            out,
+            chosen,
+            data_dir=data_dir,
+            image_format=image_format,
+            stop=stop,
+            resume=resume,
+            device=device,
+            after_start=after_start,
+            after_batch=after_batch,
+            after_report=after_report,
+            say=say,
         )
-    seeds = [experiment.seed] if seeds is None else list(seeds)
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
-    experiments = {seed: experiment.model_copy(update={"seed": seed, **complete}) for seed in seeds}
-    folders = {seed: Path(out) / experiment.name / f"seed-{seed}" for seed in seeds}
+    experiments = {seed: experiment.model_copy(update={"seed": seed, **complete}) for seed in chosen}
+    folders = {seed: out / experiment.name / f"seed-{seed}" for seed in chosen}
+    told = _Told(say)
     with ExitStack() as locks:
-        to_do = {seed: folders[seed] for seed in seeds if claim(folders[seed], experiments[seed], resume, locks, say)}
+        locks.enter_context(open_files(len(chosen)))
+        to_do = {seed: folders[seed] for seed in chosen if claim(folders[seed], experiments[seed], resume, locks, told)}
         if to_do:
-            task = tasks.load(experiment.task, None if data_dir is None else Path(data_dir)).to(device)
-            groups = starts(to_do, say)
+            begun = as_begun(experiment.task, to_do.values())
+            task = tasks.load(begun, data_dir).to(device)
+            described = {"task": tasks.complete(begun, task)}
+            experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
+            for seed in to_do:
+                require_same_data(folders[seed], experiments[seed], task)
+            for note in task.notes:
+                told(note)
+            groups = starts(to_do, told)
             trainings = [_training(experiment, task, group) for group in groups]
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
             writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
-            with _saying_how_it_ended(writers):
+            with _saying_how_it_ended(writers, told.unsaid):
                 for training in trainings:
                     after_start(training)
-                    with fast_arithmetic(len(training.seeds) * training.organism.size * experiment.training.batch_size):
-                        _train(training, writers, after_batch, after_report, stop, say)
+                    with fast_arithmetic(training.organism.size * experiment.training.batch_size):
+                        _train(training, writers, after_batch, after_report, stop, told)
                 if image_format is not None:
-                    _draw_all(folders, to_do, image_format)
+                    _draw_all(folders, to_do, image_format, stop)
     return [Run(folder) for folder in folders.values()]
 
 
-def _draw_all(folders: Mapping[int, Path], new: Mapping[int, Path], image_format: str) -> None:
+def extend(
+    folder: str | os.PathLike[str],
+    epochs: int,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
+    image_format: str | None = "png",
+    **watchers: Any,
+) -> list[Run]:
+    """Train finished runs on, where they are, to the bytes of runs that were longer from the start.
+
+    Args:
+        folder: A run, or the folder of the seeds of an experiment.
+        epochs: How many more.
+        data_dir, device, image_format, watchers: As of :func:`run`.
+
+    Returns:
+        The runs.
+
+    Raises:
+        UserError: One has not ended, or is not of the same experiment as the others.
+
+    Example:
+        >>> srnn.extend("runs/digits", 100)  # doctest: +SKIP
+    """
+    runs = open_runs([folder])
+    place, device = place_of(runs), require_device(device)
+    if image_format is not None:
+        require_format(image_format)
+    lengthen(runs, epochs)
+    options: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
+    seeds = [one.experiment.seed for one in runs]
+    return run(Run(runs[0].folder).experiment, place, seeds=seeds, resume=True, **options, **watchers)
+
+
+def place_of(runs: Sequence[Run]) -> Path:
+    """The ``out`` that led to these runs, which are of one experiment.
+
+    Raises:
+        UserError: They are not, or a folder was renamed.
+    """
+    experiment = runs[0].experiment
+    for one in runs:
+        if (difference := first_difference(one.experiment, experiment)) is not None:
+            raise UserError(f"{one.folder} and {runs[0].folder} differ in {difference[0]}: name one of them")
+        place = (experiment.name, f"seed-{one.experiment.seed}")
+        if one.folder.resolve().parts[-2:] != place:
+            raise UserError(f"{one.folder} was renamed: to go on with it, name it {'/'.join(place)} again")
+    first = runs[0].folder
+    if first.parts[-2:] != (experiment.name, f"seed-{runs[0].experiment.seed}") or ".." in first.parts:
+        # Named by a link or from within: its ``out`` is that of the folder itself.
+        first = first.resolve()
+    return first.parents[1]
+
+
+def require_device(device: str | torch.device) -> str:
+    """The name of a device that is there.
+
+    Raises:
+        UserError: It is none, or not here.
+    """
+    name = str(device)
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise UserError(f"{option('device')} is {shorten(repr(name))}; allowed: cpu, cuda")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        cpu = option("device cpu", "device='cpu'")
+        raise UserError(f"{option('device')} is {name}, but torch finds no CUDA device here; use {cpu}")
+    return name
+
+
+def _draw_all(
+    folders: Mapping[int, Path], new: Mapping[int, Path], image_format: str, stop: Callable[[], bool]
+) -> None:
     """Draw the figures of each new run and, if there are several, those of all together."""
+
+    def heard() -> None:
+        if stop():
+            raise StoppedError("drawing was asked to stop; all is trained, and the figures are drawn when it goes on")
+
     parent = next(iter(folders.values())).parent
     for seed, folder in new.items():
-        draw(Run(folder).metrics, folder / "figures", f"{parent.name}, seed {seed}", image_format)
+        heard()
+        draw(Run(folder).metrics, folder / "figures", f"{parent.name}, seed {seed}", image_format, heard)
     if len(folders) > 1:
+        heard()
         frames = [Run(folder).metrics.assign(Seed=seed) for seed, folder in folders.items()]
-        draw(pd.concat(frames), own_folder(parent / "figures"), f"{parent.name}, {len(folders)} seeds", image_format)
+        title = f"{parent.name}, {len(folders)} seeds"
+        draw(pd.concat(frames), own_folder(parent / "figures"), title, image_format, heard)
 
 
-def draw(metrics: pd.DataFrame, folder: Path, title: str, image_format: str = "png") -> None:
-    """Draw the two figures of a run, or of several seeds, into ``folder``."""
+def draw(
+    metrics: pd.DataFrame,
+    folder: Path,
+    title: str,
+    image_format: str = "png",
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Draw the two figures of a run, or of several seeds, into ``folder``; ``between`` them something may be done."""
     save(training_curves(metrics, title), folder / f"training_curves.{image_format}")
-    save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
+    between()
+    if (metrics["Metric"] == "identity").any():  # plain numbers have no types
+        save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
 
 
 def _training(experiment: Experiment, task: Task, group: Mapping[int, Checkpoint | None]) -> Training:
@@ -182,23 +336,38 @@ def _of_divergence(training: Training, report: Report, place: int, what: str) ->
     how = training.experiment.replication.divergent
     then = {"keep": "training goes on", "reset": "they are drawn anew", "stop": "this seed stops"}[how]
     epoch = report.epoch + report.stopped
-    return f"seed {training.seeds[place]}, epoch {epoch}: {what}; {then} (replication.divergent is {how!r})"
+    line = f"seed {training.seeds[place]}, epoch {epoch}: {what}; {then} (replication.divergent is {how!r})"
+    return line if how == "reset" else f"{line}; {_remedy(training)}"
+
+
+def _remedy(training: Training) -> str:
+    """What to try where training diverges."""
+    settings, largest = training.experiment, float(training.task.train_x.abs().max())
+    remedies = ["a smaller training.lr"]
+    if settings.replication.method == "sgd" and settings.replication.alpha > 0:
+        remedies.append("a smaller replication.alpha")
+    if largest > _LARGE:
+        scale = " (task.scale)" if "scale" in type(settings.task).model_fields else ""
+        remedies.insert(0, f"inputs scaled to about 1{scale}: they reach {largest:,.4g}")
+    return f"try {', or '.join(remedies)}"
 
 
 @contextmanager
-def _saying_how_it_ended(writers: Mapping[int, RunWriter]) -> Iterator[None]:
+def _saying_how_it_ended(writers: Mapping[int, RunWriter], unsaid: Sequence[str]) -> Iterator[None]:
     """Record in the status of each run how what is done inside this context ended."""
     try:
         yield
     except BaseException as error:
         stopped = isinstance(error, StoppedError | KeyboardInterrupt)
-        with suppress(OSError):
-            for writer in writers.values():
-                writer.status("interrupted" if stopped else "failed", "" if stopped else _why(error))
+        for writer in writers.values():
+            with suppress(OSError):
+                writer.status("interrupted" if stopped else "failed", "" if stopped else _why(error), unsaid)
         raise
     for writer in writers.values():
-        writer.status("diverged" if writer.diverged else "finished", writer.diverged)
+        writer.status("diverged" if writer.diverged else "finished", writer.diverged, unsaid)
 
 
 def _why(error: BaseException) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"

@@ -72,6 +72,7 @@ class Descent:
         """What the method itself has to say of a seed, by metric."""
         return {}
 
+    @kernels.or_by_torch
     def _descend(self, gradient: Tensor) -> None:
         """One step of the optimizer."""
         fast = self._fused
@@ -93,7 +94,7 @@ class Descent:
         """The kernels, where they can take a step of the optimizer."""
         if self.training.optimizer != "sgd":
             return None
-        return kernels.fast_path(self.organism.weights.detach(), self.organism.particle, self._momentum)
+        return self.organism.fused(self._momentum)
 
     # -- what lasts from one batch to the next ------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ class Lifted(Newton):
         self.optimizer.step()
 
         def follow(weights: Tensor, effective: Tensor) -> Tensor:
-            return replication.lift(weights, self._particle, effective, self.replication.iterations, worth=effective)
+            return replication.lift(
+                weights, self.organism.replicator, effective, self.replication.iterations, worth=effective
+            )
 
         self.organism.on(range(self.organism.copies), follow, self.organism.weights.detach(), effective)
         self.organism.remember(effective)

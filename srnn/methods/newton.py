@@ -7,11 +7,11 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from srnn import replication
+from srnn import kernels, replication
 from srnn.experiment import TrainingConfig
 from srnn.fixpoints import TOLERANCE
 from srnn.methods.descent import Descent
-from srnn.particle import Particle, self_output
+from srnn.particle import self_output
 
 #: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
 SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
@@ -35,13 +35,14 @@ class Newton(Descent):
             self._project([place], replication.NEWBORN)
             self._balance(place)
 
+    @kernels.or_by_torch
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         if not self.places or (batch + 1) % self.replication.every:
             return super().move(gradient, batch)
         if (fast := self._fused) is not None and all(self.replicating):
             # Both in one pass over the memory.
             settings, weights = self.training, self.organism.weights.detach()
-            step = weights, self._particle, gradient, self._momentum, settings.lr, settings.momentum
+            step = weights, self.organism.replicator, gradient, self._momentum, settings.lr, settings.momentum
             self.organism.remember(fast.sgd_and_project(*step, self.replication.iterations))
         else:
             super().move(gradient, batch)
@@ -59,25 +60,20 @@ class Newton(Descent):
 
     def newborn(self, drawn: Tensor, place: int) -> Tensor:
         if self.replicating[place]:
-            replication.project(drawn, self._particle, replication.NEWBORN)
+            replication.project(drawn, self.organism.replicator, replication.NEWBORN)
         return drawn
 
     @torch.no_grad()
     def measure(self, place: int) -> dict[str, float]:
         """``replication_error``: the largest deviation of any weight from its particle's output for it."""
         weights = self.organism.weights.detach()[:, self.organism.columns(place)].clone()
-        return {"replication_error": float((self_output(weights, self._particle) - weights).abs().max())}
-
-    @property
-    def _particle(self) -> Particle:
-        assert isinstance(self.organism.particle, Particle)
-        return self.organism.particle
+        return {"replication_error": float((self_output(weights, self.organism.replicator) - weights).abs().max())}
 
     def _project(self, places: Collection[int], iterations: int) -> Tensor:
         """Project these seeds; how far each particle still is, ``(S · N,)``."""
 
         def act(weights: Tensor) -> Tensor:
-            return replication.project(weights, self._particle, iterations)
+            return replication.project(weights, self.organism.replicator, iterations)
 
         return self.organism.on(places, act, self.organism.weights.detach())
 
@@ -85,7 +81,7 @@ class Newton(Descent):
         buffers = self._rescaled()
 
         def act(weights: Tensor, *parts: Tensor) -> Tensor:
-            scale = replication.balance(weights, self._particle)
+            scale = replication.balance(weights, self.organism.replicator)
             for name, part in zip(buffers, parts, strict=True):
                 part /= scale ** scaling(self.training, name)
             return scale

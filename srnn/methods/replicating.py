@@ -9,7 +9,7 @@ from srnn import replication
 from srnn.experiment import ReplicationConfig, TrainingConfig
 from srnn.methods.descent import Descent
 from srnn.organism import Organism
-from srnn.particle import Particle, replication_gradient
+from srnn.particle import replication_gradient
 
 
 class Replicating(Descent):
@@ -35,7 +35,7 @@ class Replicating(Descent):
         def steps(weights: Tensor, buffer: Tensor | None) -> Tensor:
             return replication.train(
                 weights,
-                self._particle,
+                self.organism.replicator,
                 settings.steps,
                 training.lr,
                 training.momentum,
@@ -52,7 +52,7 @@ class Replicating(Descent):
         alpha, target = self.replication.alpha, self.replication.target
 
         def add(weights: Tensor, total: Tensor) -> Tensor:
-            loss, own = replication_gradient(weights, self._particle, target)
+            loss, own = replication_gradient(weights, self.organism.replicator, target)
             total.add_(own, alpha=alpha)
             return loss
 
@@ -63,11 +63,6 @@ class Replicating(Descent):
         organism.weights.grad = total
         self.optimizer.step()
         return torch.stack(losses).sum(0)
-
-    @property
-    def _particle(self) -> Particle:
-        assert isinstance(self.organism.particle, Particle)
-        return self.organism.particle
 
     def buffers(self) -> dict[str, Tensor]:
         own = (

@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from srnn.analysis.series import by_epoch, mean_and_band, seeds
+from srnn.analysis.statistics import by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
-    EXPONENTS,
     GREEN,
     GREY,
     ORANGE,
@@ -65,10 +64,10 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
         for name, values in curve.items():
             if values.empty:
                 continue
-            mean, low, high = _mean_and_band(values, axes.get_yscale() == "log")
+            found = interval(values, axes.get_yscale() == "log")
             look = {key: value for key, value in _LOOKS[name].items() if key != "marker"}
-            axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot(values.index, mean, label=_NAMES.get(name, name), **look)
+            axes.fill_between(values.index, found["Low"], found["High"], color=look["color"], alpha=0.2, linewidth=0)
+            axes.plot(values.index, found["Mean"], label=_NAMES.get(name, name), **look)
     label = "mean absolute error" if measure == "mae" else "accuracy"
     top.set_ylabel(f"test {label}")
     if measure == "accuracy":
@@ -83,7 +82,7 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     for row, name in enumerate(networks):
         if tests[name].empty:
             continue
-        mean, low, high = (end.iloc[-1] for end in _mean_and_band(tests[name].tail(1), measure == "mae"))
+        [(mean, low, high, _)] = interval(tests[name].tail(1), measure == "mae").to_numpy()
         arms = np.nan_to_num([[mean - low], [high - mean]]).clip(0)
         color, marker = _LOOKS[name]["color"], _LOOKS[name]["marker"]
         bottom.errorbar([mean], [row], xerr=arms, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
@@ -97,11 +96,3 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     count = seeds(curves)
     bottom.set_xlabel(f"last test {label}" + (f" ({count} seeds, 95 % interval)" if count > 1 else ""))
     return figure
-
-
-def _mean_and_band(values: pd.DataFrame, log: bool) -> tuple[pd.Series, pd.Series, pd.Series]:
-    shown = values.where(np.isfinite(values))
-    if not log:
-        return mean_and_band(shown)
-    mean, low, high = mean_and_band(shown.where(shown > 0).apply(np.log10))
-    return 10**mean, 10 ** low.clip(*EXPONENTS), 10 ** high.clip(*EXPONENTS)

@@ -89,7 +89,7 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
     """Draw how the groups ended: bars with 95 % intervals, a panel for each metric.
 
     Args:
-        table: Columns Metric, Group, Mean, Half width, Seeds, as :func:`srnn.analysis.comparison.final_table` gives
+        table: Columns Metric, Group, Mean, Low, High, Seeds, as :func:`srnn.analysis.comparison.final_table` gives
             them.
         title: Above the figure.
 
@@ -107,7 +107,7 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
         axes.set_visible(False)
     for axes, metric in zip(grid, metrics, strict=False):
         own = table[table["Metric"] == metric].set_index("Group").reindex(list(looks))
-        mean, half = own["Mean"].to_numpy(), own["Half width"].fillna(0).to_numpy()
+        mean, half = own["Mean"].to_numpy(), (own["High"] - own["Mean"]).fillna(0).to_numpy()
         places = np.arange(len(own))
         axes.barh(places, mean, height=0.7, color=[look["color"] for look in looks.values()])
         axes.errorbar(mean, places, xerr=half, fmt="none", ecolor="black", elinewidth=0.7, capsize=2)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import mean_and_band, seeds
+from srnn.analysis.statistics import interval, seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import ORANGE, PURPLE, TYPE_COLOURS, TYPE_HATCHES, WIDTH, in_house_style, new_figure
@@ -153,11 +153,11 @@ def _over_seeds(dropouts: pd.DataFrame, kind: FixpointType, scopes: list[str]) -
             own.pivot(index="Scope", columns="Seed", values=one).reindex(scopes) for one in (column, "Before")
         )
         # The interval is that of the change: how well the seeds did as a whole is not what dropping does.
-        changes = mean_and_band(wide - before)
+        changes = interval(wide - before)
         # A mean over some of the seeds would stand beside bars over all of them.
         whole = wide.notna().all(axis=1)
-        for end, change in zip(("", " low", " high"), changes, strict=True):
-            frame[f"{column}{end}"] = (before.mean(axis=1) + change).where(whole)
+        for end, change in {"": "Mean", " low": "Low", " high": "High"}.items():
+            frame[f"{column}{end}"] = (before.mean(axis=1) + changes[change]).where(whole)
     return frame
 
 

@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
-from srnn.analysis.series import by_epoch, seeds
+from srnn.analysis.statistics import by_epoch, seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure, whole_numbers

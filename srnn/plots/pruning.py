@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from srnn.analysis.pruning import RANDOM, REPLICATORS, SMALLEST
-from srnn.analysis.series import mean_and_band, seeds
+from srnn.analysis.statistics import interval, seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.methods import by_method
@@ -53,9 +53,9 @@ def pruning(curves: pd.DataFrame, title: str = "") -> Figure:
     panels: list[Axes] = list(figure.subplots(len(methods), sharex=True, sharey=True, squeeze=False)[:, 0])
     for axes, (name, own) in zip(panels, methods.items(), strict=True):
         for order, look in _LOOKS.items():
-            mean, low, high = _over_seeds(own[own["Order"] == order])
-            axes.fill_between(mean.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot(mean.index, mean, label=order, clip_on=False, **look)
+            found = _over_seeds(own[own["Order"] == order])
+            axes.fill_between(found.index, found["Low"], found["High"], color=look["color"], alpha=0.2, linewidth=0)
+            axes.plot(found.index, found["Mean"], label=order, clip_on=False, **look)
         if metric == "accuracy":
             axes.set_ylim(0, 1)
         if name:
@@ -70,8 +70,7 @@ def pruning(curves: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _over_seeds(own: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _over_seeds(own: pd.DataFrame) -> pd.DataFrame:
     if seeds(own) == 1:
-        single = own.set_index("Share")
-        return single["Score"], single["Low"], single["High"]
-    return mean_and_band(own.pivot(index="Share", columns="Seed", values="Score"))
+        return own.set_index("Share").rename(columns={"Score": "Mean"})
+    return interval(own.pivot(index="Share", columns="Seed", values="Score"))

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
 
-from srnn.analysis.series import seeds
 from srnn.analysis.stability import ALONG_ITSELF, return_by_level
+from srnn.analysis.statistics import seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.methods import LOOKS, by_method

@@ -21,16 +21,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from srnn.errors import UserError
+from srnn.analysis.statistics import EXPONENTS
+from srnn.errors import UserError, option, shorten
 from srnn.files import replacing
 from srnn.fixpoints import FixpointType
+from srnn.untrusted import expanded
 
 P = ParamSpec("P")
 
 #: Width of a column, in inches (8 cm).
 WIDTH: Final = 3.15
-#: Powers of ten that are drawn: the band of two seeds may reach beyond what a float can hold.
-EXPONENTS: Final = (-300, 300)
 #: What figures are written as.
 FORMATS: Final = ("png", "svg", "pdf")
 
@@ -162,6 +162,17 @@ def log_axis(axes: Axes, curves: Mapping[str, pd.DataFrame]) -> None:
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
+def require_format(image_format: str) -> None:
+    """Make sure that figures can be written so, before there are any.
+
+    Raises:
+        UserError: They cannot.
+    """
+    if image_format not in FORMATS:
+        given, allowed = shorten(repr(image_format)), ", ".join(FORMATS)
+        raise UserError(f"{option('format', 'image_format')} is {given}; allowed: {allowed}")
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write ``figure`` to ``path``, a ``.png`` (300 dpi), ``.svg`` or ``.pdf``; the same figure gives the same bytes.
 
@@ -170,11 +181,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: The name ends in something else.
     """
-    path = Path(path)
+    path = expanded(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise UserError(f"{path}: figures are written as .{', .'.join(FORMATS)}; give the file one of these endings")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with house_style(), replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=_NO_METADATA[kind])
+    with house_style(), replacing(path) as file:
+        figure.savefig(file, format=kind, metadata=_NO_METADATA[kind])
     return path

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import by_epoch, mean_and_band, seeds
+from srnn.analysis.statistics import by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import GREEN, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
 
@@ -172,7 +172,8 @@ def _series(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def _curve(axes: Axes, values: pd.DataFrame, look: dict[str, Any], band: bool) -> None:
     """Draw the mean over the seeds and, if asked for, its band."""
-    mean, low, high = mean_and_band(values)
+    found = interval(values)
+    mean, low, high = found["Mean"], found["Low"], found["High"]
     if band and low.notna().any():
         axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
     marker = {"marker": "o"} if len(values) == 1 else {}

@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import seeds
-from srnn.analysis.summary import mean_and_half_width
+from srnn.analysis.statistics import mean_and_half_width, seeds
 from srnn.errors import UserError
 from srnn.plots.methods import LOOKS
 from srnn.plots.style import GREY, in_house_style, new_figure

@@ -9,10 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import by_epoch, mean_and_band, seeds
+from srnn.analysis.statistics import by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
-    EXPONENTS,
     GREEN,
     GREY,
     ORANGE,
@@ -102,12 +101,8 @@ def _curve(axes: Axes, label: str, values: pd.DataFrame, look: dict[str, Any]) -
     """Draw the mean of ``values`` (epochs in rows, seeds in columns) and its band."""
     if values.empty:
         return
-    shown = values.where(np.isfinite(values))
-    if axes.get_yscale() == "log":
-        exponents = shown.where(shown > 0).apply(np.log10)
-        mean, low, high = (10 ** exponent.clip(*EXPONENTS) for exponent in mean_and_band(exponents))
-    else:
-        mean, low, high = mean_and_band(shown)
+    found = interval(values, axes.get_yscale() == "log")
+    mean, low, high = found["Mean"], found["Low"], found["High"]
     if low.notna().any():
         axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import seeds
+from srnn.analysis.statistics import seeds
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import GREY, ORANGE, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure
@@ -45,6 +45,8 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
 
     figure = new_figure(title)
     axes = figure.add_subplot()
+    if histogram["Type"].eq("all").all():
+        axes.stairs(means["organism", "all"], edges, baseline=_LOWEST, fill=True, color=GREY, label="all weights")
     for kind in FixpointType:
         if (values := means["organism"].get(kind.label)) is not None and values.any():
             area = axes.stairs(values, edges, baseline=_LOWEST, fill=True, label=kind.label, zorder=3 - 0.1 * kind)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from errno import EIO
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -54,13 +51,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, object]
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # All in one value: the order of several is left to chance, and with it the bytes of the file.
     complete = json.dumps({**state, "sha256": _digest(content, state)})
-    with replacing(path) as temporary:
-        try:
-            safetensors.torch.save_file(content, temporary, {"state": complete})
-        except safetensors.SafetensorError as error:
-            # Its own exception for a full disk, with the system's number in its text.
-            number = re.search(r"^(.*)\(os error (\d+)\)", text := str(error).removeprefix("Error while serializing: "))
-            raise OSError(int(number[2]) if number else EIO, number[1].strip() if number else text) from None
+    with replacing(path) as file:
+        file.write(safetensors.torch.save(content, {"state": complete}))
 
 
 def read(path: Path) -> Checkpoint:

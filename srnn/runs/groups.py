@@ -3,45 +3,111 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from srnn.errors import UserError
 from srnn.experiment import Experiment
+from srnn.files import is_file
 from srnn.runs.run import Run
+from srnn.untrusted import expanded
 
 
-def open_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """The runs in these folders, each once; a folder of seeds (``runs/digits``) stands for all of them.
+def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
+    """The runs in these folders, each once.
+
+    A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
+    variants, and a folder of such folders (``runs``) for all of these.
 
     Raises:
         UserError: A folder holds no run.
     """
-    runs = []
-    for folder in map(Path, folders):
-        seeds: list[Path] = []
-        # A name that is too long to be one: Run.open tells.
-        with suppress(OSError):
-            seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
-        runs += [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))] or [
-            Run.open(folder)
-        ]
+    runs: list[Run] = []
+    for folder in map(expanded, folders):
+        if is_comparison(folder):
+            names = [one.name for one in Experiment.from_toml(folder / "config.toml").expand().values()]
+            found = [run for name in names for run in _seeds(folder.absolute().parent / name)]
+            if not found:
+                raise UserError(f"{folder} is a comparison of which nothing is trained yet")
+            runs += found
+            continue
+        runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
     return list({run.folder.resolve(): run for run in runs}.values())
 
 
+def is_comparison(folder: Path) -> bool:
+    """Whether a folder is that of a comparison: what it says to be has variants."""
+    if not is_file(folder / "config.toml") or is_file(folder / "status.json"):
+        return False
+    try:
+        return bool(Experiment.from_toml(folder / "config.toml").comparison.variants)
+    except UserError:
+        return False
+
+
+def names_apart(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """A name for each experiment: its own or, where two have the same, with that of the folder that it is in."""
+    names = [runs[0].experiment.name for runs in groups]
+    places = [runs[0].folder.absolute().parents[1] for runs in groups]
+    for parts in range(1, 5):
+        twice = {name for name in names if names.count(name) > 1}
+        if not twice:
+            return names
+        names = [
+            "-".join([*place.parts[-parts:], runs[0].experiment.name]) if name in twice else name
+            for name, place, runs in zip(names, places, groups, strict=True)
+        ]
+    # Of the same folder, and of different settings: told apart by their order.
+    return [
+        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
+        for place, name in enumerate(names)
+    ]
+
+
+def _seeds(folder: Path) -> list[Run]:
+    """The runs of a folder of seeds, in their order."""
+    # A name that is too long to be one: Run.open tells.
+    with suppress(OSError):
+        seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
+        return [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))]
+    return []
+
+
+def _below(folder: Path) -> list[Run]:
+    """The runs of a folder of experiments, which is no run itself."""
+    with suppress(OSError):
+        if not is_file(folder / "config.toml"):
+            return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
+    return []
+
+
 def same_experiment(one: Experiment, other: Experiment) -> bool:
-    """Whether two experiments differ in nothing but their seed, versions and the texts about them."""
-    return _essence(one) == _essence(other)
+    """Whether two experiments differ in nothing but their seed, versions and the texts about them.
+
+    The same data may lie elsewhere. Of an experiment that is still to be run, it is not known yet what its data are,
+    nor how they are scaled unless it says so: then they are taken for the same.
+    """
+    return first_difference(one, other) is None
 
 
 def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
     """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
-    ours, theirs = (_settings(json.loads(_essence(experiment))) for experiment in (one, other))
+    tasks = (one.task, other.task)
+    unknown = {"task.scale"} if None in (tasks[0].scale, tasks[1].scale) else set[str]()
+    if any(task.fingerprint for task in tasks):
+        unknown.add("task.path")
+    known = all(task.fingerprint for task in tasks)
+    ours, theirs = (_settings(json.loads(_plain(experiment))) for experiment in (one, other))
     # Not all have the same settings: the variants of a comparison are named by each.
-    keys = dict.fromkeys([*ours, *theirs])
-    return next(((key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)), None)
+    for key in dict.fromkeys([*ours, *theirs]):
+        if key in unknown or (key.startswith("task.fingerprint") and not known):
+            continue
+        if ours.get(key) != theirs.get(key):
+            return key, ours.get(key), theirs.get(key)
+    return None
 
 
 def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -51,19 +117,31 @@ def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, objec
     return settings
 
 
-def _essence(experiment: Experiment) -> str:
+def _plain(experiment: Experiment) -> str:
     return experiment.model_copy(update={"seed": 0, "versions": {}, "about": "", "duration": ""}).model_dump_json()
 
 
+def _essence(run: Run) -> str:
+    """What runs of one experiment have in common, but for the fingerprint of their data."""
+    task = run.experiment.task
+    same = {"path": None if task.fingerprint else task.path, "scale": task.scale or "none", "fingerprint": None}
+    return _plain(run.experiment.model_copy(update={"task": task.model_copy(update=same)}))
+
+
 def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
-    """The runs, the seeds of one experiment together.
+    """The runs, the seeds of one experiment on the same data together.
 
     Raises:
         UserError: Two runs of one experiment have the same seed.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        group = groups.setdefault(_essence(run.experiment), [])
+    described = [(run, _essence(run), json.dumps(run.experiment.task.fingerprint or None)) for run in runs]
+    known: dict[str, set[str]] = {}
+    for _, essence, data in described:
+        known.setdefault(essence, set()).add(data)
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run, essence, data in described:
+        # Runs that do not say what their data were are taken for those that do, if these agree.
+        group = groups.setdefault((essence, data if len(known[essence] - {"null"}) > 1 else ""), [])
         for other in group:
             if other.experiment.seed == run.experiment.seed:
                 raise UserError(

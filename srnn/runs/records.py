@@ -21,7 +21,7 @@ from pyarrow import csv
 
 from srnn.errors import UserError, shorten
 from srnn.fixpoints import FixpointType
-from srnn.untrusted import require_file
+from srnn.untrusted import is_text, require_file
 
 COLUMNS = {"Epoch": pa.int64(), "Batch": pa.int64(), "Metric": pa.string(), "Score": pa.float64()}
 HEADER = ",".join(COLUMNS) + "\n"
@@ -72,10 +72,10 @@ def read_metrics(path: Path) -> pd.DataFrame:
             # Each line takes as much memory as the first has columns.
             if file.read(len(HEADER)) != HEADER.encode():
                 raise ValueError(f"it does not begin with {HEADER.strip()}")
-        convert = csv.ConvertOptions(column_types=COLUMNS, null_values=[])
-        frame: pd.DataFrame = csv.read_csv(
-            path, csv.ReadOptions(use_threads=False), convert_options=convert
-        ).to_pandas()
+            file.seek(0)
+            convert = csv.ConvertOptions(column_types=COLUMNS, null_values=[])
+            table = csv.read_csv(file, csv.ReadOptions(use_threads=False), convert_options=convert)
+        frame: pd.DataFrame = table.to_pandas()
         frame = frame.astype({"Metric": "str"})
         _require_metrics(frame)
     return frame
@@ -91,6 +91,8 @@ def _require_metrics(frame: pd.DataFrame) -> None:
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
     split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
     census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[split[2].isin(_LABELS)]
+    if census.empty:
+        return  # plain numbers have no types
     found = set(census[["Layer", "Label"]].itertuples(index=False, name=None))
     wanted = {(layer, label) for layer in ["", *census["Layer"].unique()] for label in _LABELS}
     if missing := wanted - found:
@@ -121,7 +123,7 @@ def read_trajectory(path: Path, size: int, most: int) -> pd.DataFrame:
         options = {"thrift_string_size_limit": held, "thrift_container_size_limit": held}
         # Of pages without a checksum, as an older srnn wrote them, none is asked for.
         options |= {"page_checksum_verification": True, "arrow_extensions_enabled": False}
-        with pq.ParquetFile(path, read_dictionary=["Weight"], **options) as file:
+        with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=["Weight"], **options) as file:
             names = ["Epoch", "Weight", *(f"dim_{k}" for k in range(1, size + 1))]
             if file.schema_arrow.names != names:
                 raise ValueError(f"its columns are not Epoch, Weight, dim_1 … dim_{size}")
@@ -167,14 +169,16 @@ def open_checkpoint(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         require_file(path)
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-        if length > _HEADER_LIMIT:
-            raise ValueError(f"its header claims {length:,} bytes; at most {_HEADER_LIMIT:,} are read")
-        # It compares the header with the size of the file, and reads nothing else.
-        with safetensors.safe_open(path, framework="pt") as tensors:
-            state = json.loads((tensors.metadata() or {})["state"])
-            if not isinstance(state, dict):
-                raise ValueError("its state is not a table")
-            yield tensors, state
+            if length > _HEADER_LIMIT:
+                raise ValueError(f"its header claims {length:,} bytes; at most {_HEADER_LIMIT:,} are read")
+            # It takes a name only, and one of text: of a file whose name is none, that by which it is open.
+            named = path if is_text(path) else f"/dev/fd/{file.fileno()}"
+            # It compares the header with the size of the file, and reads nothing else.
+            with safetensors.safe_open(named, framework="pt") as tensors:
+                state = json.loads((tensors.metadata() or {})["state"])
+                if not isinstance(state, dict):
+                    raise ValueError("its state is not a table")
+                yield tensors, state
 
 
 def count(state: Mapping[str, Any], key: str) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 
 from srnn import tasks
-from srnn.errors import UserError
-from srnn.experiment import Experiment
+from srnn.errors import UserError, option, shorten
+from srnn.experiment import Experiment, TaskConfig
 from srnn.files import is_file
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
@@ -20,6 +20,7 @@ from srnn.runs.run import Run
 from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import make_folder, read_checkpoint, write_config
+from srnn.tasks import Task
 from srnn.training.state import require_layout
 
 
@@ -43,7 +44,7 @@ def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, 
     locks.callback(_remove_empty, make_folder(folder))
     begun = is_file(folder / "config.toml")
     if not begun and not _left_behind(folder):
-        raise UserError(_exists(folder))
+        raise UserError(f"{folder} exists already: {_elsewhere()}")
     # Nothing is written to the folder of a run that has ended, not even a lock.
     if not begun or not recorded(folder).ended:
         locks.enter_context(lock.only_writer(folder))
@@ -54,10 +55,11 @@ def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, 
     if resume:
         _check_same(folder, experiment, say)
     elif status.ended:
-        raise UserError(_exists(folder))
+        raise UserError(_exists(folder, experiment))
     else:
         raise UserError(
-            f"{folder} holds an interrupted run: go on with it by --resume, or choose another --out or other --seeds"
+            f"{folder} holds an interrupted run: go on with it by {option('resume', 'resume=True')}, or choose "
+            f"another {option('out')} or other {option('seeds')}"
         )
     return not status.ended
 
@@ -79,14 +81,70 @@ def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
     write_status(folder, Status("interrupted", run.status.epoch))
 
 
+def lengthen(runs: Sequence[Run], epochs: int) -> None:
+    """Make runs that have ended the beginnings of longer ones, in their own folders, to be resumed.
+
+    What is in their ``results`` and ``figures`` was of the shorter ones, and is removed.
+
+    Args:
+        runs: Runs that have ended.
+        epochs: How many more epochs there are to be.
+
+    Raises:
+        UserError: One has not ended, or there cannot be as many epochs.
+        OSError: A folder cannot be written.
+    """
+    longer = {}
+    for run in runs:
+        if not run.status.ended:
+            resume = option("resume", "resume=True")
+            raise UserError(f"{run.folder} has not ended: go on with it by {resume} before it is made longer")
+        if epochs < 1:
+            raise UserError(f"{option('extend', 'epochs')} is {epochs}; allowed: a whole number from 1")
+        until = run.experiment.training.epochs + epochs
+        longer[run.folder] = run.experiment.override(f"training.epochs={until}")
+    if len(runs) > 1:
+        shutil.rmtree(runs[0].folder.parent / "figures", ignore_errors=True)
+    for run in runs:
+        with lock.only_writer(run.folder):
+            every = run.experiment.log.every, run.experiment.checkpoint.every
+            if run.status.status == "diverged":
+                write_config(run.folder, longer[run.folder])
+                continue
+            # Until all is done it is one that was interrupted, and goes on to the longer end or, by then, to the old.
+            write_status(run.folder, Status("interrupted", run.status.epoch))
+            for path in run.checkpoints:
+                epoch = int(path.stem.removeprefix("epoch-").partition("_")[0])
+                # The last epoch is logged and saved in any case, in the middle of a longer run it is one like others.
+                if any(epoch % one for one in every):
+                    path.unlink()
+            for name in ("figures", "results"):
+                if not (run.folder / name).is_symlink():
+                    shutil.rmtree(run.folder / name, ignore_errors=True)
+            write_config(run.folder, longer[run.folder])
+
+
 def _remove_empty(folders: list[Path]) -> None:
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
 
 
-def _exists(folder: Path) -> str:
-    return f"{folder} exists already: choose another --out or other --seeds, or remove it first"
+def _exists(folder: Path, experiment: Experiment) -> str:
+    """What is there, and what to do; of another experiment, in what it differs."""
+    difference = None
+    with suppress(UserError):
+        difference = first_difference(Experiment.from_toml(folder / "config.toml"), experiment)
+    if difference is None:
+        return f"{folder} exists already: {_elsewhere()}"
+    key, theirs, ours = difference
+    what = f"{folder} exists already, with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
+    own = option("set name=…", "override('name=…')")
+    return f"{what}: give this one a name of its own ({own}), choose another {option('out')}, or remove it first"
+
+
+def _elsewhere() -> str:
+    return f"choose another {option('out')} or other {option('seeds')}, or remove it first"
 
 
 def _left_behind(folder: Path) -> bool:
@@ -99,16 +157,58 @@ def _left_behind(folder: Path) -> bool:
 def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]) -> None:
     found = Experiment.from_toml(folder / "config.toml")
     if found.seed != experiment.seed:
-        raise UserError(f"{folder} holds seed {found.seed}, not {experiment.seed}: choose another --out")
+        raise UserError(f"{folder} holds seed {found.seed}, not {experiment.seed}: choose another {option('out')}")
+    _require_no_difference(folder, found, experiment)
+    for name, now in experiment.versions.items():
+        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
+            say(f"{folder} was begun with {name} {then or 'unknown'} and goes on with {now}: the last bits may differ")
+
+
+def _require_no_difference(folder: Path, found: Experiment, experiment: Experiment) -> None:
     if (difference := first_difference(found, experiment)) is not None:
         key, theirs, ours = difference
         raise UserError(
             f"{key} is {ours!r} now and {theirs!r} in {folder}, and a run goes on only as it was begun: "
-            f"set it to {theirs!r}, or choose another --out"
+            f"set it to {theirs!r}, or choose another {option('out')}"
         )
-    for name, now in experiment.versions.items():
-        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
-            say(f"{folder} was begun with {name} {then} and goes on with {now}: the last bits may differ")
+
+
+def as_begun(config: TaskConfig, folders: Iterable[Path]) -> TaskConfig:
+    """How the data of runs are to be loaded: as it was then, if one was begun by an srnn that did not describe them.
+
+    Raises:
+        UserError: A run's config.toml is damaged.
+    """
+    for folder in folders:
+        if is_file(folder / "config.toml"):
+            found = Experiment.from_toml(folder / "config.toml").task
+            if found.fingerprint == {}:
+                return config.model_copy(update={"fingerprint": {}, "scale": config.scale or found.scale})
+    return config
+
+
+def require_same_data(folder: Path, experiment: Experiment, task: Task) -> None:
+    """Make sure that a run goes on with the data that it was begun with; where they lie now is recorded.
+
+    Args:
+        folder: The run folder, locked.
+        experiment: What is to be run, complete with what its data say.
+        task: The data.
+
+    Raises:
+        UserError: They are others, or scaled in another way.
+    """
+    if not is_file(folder / "config.toml"):
+        return
+    found = Experiment.from_toml(folder / "config.toml")
+    otherwise = f"than {folder} was begun with, and a run goes on only as it was begun"
+    tasks.require_same_data(
+        found.task.fingerprint, task, f"{otherwise}: bring those back, or choose another {option('out')}"
+    )
+    _require_no_difference(folder, found, experiment)
+    if found.task.path != experiment.task.path:
+        moved = found.task.model_copy(update={"path": experiment.task.path})
+        write_config(folder, found.model_copy(update={"task": moved}))
 
 
 def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +21,15 @@ from srnn import tasks
 from srnn.errors import NotApplicableError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
+from srnn.kernels.arithmetic import plain_torch
 from srnn.organism import Organism
-from srnn.particle import Particle
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
 from srnn.training.birth import build_organism, particle_count
+from srnn.untrusted import expanded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Run:
     """A run's folder, to be read.
 
@@ -40,14 +42,17 @@ class Run:
 
     folder: Path
 
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "folder", expanded(folder))
+
     @classmethod
-    def open(cls, folder: str | Path) -> Run:
+    def open(cls, folder: str | os.PathLike[str]) -> Run:
         """The run in that folder.
 
         Raises:
             UserError: The folder is missing or is not that of a run.
         """
-        folder = Path(folder)
+        folder = expanded(folder)
         if not is_file(folder / "config.toml"):
             what = "is not a folder"
             with suppress(OSError):
@@ -94,6 +99,7 @@ class Run:
         epochs = (path.stem.removeprefix("epoch-") for path in paths)
         return sorted(int(epoch) for epoch in epochs if epoch.isdecimal())
 
+    @plain_torch()
     def organism(self, epoch: int | None = None) -> Organism:
         """The organism as the newest checkpoint has it, or as it was after a logged epoch.
 
@@ -146,7 +152,7 @@ class Run:
     @property
     def _size(self) -> int:
         """Weights P of a particle."""
-        return Particle(self.experiment.particle.hidden).size
+        return self.experiment.particle.size
 
     def _particles(self) -> int:
         """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""
@@ -157,6 +163,7 @@ class Run:
             raise UserError(f"{self.folder / 'checkpoints'} is empty, and the data of the task cannot be read")
         return particle_count(self.experiment, *shape[:2])
 
+    @plain_torch()
     def trajectory(self) -> pd.DataFrame:
         """All logged weights: Epoch (int), Weight (the particle's name), dim_1 … dim_P (float32).
 

@@ -33,6 +33,8 @@ class Status:
     status: State
     epoch: int = 0
     why: str = ""
+    #: What could be told nobody, as without a terminal: of its course, in lines.
+    unsaid: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -42,7 +44,10 @@ class Status:
 
 def write_status(folder: Path, status: Status) -> None:
     """Record how far the run in that folder has come."""
-    write_whole(folder / NAME, (json.dumps(asdict(status), indent=2) + "\n").encode())
+    values = asdict(status)
+    if not status.unsaid:
+        del values["unsaid"]
+    write_whole(folder / NAME, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def recorded(folder: Path) -> Status:
@@ -50,14 +55,15 @@ def recorded(folder: Path) -> Status:
     try:
         if require_file(folder / NAME) > _LARGEST:
             raise ValueError("it is too large")
-        values = json.loads((folder / NAME).read_text())
-        status = Status(values["status"], int(values["epoch"]), one_line(str(values["why"])))
+        values = json.loads((folder / NAME).read_text("utf-8-sig"))
+        unsaid = tuple(one_line(str(line)) for line in values.get("unsaid", ()))
+        status = Status(values["status"], int(values["epoch"]), one_line(str(values["why"])), unsaid)
         if status.status not in get_args(State):
             raise ValueError(status.status)
         return status
     except FileNotFoundError:
         return Status("unknown")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Status("running")
 
 

@@ -16,6 +16,7 @@ from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.run import Run
 from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
+from srnn.tasks.fingerprint import difference
 
 
 def verify(run: Run, task: Task) -> pd.DataFrame:
@@ -35,6 +36,7 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
         "metrics have every row once": _metrics,
         "trajectory has every row once": _trajectory,
         "trajectory ends with the checkpoint": _last_weights,
+        "data are those it was trained on": lambda run: _data(run, task),
         f"test {task.metric} is that of the weights": lambda run: _test_metric(run, task),
     }
     rows = []
@@ -90,7 +92,8 @@ def _metrics(run: Run) -> str:
         raise _Wrong("there are none")
     counts = frame.groupby("Epoch")["Metric"].agg(set)
     always = {metric for metric in counts.iloc[-1] if metric == "task_loss" or metric.startswith("train_")}
-    when_logged = {kind.label for kind in FixpointType} | set(counts.iloc[0])
+    types = {kind.label for kind in FixpointType} if run.experiment.particle.kind != "number" else set()
+    when_logged = types | set(counts.iloc[0])
     for epoch in range(1, state["epoch"] + 1):
         expected = always | (when_logged if epoch in _logged(run, state["epoch"]) else set())
         if missing := expected - counts.get(epoch, set()):
@@ -142,6 +145,15 @@ def _last_weights(run: Run) -> str:
     if not torch.equal(ours.view(torch.int32), theirs.contiguous().view(torch.int32)):
         raise _Wrong(f"epoch {epoch} has other weights")
     return f"epoch {epoch}, bit by bit"
+
+
+def _data(run: Run, task: Task) -> str:
+    known = run.experiment.task.fingerprint
+    if not known:
+        return "not recorded by the srnn that trained it" if task.fingerprint else "they are drawn"
+    if changed := difference(known, task.fingerprint):
+        raise _Wrong(changed)
+    return ", ".join(known)
 
 
 @torch.no_grad()

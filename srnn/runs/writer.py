@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tomli_w
 from torch import Tensor
 
-from srnn.errors import UserError
+from srnn import kernels
+from srnn.errors import UserError, option
 from srnn.experiment import Experiment
-from srnn.files import replacing, sweep, write_whole
+from srnn.files import LOST, replacing, sweep, write_whole
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.status import State, Status, write_status
@@ -24,7 +24,7 @@ from srnn.untrusted import own_folder, require_file
 
 def write_config(folder: Path, experiment: Experiment) -> None:
     """Write what is run in a folder."""
-    write_whole(folder / "config.toml", tomli_w.dumps(experiment.model_dump(exclude_none=True)).encode())
+    experiment.to_toml(folder / "config.toml")
 
 
 class RunWriter:
@@ -75,9 +75,9 @@ class RunWriter:
         for path in parts:
             own_folder(path)
 
-    def status(self, status: State, why: str = "") -> None:
+    def status(self, status: State, why: str = "", unsaid: Iterable[str] = ()) -> None:
         """Record how far the run has come."""
-        write_status(self.folder, Status(status, self.epoch, why))
+        write_status(self.folder, Status(status, self.epoch, why, tuple(unsaid)))
 
     def metrics(self, epoch: int, batch: int, scores: Mapping[str, float], save: bool) -> None:
         """Add a row for each metric; with ``save``, bring the file up to date."""
@@ -97,8 +97,8 @@ class RunWriter:
         names = list(names)
         columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
         columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
-        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as path:
-            pq.write_table(pa.table(columns), path, write_page_checksum=True)
+        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as file:
+            pq.write_table(pa.table(columns), file, write_page_checksum=True)
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
         """Write a checkpoint of tensors and small plain values, after all that was measured until then.
@@ -124,12 +124,15 @@ def make_folder(folder: Path) -> list[Path]:
 
     Raises:
         UserError: It cannot be made.
+        OSError: The disk is full, or damaged.
     """
     try:
         made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+        if error.errno in LOST:
+            raise
+        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
     return made
 
 
@@ -179,5 +182,7 @@ def _measured_until(checkpoint: Checkpoint) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("srnn", "torch", "numpy", "numba")}
+    """Versions of what a result depends on, and by which kernels and on what processor it is computed."""
+    names = ("srnn", "torch", "numpy", *(("numba",) if kernels.fused() else ()))
+    found = {"python": platform.python_version()} | {name: version(name) for name in names}
+    return found | {"kernels": kernels.description()}

@@ -18,7 +18,6 @@ from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.job import run as run_experiment
-from srnn.particle import Particle
 from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
@@ -27,6 +26,7 @@ from srnn.tables import exact, questions, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
+from srnn.untrusted import expanded
 
 HEADER = """# The figure tables
 
@@ -44,7 +44,7 @@ class Section:
     heading: str
     presets: Sequence[str]
     make: Callable[[Desk], str]
-    at_least: int = 1  #: seeds, whatever is asked for
+    seeds: int = 5  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
 
@@ -54,7 +54,7 @@ SECTIONS = {
     "sanity": Section(
         "Sanity check: one particle multiplies", [f"sanity-h{hidden}" for hidden in training.SANITY], training.sanity
     ),
-    "addition": Section("Addition", ["addition"], training.addition, at_least=10),
+    "addition": Section("Addition", ["addition"], training.addition, seeds=10),
     "connectivity": Section("Connectivity", ["connectivity"], training.connections),
     "thinning": Section("Thinning", ["connectivity"], questions.thin),
     "residual": Section("Residual links against none", _H8, training.residual),
@@ -74,7 +74,7 @@ SECTIONS = {
         ],
         questions.worth,
     ),
-    "baselines": Section("Dense baselines", ["connectivity", "no-replication"], questions.dense, seconds=350),
+    "baselines": Section("Dense baselines", ["connectivity", "no-replication", "dense-baselines"], questions.dense),
     "cubes": Section("Trajectories", ["connectivity"], questions.cubes),
     "robustness": Section("Robustness", ["connectivity", "residual-h8"], questions.robust),
     "heatmap": Section("Input heat map", ["connectivity"], questions.heat),
@@ -99,7 +99,7 @@ SECTIONS = {
     "later": Section("The later configuration", ["mnist-h5"], training.later),
     "exact": Section(
         "Exact self-replication",
-        ["connectivity", "exact-newton", "exact-lifted", "trade-off", "exact-comparison"],
+        ["connectivity", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
         exact.exact,
         seconds=240,
         published=False,
@@ -109,7 +109,7 @@ SECTIONS = {
 
 def make(
     names: Sequence[str],
-    seeds: int = 5,
+    seeds: int | None = None,
     out: Path = Path("figures"),
     runs: Path = Path("runs/figures"),
     data_dir: Path | None = None,
@@ -123,7 +123,8 @@ def make(
 
     Args:
         names: Names of :data:`SECTIONS`; none: all that are published.
-        seeds: Seeds 0 … of every preset; those that are missing are run.
+        seeds: How many seeds 0 … of every preset; those that are missing are run. Without a number, as many as each
+            section has by itself.
         out: Where the tables go.
         runs: Where the runs are kept.
         data_dir: Where the IDX files of MNIST are.
@@ -142,7 +143,8 @@ def make(
                 f"there is no figure table {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
             )
     chosen = names or [name for name, section in SECTIONS.items() if section.published]
-    counts = {name: max(seeds, section.at_least) for name, section in SECTIONS.items() if name in chosen}
+    counts = {name: seeds or section.seeds for name, section in SECTIONS.items() if name in chosen}
+    out, runs = expanded(out), expanded(runs)
     wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
     needed = {name: _experiments(SECTIONS[name].presets) for name in wanted}
     order_products()  # in this process and in those that it starts
@@ -160,7 +162,7 @@ def make(
             needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
             tables.append(Job(f"table {name}", work, section.seconds, needs))
         run_all([*missing.values(), *tables], jobs, watch)
-    parts = [path.read_text() for name in SECTIONS if (path := out / name / "section.md").is_file()]
+    parts = [path.read_text("utf-8") for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
     return [*wanted]
 
@@ -171,7 +173,7 @@ def _mark(seeds: int) -> str:
 
 
 def _is_made(text: Path, seeds: int) -> bool:
-    return text.is_file() and text.read_text().startswith(_mark(seeds))
+    return text.is_file() and text.read_text("utf-8").startswith(_mark(seeds))
 
 
 def _experiments(presets: Sequence[str]) -> dict[str, Experiment]:
@@ -234,7 +236,7 @@ def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
     inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
     settings = experiment.training
     steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = particle_count(experiment, inputs, outputs) * Particle(experiment.particle.hidden).size
+    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
     return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 

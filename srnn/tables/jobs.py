@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 #: Told how many jobs are done, of how many, and what the others are doing: name → state.
 Watch = Callable[[int, int, dict[str, str]], None]
+#: What is sent to all processes of a job; SIGTERM is not, by which they are ended.
+_FOR_ALL = {
+    getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU") if hasattr(signal, name)
+}
 #: Seconds between two looks at what the processes are doing.
 _PATIENCE = 0.25
 
@@ -119,8 +123,8 @@ def _pool(processes: int, messages: Messages) -> Iterator[ProcessPoolExecutor]:
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[None]:
-    # A new process inherits what is blocked: Ctrl-C, which a terminal sends to all, is for this process to handle.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # A new process inherits what is blocked: what a terminal or a cluster sends to all is for this process to handle.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_ALL)
     try:
         return pool.submit(_work, job)
     finally:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srnn.experiment import Divergent
-from srnn.methods import Descent
+from srnn.methods.descent import Descent
 from srnn.organism import Organism
 from srnn.training.learning import Streams
 

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from srnn.errors import UserError
-from srnn.events import Event, Meeting
-from srnn.events.event import Moment
+from srnn.events.event import Event, Moment
+from srnn.events.meeting import Meeting
 from srnn.experiment import Experiment, require_affordable
 from srnn.methods import METHODS
 from srnn.methods.plain import Plain
 from srnn.organism import stack
 from srnn.tasks import Task
+from srnn.terms.term import Term
 from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators
@@ -66,7 +67,7 @@ class Training:
         self.plain = Plain(self.organism, settings)
         self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
         self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
-        self.terms = list(experiment.terms.values())
+        self.terms = [term for term in experiment.terms.values() if isinstance(term, Term)]
         self.events = _events(experiment)
         self.epoch = self.batch = 0
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
@@ -232,4 +233,4 @@ def _events(experiment: Experiment) -> list[Event]:
     """What happens in training, in order: interactions first."""
     rates = experiment.interactions
     meeting = [Meeting(attack=rates.attack, melt=rates.melt)] if rates.attack or rates.melt else []
-    return [*meeting, *experiment.events.values()]
+    return [*meeting, *(event for event in experiment.events.values() if isinstance(event, Event))]

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from srnn.fixpoints import FixpointType, census, classify
-from srnn.methods import Descent
-from srnn.organism import Organism, aligned
+from srnn.methods.descent import Descent
+from srnn.organism import Organism
 from srnn.particle import Particle
 from srnn.tasks import Task
+from srnn.training.learning import answers
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,13 @@ class Sums:
 def measure(organism: Organism, method: Descent, task: Task, places: Collection[int]) -> dict[int, dict[str, float]]:
     """The metric on test data, the task's probes, what the method has to say, and the census, by place."""
     organism.eval()
-    scores, worth = {}, organism.worth().view(organism.copies, -1)
+    scores = {}
     types = _types(organism)
+    outputs = answers(organism, organism.worth(), task.test_x)
+    probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
     for place in places:
-        own: dict[str, float] = {}
-        weights = aligned(worth[place])
-        answer = organism.call_with(weights, task.test_x, place=place)
-        own[f"test_{task.metric}"] = float(task.score(answer, task.test_y).mean())
-        for name, x in task.probes.items():
-            own[name] = float(organism.call_with(weights, x[None], place=place).flatten()[0])
+        own = {f"test_{task.metric}": float(task.score(outputs[place], task.test_y).mean())}
+        own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
         if types is not None:
             own |= _counts(types[organism.columns(place)], organism)
@@ -104,7 +103,7 @@ def _types(organism: Organism) -> Tensor | None:
 
 def _counts(types: Tensor, organism: Organism) -> dict[str, float]:
     """The census of one seed: of the whole and of each layer, by metric."""
-    counts = {}
+    counts: dict[str, float] = {}
     for layer, row in census(types, organism.layers).iterrows():
         prefix = "" if layer == "total" else f"{layer}_"
         counts |= {f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType}

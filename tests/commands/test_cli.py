@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
 import shutil
@@ -19,7 +21,7 @@ import torch
 from processes import SRNN, Answer, forked, process, start, without_compiling
 
 from srnn import Experiment, Run, UserError, run
-from srnn.analysis.summary import last_scores, mean_and_interval
+from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
 from srnn.commands.live import _mean
 from srnn.commands.run import parse_seeds
@@ -316,12 +318,12 @@ class TestShow:
         answer = srnn("show", folder)
         assert (answer.code, answer.err) == (0, "")
         assert "seeds 0, 1, 2" in answer.out
-        summary = mean_and_interval(last_scores(open_runs([folder])))
+        summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert f"{row['mean']:.4g} ± {row['half_width']:.4g}" in answer.out
+            assert f"{row['Mean']:.4g} ± {row['High'] - row['Mean']:.4g}" in answer.out
         row = summary.loc["other"]
-        assert f"{row['mean']:,.0f} ± {row['half_width']:,.0f}" in answer.out
+        assert f"{row['Mean']:,.0f} ± {row['High'] - row['Mean']:,.0f}" in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
@@ -567,3 +569,27 @@ class TestAnalyze:
         assert answer.code == 3
         assert "results: File exists" in answer.err
         assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("error", [EOFError("Ran out of input"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_what_ends_or_breaks_inside_is_a_fault_of_ours(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its traceback: typer alone would take the one for Ctrl-C, and the other for a reader that has gone."""
+
+    def fail() -> list[str]:
+        raise error
+
+    monkeypatch.setattr("srnn.presets.preset_names", fail)
+    monkeypatch.setattr(sys, "argv", ["srnn", "presets"])
+    with pytest.raises(type(error)):
+        main()
+
+
+def without_a_reader() -> None:
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    os.close(reading)
+
+
+def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
+    answer = start(["presets"], tmp_path, before=without_a_reader).end()
+    assert answer == Answer(1, "", "")

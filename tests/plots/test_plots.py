@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from srnn.analysis.series import by_epoch, mean_and_band
+from srnn.analysis.statistics import by_epoch
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.particle_types import particle_types
@@ -189,15 +189,6 @@ class TestSeveralSeeds:
 
         assert bands(a_run()) == bands(of_seeds(1, a_run())) == 0
         assert bands(of_seeds(3, a_run())) == 4
-
-    def test_the_band_is_the_t_interval_of_the_mean(self) -> None:
-        # By hand: mean 2, standard deviation 1, t(0.975; 2) = 4.302653.
-        mean, low, high = mean_and_band(pd.DataFrame([[1.0, 2.0, 3.0], [5.0, math.nan, math.nan]]))
-        assert mean.tolist() == [2, 5]
-        assert low[0] == pytest.approx(2 - 4.302653 / math.sqrt(3))
-        assert high[0] == pytest.approx(2 + 4.302653 / math.sqrt(3))
-        assert math.isnan(low[1])
-        assert math.isnan(high[1])
 
     def test_the_mean_is_that_of_the_axis(self) -> None:
         run = pd.concat(

@@ -36,9 +36,10 @@ from hostile_worker import LIMIT
 
 import srnn
 from srnn import Experiment, Run, UserError, tasks
-from srnn.experiment import json_schema, known_keys
-from srnn.laboratory.questions import analyze
+from srnn.experiment import json_schema
+from srnn.laboratory.ask import analyze
 from srnn.presets import preset_folder, preset_names
+from srnn.section import known_keys
 from srnn.tasks import idx
 from srnn.training.loop import Training
 
@@ -222,8 +223,8 @@ def bad_configurations() -> Iterator[tuple[str, bytes]]:
         '[task]\nname = "add"\nsamples = 1000000\n[training]\nbatch_size = 1000000\n[body]\nwidth = 2000',
     ):
         yield text, text.encode()
-    sections = {key.partition(".")[0] for key in known_keys() if "." in key}
-    typed = [(key, value) for key in sorted([*known_keys(), *sections]) for value in WRONG[kind_of(key)]]
+    sections = {key.partition(".")[0] for key in known_keys(Experiment) if "." in key}
+    typed = [(key, value) for key in sorted([*known_keys(Experiment), *sections]) for value in WRONG[kind_of(key)]]
     for key, value in rng.sample(typed, 290):
         if (key, value) not in RIGHT:
             yield f"{key} = {value[:30]}", written(key, value).encode()

@@ -15,7 +15,8 @@ from srnn.methods.optimizers import build_optimizer
 from srnn.particle import matrices
 from srnn.tasks import Task
 from srnn.training.birth import build_organism, generators, particle_count
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 
 SMALL = {
     "body": {"depth": 3, "width": 4},

@@ -1,0 +1,28 @@
+"""How numbers stand in the tables that are printed."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, isnan, log10
+
+
+def with_interval(mean: float, half_width: float, counts: bool = False) -> str:
+    """A mean and half the width of its interval, with as many digits as the interval leaves to the mean.
+
+    Args:
+        mean: The mean.
+        half_width: NaN of a single value.
+        counts: Whether it is of whole numbers, such as particles.
+    """
+    if counts:
+        shown = f"{mean:,.0f}"
+        width = f"{half_width:,.0f}"
+        return shown if isnan(half_width) or width == "0" else f"{shown} ± {width}"
+    if isnan(half_width) or half_width == 0 or not isfinite(mean) or not isfinite(half_width):
+        return f"{mean:.4g}"
+    # Two digits of the interval, and those of the mean that stand above them.
+    decimals = 1 - floor(log10(half_width))
+    if abs(mean) < 1e-3 or decimals > 7:
+        digits = max(1, min(4, floor(log10(abs(mean) or half_width)) - floor(log10(half_width)) + 2))
+        return f"{mean:.{digits}g} ± {half_width:.2g}"
+    decimals = max(decimals, 0)
+    return f"{mean:,.{decimals}f} ± {half_width:,.{decimals}f}"

@@ -1,0 +1,199 @@
+"""Experiments beside each other: their curves, how they ended, paired tests and the order of learning.
+
+The folder of a comparison is beside those of its variants: ``runs/NAME`` of ``runs/NAME-VARIANT``. ``config.toml`` is
+the experiment with its variants, ``results/`` and ``figures/`` are what :func:`compare` leaves there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from srnn import tasks
+from srnn.analysis import comparison
+from srnn.errors import StoppedError, UserError, option, shorten
+from srnn.experiment import Experiment
+from srnn.files import is_file, write_whole
+from srnn.laboratory import job
+from srnn.laboratory.questions import Drawing
+from srnn.plots import comparison as draw
+from srnn.plots.style import save
+from srnn.runs.groups import first_difference, is_comparison, open_runs
+from srnn.runs.records import explained
+from srnn.runs.run import Run, figures
+from srnn.runs.writer import make_folder, versions, write_config
+from srnn.untrusted import expanded, require_file
+
+#: Figures, by the result that they show.
+_DRAWINGS: Final[Mapping[str, Drawing]] = {
+    "curves": draw.curves,
+    "final": draw.finals,
+    "order_of_learning": draw.order_of_learning,
+}
+
+
+def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") -> list[Path]:
+    """Compare experiments: curves, how they ended, paired tests and the order of learning.
+
+    Args:
+        groups: The seeds of each, under the name it shall have in tables and figures.
+        folder: Where ``results/*.csv`` and ``figures/*`` go.
+        image_format: ``png``, ``svg`` or ``pdf``; empty: without figures.
+
+    Returns:
+        The figures.
+    """
+    measured = {metric for runs in groups.values() for run in runs for metric in run.metrics["Metric"]}
+    metrics = [metric for metric in ("test_accuracy", "test_mae", "replication_loss") if metric in measured]
+    milestones = {metric: values for metric, values in comparison.MILESTONES.items() if metric in measured}
+    frames = {
+        "curves": pd.concat([comparison.compare(groups, metric) for metric in (*metrics, "identity_share")]),
+        "final": comparison.final_table(groups),
+        "tests": comparison.paired_tests(groups),
+        "order_of_learning": comparison.order_of_learning(groups, milestones),
+    }
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
+    if not image_format:
+        return []
+    return [
+        save(drawing(frames[name]), folder / "figures" / f"{name}.{image_format}")
+        for name, drawing in _DRAWINGS.items()
+        if not frames[name].empty
+    ]
+
+
+class Comparison(list[Run]):
+    """The runs of all variants of an experiment, and how they ended.
+
+    Attributes:
+        folder: Where its tables and figures are.
+        experiment: What has the variants.
+        variants: The runs of each that is there, by its name.
+
+    Example:
+        >>> comparison = srnn.Comparison.open("runs/trade-off")  # doctest: +SKIP
+        >>> comparison.final.pivot(index="Group", columns="Metric", values="Mean")  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment, variants: Mapping[str, Sequence[Run]]) -> None:
+        super().__init__(run for runs in variants.values() for run in runs)
+        self.folder, self.experiment, self.variants = folder, experiment, dict(variants)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Comparison:
+        """The comparison in that folder.
+
+        Raises:
+            UserError: The folder is missing or is not that of a comparison.
+        """
+        folder = expanded(folder)
+        if not is_comparison(folder):
+            raise UserError(f"{folder} is not the folder of a comparison; name one such as runs/trade-off")
+        experiment = Experiment.from_toml(folder / "config.toml")
+        variants = {}
+        for variant, one in experiment.expand().items():
+            with suppress(UserError):  # not begun
+                variants[variant] = open_runs([folder.absolute().parent / one.name])
+        return cls(folder, experiment, variants)
+
+    @cached_property
+    def final(self) -> pd.DataFrame:
+        """How the variants ended: Metric, Group, Mean, Half width, Low, High, Seeds.
+
+        Raises:
+            UserError: They are not compared yet, or the file is damaged.
+        """
+        return self._result("final")
+
+    @cached_property
+    def tests(self) -> pd.DataFrame:
+        """Whether two variants ended differently: Metric, A, B, Difference, Low, High, n, t, p, p (Wilcoxon).
+
+        Raises:
+            UserError: As for :attr:`final`.
+        """
+        return self._result("tests")
+
+    @property
+    def figures(self) -> list[Path]:
+        """The figures, by name."""
+        return figures(self.folder)
+
+    def __repr__(self) -> str:
+        head = f"Comparison({str(self.folder)!r}): {', '.join(self.variants)}"
+        try:
+            table = self.final.pivot(index="Group", columns="Metric", values="Mean")
+        except UserError:
+            return head
+        metrics = list(dict.fromkeys(self.final["Metric"]))
+        return f"{head}\n{table.reindex(index=list(dict.fromkeys(self.final['Group'])), columns=metrics).to_string()}"
+
+    def _result(self, name: str) -> pd.DataFrame:
+        path = self.folder / "results" / f"{name}.csv"
+        if not is_file(path):
+            raise UserError(f"{path} is missing: {self.experiment.name} is not compared yet; go on with it")
+        with explained(path):
+            require_file(path)
+            with path.open("rb") as file:
+                return pd.read_csv(file)
+
+
+def run_comparison(
+    experiment: Experiment,
+    out: Path,
+    seeds: Sequence[int],
+    *,
+    data_dir: Path | None,
+    image_format: str | None,
+    stop: Callable[[], bool],
+    **options: Any,
+) -> Comparison:
+    """Run the variants of an experiment, one after the other, and compare them; arguments as of ``srnn.run``."""
+    groups: dict[str, list[Run]] = {}
+    with begun(experiment, out) as folder:
+        for variant, one in experiment.expand().items():
+            if groups and stop():
+                raise StoppedError("a comparison was asked to stop before all of its variants were trained")
+            groups[variant] = job.run(
+                one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
+            )
+        compare(groups, folder, image_format or "")
+    return Comparison(folder, experiment, groups)
+
+
+@contextmanager
+def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
+    """The folder of a comparison, in which it says what it is of; it is gone again if no variant could be begun.
+
+    Raises:
+        UserError: A comparison of others is there.
+    """
+    folder = out / experiment.name
+    complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
+    whole = experiment.model_copy(update=complete)
+    made = make_folder(folder)
+    file = folder / "config.toml"
+    new = not is_file(file)
+    if not new and (difference := first_difference(Experiment.from_toml(file), whole)) is not None:
+        key, theirs, ours = difference
+        what = f"{folder} exists already, with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
+        raise UserError(f"{what}: choose another {option('out')}, or remove it first")
+    if new:
+        write_config(folder, whole)
+    try:
+        yield folder
+    except UserError:
+        if new and not any(any((out / one.name).glob("seed-*/config.toml")) for one in whole.expand().values()):
+            with suppress(OSError):
+                file.unlink()
+                for path in made:
+                    path.rmdir()
+        raise
