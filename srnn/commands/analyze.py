@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from srnn.commands.options import DataDir, ImageFormat, completing
+from srnn.commands.options import Body, DataDir, ImageFormat, completing
 
 
 def _questions() -> list[str]:
@@ -28,6 +28,7 @@ def command(
         ),
     ] = None,
     data_dir: DataDir = None,
+    body: Body = None,
     image_format: ImageFormat = "png",
 ) -> None:
     """Answer the laboratory's questions of runs.
@@ -67,7 +68,7 @@ def command(
 
     questions = choose(only)
     folders = [expanded(run) for run in runs]
-    groups = by_experiment(open_runs(folders))
+    groups = by_experiment(open_runs(folders, body))
     for group in groups:
         terminal = console(error=True)
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
+from srnn.bodies.module import require_consent
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
 from srnn.laboratory.questions import QUESTIONS, Question
@@ -61,6 +62,7 @@ def analyze(
     """
     [runs] = by_experiment(runs)
     experiment = runs[0].experiment
+    require_consent(experiment)
     watch("data")
     task = tasks.load(experiment.task, data_dir)
     folder = own_folder((runs[0].folder if len(runs) == 1 else runs[0].folder.parent) / "figures")
