@@ -334,6 +334,9 @@ class Experiment(Section):
                 what = f"{option('set', 'override')} {shorten(assignment)}"
                 raise UserError(f"{what}: expected KEY=VALUE, such as training.epochs=20")
             section = values
+            if key.strip() == "body.name" and value_of(text.strip(), is_text=True) != self.body.name:
+                # The settings of one kind of network are not those of another.
+                values["body"] = {name: one for name, one in values["body"].items() if f"body.{name}" in replaced}
             *parents, last = key.strip().split(".")
             for parent in parents:
                 section = section.setdefault(parent, {})
@@ -359,7 +362,9 @@ class Experiment(Section):
         """
         ours, theirs = self.model_dump(), since.model_dump()
         sections = ("task", "body", "particle", "replication", "training", "interactions")
-        pairs = [(f"{name}.{key}", value, theirs[name][key]) for name in sections for key, value in ours[name].items()]
+        pairs = [
+            (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
+        ]
         return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
 
 
