@@ -252,7 +252,7 @@ class TestComparison:
         assert (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns == before
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
-    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.questions.compare_variants"])
+    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.compare.compare_variants"])
     def test_a_signal_after_the_last_batch_ends_it(
         self, srnn: Srnn, file: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, doing: str
     ) -> None:
@@ -280,7 +280,7 @@ class TestComparison:
         def refuse(*arguments: object) -> list[Path]:
             raise UserError("they are too many")
 
-        monkeypatch.setattr("srnn.laboratory.questions.compare_variants", refuse)
+        monkeypatch.setattr("srnn.laboratory.compare.compare_variants", refuse)
         answer = srnn("run", file, *(["--quiet"] if quiet else []))
         assert (answer.code, answer.err) == (0, "")
         folders = [f"runs/pair-{variant}/seed-0" for variant in ("plain", "lifted")]
