@@ -389,7 +389,7 @@ class Experiment(_Section):
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise UserError(_unknown(key.strip()))
-            section[last] = _toml_value(text.strip(), _is_text(key.strip()))
+            section[last] = _toml_value(text.strip(), key.strip() in _AS_IT_IS)
         changed, changes = Experiment.from_dict(values), None
         if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
             changes = changed.changes(self)
@@ -441,6 +441,10 @@ def require_affordable(
             )
 
 
+#: Settings that may look like a number and are none.
+_AS_IT_IS = ("name", "task.path")
+
+
 def _toml_value(text: str, is_text: bool = False) -> Any:
     """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too."""
     try:
@@ -448,12 +452,6 @@ def _toml_value(text: str, is_text: bool = False) -> Any:
     except (ValueError, RecursionError):
         return text
     return text if is_text and not isinstance(value, str) else value
-
-
-def _is_text(key: str) -> bool:
-    """Whether a setting is text of any kind."""
-    node = _schema_of(tuple(key.split(".")))
-    return node.get("type") == "string" and "enum" not in node
 
 
 def _number(value: Any) -> Any:

@@ -9,7 +9,7 @@ import os
 import sys
 
 try:
-    import matplotlib  # noqa: F401
+    import matplotlib
 except ValueError:
     # It looks at MPLBACKEND, which a notebook sets for its own processes, and does not know what is there; figures are
     # drawn without any such window or page.
