@@ -17,7 +17,10 @@ def command(
         typer.Option(metavar="QUESTION,…", help="Only these questions; without, all that need no training."),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the MNIST or Fashion-MNIST files.", envvar="SRNN_DATA_DIR")
+        Path | None,
+        typer.Option(
+            help="Folder of the MNIST or Fashion-MNIST files, or of own data that were moved.", envvar="SRNN_DATA_DIR"
+        ),
     ] = None,
     image_format: Annotated[
         Literal["png", "svg", "pdf"], typer.Option("--format", help="File format of the figures.")
