@@ -123,7 +123,9 @@ class TestConfig:
     def test_it_says_everything_with_versions_and_seed(self, run: Run) -> None:
         with (run.folder / "config.toml").open("rb") as file:
             values = tomllib.load(file)
-        for section, fields in SMALL.model_dump(exclude_none=True).items():
+        described = SMALL.model_copy(update={"task": tasks.complete(SMALL.task, tasks.load(SMALL.task))})
+        assert values["task"]["fingerprint"].keys() == {"images", "labels"}
+        for section, fields in described.model_dump(exclude_none=True).items():
             if section not in ("seed", "versions"):
                 assert values[section] == fields
         assert values["seed"] == int(run.folder.name.removeprefix("seed-"))
