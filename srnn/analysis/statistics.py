@@ -68,6 +68,11 @@ def by_epoch(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.pivot(index="Epoch", columns="Seed", values="Score").sort_index()
 
 
+def wide(rows: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
+    """A column of rows told apart by ``by`` and by seed: a row for each ``by``, in order, a column for each seed."""
+    return rows.assign(Seed=rows.get("Seed", 0)).pivot(index=by, columns="Seed", values=column)
+
+
 def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
     """The last value of every metric of every run.
 

@@ -349,7 +349,7 @@ def _of_divergence(training: Training, report: Report, place: int, what: str) ->
     then = {"keep": "training goes on", "reset": "they are drawn anew", "stop": "this seed stops"}[how]
     epoch = report.epoch + report.stopped
     line = f"seed {training.seeds[place]}, epoch {epoch}: {what}; {then} (replication.divergent is {how!r})"
-    return line if how == "reset" else f"{line}; {_remedy(training)}"
+    return line if how == "reset" else f"{line}: {_remedy(training)}"
 
 
 def _remedy(training: Training) -> str:

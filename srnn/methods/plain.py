@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from srnn.experiment import TrainingConfig
 from srnn.methods.optimizers import build_optimizer
+from srnn.methods.settings import TrainingConfig
 from srnn.organism import Organism
 
 

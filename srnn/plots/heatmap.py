@@ -42,7 +42,7 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
     panels = [panel for panel in _PANELS if panel[0] in pixels]
     means = pixels.groupby(["Row", "Column"])[[name for name, *_ in panels]].mean()
 
-    figure = new_figure(f"{title} (mean of {count} seeds)" if title and count > 1 else title, height=2.95)
+    figure = new_figure(title, height=1.5 + 0.75 * len(panels) / 2 + (0.1 if count > 1 else 0))
     for axes, (name, heading, unit, colour) in zip(
         figure.subplots(len(panels) // 2, 2, sharex=True, sharey=True).flat, panels, strict=True
     ):
@@ -61,6 +61,8 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
             axes.set_xlabel("pixel column")
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("pixel row")
+    if count > 1:
+        figure.supxlabel(f"means of {count} seeds", fontsize=7)
     return figure
 
 

@@ -44,9 +44,14 @@ def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams:
         index: The examples of each seed, int64 ``(S, B)``.
         streams: The generators of each seed; what a body draws, such as the units it drops, comes from ``dropout``.
     """
-    if (body := _fused(organism, task.kind, worth, task.train_x)) is not None:
+    # One factor takes the errors of an answer back to the units of the data; several are for torch.
+    factors = {1.0} if task.y_scaling is None else {*task.y_scaling.factor.tolist()}
+    body = _fused(organism, task.kind, worth, task.train_x) if len(factors) == 1 else None
+    if body is not None:
         masks = _masks(body, index.shape[1], streams)
-        return Lesson(*mlp.learn(worth, body, task.train_x, task.train_y, index, masks))
+        losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, masks)
+        # What answers NaN has no score.
+        return Lesson(losses, factors.pop() * scores + 0 * losses, gradient)
     return _learn_by_torch(organism, worth, task, index, streams)
 
 

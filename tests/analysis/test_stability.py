@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from strategies import drawn, particles, seeds
 from torch import Tensor, nn
@@ -261,6 +262,14 @@ class TestFigures:
         assert lower.lines[0].get_ydata() == pytest.approx([1, 1, 0.5, 0.25])
         assert upper.get_yscale() == lower.get_xscale() == "log"
 
+    def test_of_several_seeds_what_is_left_has_an_interval_that_is_not_cut_off(self) -> None:
+        other = GROWTH.assign(Identity=GROWTH["Identity"] / 2)
+        upper, lower = plots.self_application(pd.concat([GROWTH.assign(Seed=0), other.assign(Seed=1)])).axes
+        assert lower.lines[0].get_ydata() == pytest.approx([0.75, 0.75, 0.375, 0.1875])
+        assert lower.get_ylim()[1] > 0.75 + 12.7 * 0.25
+        assert "band: 95 % interval" in lower.get_xlabel()
+        assert "band: middle half of the particles" in upper.get_xlabel()
+
     def test_the_histogram_counts_every_multiplier_that_is_not_common(self) -> None:
         [axes] = plots.multipliers(MULTIPLIERS).axes
         [bars] = axes.patches
@@ -275,6 +284,12 @@ class TestFigures:
         assert original[0].get_ydata() == pytest.approx([0.9] * 3)
         assert clone[0].get_ydata() == pytest.approx([0.3] * 3)
         assert worth.lines[0].get_ydata() == pytest.approx([0.1, 0.01, 0.001])
+
+    def test_of_several_seeds_the_ends_of_the_bars_have_intervals(self) -> None:
+        both = pd.concat([COUNTS.assign(Seed=seed) for seed in (0, 1)])
+        [axes] = plots.census_by_tolerance(both).axes
+        assert sum(isinstance(one, ErrorbarContainer) for one in axes.containers) == 2
+        assert "2 seeds, bars of the ends: 95 % interval" in axes.get_xlabel()
 
     def test_bars_are_shares(self) -> None:
         [axes] = plots.census_by_tolerance(COUNTS).axes
