@@ -122,7 +122,8 @@ class Organism(nn.Module):
         # As the body is, be it of doubles or on another device.
         self.weights = nn.Parameter(newborn.to(values.dtype if newborn.is_meta else values))
         self._put(self.body, [None] * len(self.shapes))
-        self._worth: tuple[Tensor, int] | None = None
+        #: What the particles are worth, as of which weights, at which version of these.
+        self._worth: tuple[Tensor, Tensor, int] | None = None
 
     @classmethod
     def from_dense(
@@ -246,17 +247,22 @@ class Organism(nn.Module):
 
     def worth(self) -> Tensor:
         """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
-        weights = self.weights.detach()
-        # An inference tensor has no version.
-        version = -1 if weights.is_inference() else self.weights._version
-        if self._worth is None or version < 0 or self._worth[1] != version:
+        weights, version = self.weights.detach(), self._version
+        known = self._worth
+        # Memory that is held is not another's: whoever replaces the weights' data changes its address.
+        if known is None or version < 0 or known[2] != version or known[1].data_ptr() != weights.data_ptr():
             self.remember(self.on(range(self.copies), self.particle.worth, weights))
         assert self._worth is not None
         return self._worth[0]
 
     def remember(self, worth: Tensor) -> None:
         """Take note of what the particles are worth now, where whoever changed them knows: ``(copies · N,)``."""
-        self._worth = worth, -1 if self.weights.is_inference() else self.weights._version
+        self._worth = worth, self.weights.detach(), self._version
+
+    @property
+    def _version(self) -> int:
+        # An inference tensor has none.
+        return -1 if self.weights.is_inference() else self.weights._version
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Chain rule through the waist: a gradient ``(copies · N,)`` to one of ``weights``, ``(P, copies · N)``."""
