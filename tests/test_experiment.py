@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from srnn import Experiment, tasks
 from srnn.errors import UserError
 from srnn.experiment import LogConfig, Optimizer
-from srnn.presets import load_experiment, load_preset, preset_folder, preset_names
+from srnn.presets import load_changed, load_experiment, load_preset, preset_folder, preset_names
 from srnn.section import known_keys
 from srnn.training.birth import build_organism, particle_count
 
@@ -80,6 +80,12 @@ class TestPresets:
     def test_all_of_the_published_experiments_are_there(self) -> None:
         assert sorted(REQUIRED) == sorted({*REQUIRED} & {*preset_names()})
         assert preset_names() == sorted(preset_names())
+
+    def test_one_with_settings_changed_is_named_after_them(self) -> None:
+        assert load_changed("digits", ["particle.hidden=3", "training.epochs=5"]).name == "digits-hidden-3"
+        own = load_changed("digits", ["task.path=wine.npz", "training.epochs=5"])
+        assert (own.name, own.about) == ("wine", "digits with task.name = arrays, task.path = wine.npz")
+        assert load_changed("digits", ["particle.hidden=3", "name=mine"]).name == "mine"
 
     @pytest.mark.parametrize("name", preset_names())
     def test_each_says_what_it_shows_under_its_own_name(self, name: str) -> None:
