@@ -12,5 +12,7 @@ Init = Literal["fan_in", "xavier"]
 Target = Literal["frozen", "live"]
 #: Which layers of an MLP add an input to their output.
 Residual = Literal["none", "layer", "pair"]
+#: What data are brought to.
+Scale = Literal["none", "standard", "unit"]
 #: What an MLP applies to the output of every layer but the last.
 Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]

@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from srnn.errors import NotApplicableError
 from srnn.files import write_whole
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
@@ -30,7 +31,7 @@ def edges(organism: Organism) -> pd.DataFrame:
         :class:`FixpointType`) and Effective weight (float).
 
     Raises:
-        ValueError: The organism is a stack, or has other weights than such matrices.
+        NotApplicableError: The organism is a stack, or has other weights than such matrices.
 
     Example:
         >>> frame = edges(Run.open("runs/digits/seed-0").organism())  # doctest: +SKIP
@@ -42,7 +43,7 @@ def edges(organism: Organism) -> pd.DataFrame:
         or any(len(shape) != 2 for shape in shapes)
         or any(before[0] != after[1] for before, after in pairwise(shapes))
     ):
-        raise ValueError(
+        raise NotApplicableError(
             f"the weights of {organism.copies} organism(s) have the shapes {[tuple(shape) for shape in shapes]}; "
             "needed is one organism of matrices (out, in) that follow on one another"
         )
@@ -62,6 +63,24 @@ def edges(organism: Organism) -> pd.DataFrame:
             "Effective weight": effective_weight(weights, organism.replicator).cpu().numpy().astype(float),
         }
     )
+
+
+def by_type(edges: pd.DataFrame) -> pd.DataFrame:
+    """How many edges of each type there are, and what they are worth.
+
+    Args:
+        edges: Of one organism, as :func:`edges` gives them.
+
+    Returns:
+        A row for each scope (``total``, ``L0`` …) and type: Scope, Type (str), Edges (int), Share (of the scope's
+        edges), Magnitude (the mean |effective weight|; NaN where there is no edge).
+    """
+    rows = []
+    for scope, own in {"total": edges, **dict([*edges.groupby("Layer", sort=False)])}.items():
+        for kind in FixpointType:
+            sizes = own.loc[own["Type"] == kind.label, "Effective weight"].abs()
+            rows.append((scope, kind.label, len(sizes), len(sizes) / len(own), sizes.mean()))
+    return pd.DataFrame(rows, columns=["Scope", "Type", "Edges", "Share", "Magnitude"])
 
 
 def graph(edges: pd.DataFrame) -> nx.DiGraph[str]:

@@ -85,6 +85,15 @@ def dropout(
     return pd.DataFrame(rows, columns=columns)
 
 
+def with_differences(dropouts: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with what dropping a type is against dropping as many random particles, for each seed.
+
+    Returns:
+        The columns of :func:`dropout`, Against random and Against random nonzero (After minus either).
+    """
+    return dropouts.assign(**{f"Against {name.lower()}": dropouts["After"] - dropouts[name] for name in REFERENCES})
+
+
 def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
     """By how much is dropping a type another thing than dropping at random? Over seeds, with 95 % t-intervals.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isqrt
-
 import numpy as np
 import pandas as pd
 from torch import Tensor
@@ -13,46 +11,50 @@ from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 
 
-def heatmap(organism: Organism, x: Tensor) -> pd.DataFrame:
+def heatmap(organism: Organism, x: Tensor, image: tuple[int, int, int] | None) -> pd.DataFrame:
     """What the particles of the first layer ``L0`` are, pixel by pixel.
 
     Args:
-        organism: One whose first weight is a matrix ``(units, pixels)``.
-        x: Images ``(n, size²)``, row by row.
+        organism: One whose first weight is a matrix ``(units, inputs)``.
+        x: Pictures ``(n, inputs)``.
+        image: Their channels, height and width, as :attr:`srnn.tasks.Task.image` tells; None: they are none.
 
     Returns:
-        A row for each pixel: columns Row and Column (int, from the upper left), Mean image (mean of ``x``), for each
-        :class:`FixpointType` the share of the pixel's particles that are of this type (``divergent`` … ``other``; not
-        of numbers, which have no types), and Effective weight (mean of their |effective weight|).
+        A row for each pixel, all its channels together: columns Row and Column (int, from the upper left), Mean image
+        (mean of ``x``), for each :class:`FixpointType` the share of the pixel's particles that are of this type
+        (``divergent`` … ``other``; not of numbers, which have no types), and Effective weight (mean of their
+        |effective weight|).
 
     Raises:
-        NotApplicableError: The inputs are not a square image.
+        NotApplicableError: The inputs are no pictures, or the first weight is no such matrix.
 
     Example:
-        >>> frame = heatmap(organism, task.train_x)  # doctest: +SKIP
+        >>> frame = heatmap(organism, task.train_x, task.image)  # doctest: +SKIP
         >>> frame.pivot(index="Row", columns="Column", values="identity")  # doctest: +SKIP
     """
-    size = isqrt(x.shape[1])
-    if size < 2 or size * size != x.shape[1]:
-        raise NotApplicableError(
-            f"the task has {x.shape[1]} input(s), which is not a square image; a heat map needs an image task "
-            "such as digits or mnist"
-        )
+    if image is None:
+        raise NotApplicableError("the inputs of this task are no pictures; a heat map needs those of digits or mnist")
     if len(organism.shapes[0]) != 2 or organism.copies > 1:
-        raise ValueError("a heat map needs a single organism whose first weight is a matrix (units, pixels)")
+        raise NotApplicableError("a heat map needs a single organism whose first weight is a matrix (units, inputs)")
+    channels, height, width = image
+
+    def by_pixel(values: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = values.reshape(-1, channels, height * width).mean(axis=(0, 1))
+        return mean
+
     weights = organism.effective_weights()[0].detach().abs().double().cpu().numpy()
-    row, column = np.divmod(np.arange(size * size), size)
+    row, column = np.divmod(np.arange(height * width), width)
     shares = {}
     if organism.particle.has_types:
         types = organism.in_shape(classify(organism.weights, organism.replicator))[0].cpu().numpy()
-        shares = {kind.label: (types == kind).mean(axis=0) for kind in FixpointType}
+        shares = {kind.label: by_pixel(types == kind) for kind in FixpointType}
     return pd.DataFrame(
         {
             "Row": row,
             "Column": column,
-            "Mean image": x.double().mean(0).cpu().numpy(),
+            "Mean image": by_pixel(x.double().cpu().numpy()),
             **shares,
-            "Effective weight": weights.mean(axis=0),
+            "Effective weight": by_pixel(weights),
         }
     )
 

@@ -59,13 +59,13 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         What an infinite or undefined weight makes meaningless is NaN; as an edge such a weight is live.
 
     Raises:
-        ValueError: The body is not an MLP, or the organism is a stack.
+        NotApplicableError: The body is not an MLP, or the organism is a stack.
 
     Example:
         >>> measure(organism, task.test_x).pivot(index="Layer", columns="Metric", values="Score")  # doctest: +SKIP
     """
     if not isinstance(organism.body, MLP) or organism.copies > 1:
-        raise ValueError("thinning is measured of a single organism whose body is an MLP")
+        raise NotApplicableError("thinning is measured of a single organism whose body is an MLP")
     with torch.no_grad():
         types = None
         if organism.particle.has_types:

@@ -73,6 +73,19 @@ def trajectories(trajectory: pd.DataFrame, particle: Kind, form: Form = "particl
     return pd.concat(frames, ignore_index=True)
 
 
+def explained(courses: pd.DataFrame) -> pd.DataFrame:
+    """How much of the variance the two components explain, in the mean over the particles of each layer.
+
+    Args:
+        courses: Of one run, as :func:`trajectories` gives them.
+
+    Returns:
+        A row for each layer: Layer, Explained 1, Explained 2 and Left out, as they are there.
+    """
+    particles = courses.drop_duplicates("Weight")
+    return particles.groupby("Layer", sort=False)[["Explained 1", "Explained 2", "Left out"]].mean().reset_index()
+
+
 def project_each(weights: Floats) -> tuple[Floats, Floats]:
     """One PCA for each particle, all of them in one batched singular value decomposition.
 

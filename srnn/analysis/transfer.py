@@ -141,8 +141,8 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
         dense: As for :func:`weight_distribution`.
 
     Returns:
-        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, Low, High (float: the absolute weight is
-        from Low to below High, four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins
+        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, From, To (float: the absolute weight is
+        from From to below To, four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins
         have their row, so that seeds can be averaged. A NaN is in no bin.
 
     Example:
@@ -151,7 +151,7 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
     frames = []
     for scope, network, kind, values in _groups(organism, dense):
         counts, _ = np.histogram(np.abs(values), BINS)
-        frame = pd.DataFrame({"Low": BINS[:-1], "High": BINS[1:], "Count": counts})
+        frame = pd.DataFrame({"From": BINS[:-1], "To": BINS[1:], "Count": counts})
         frame.insert(0, "Scope", scope)
         frame.insert(1, "Network", network)
         frame.insert(2, "Type", kind)

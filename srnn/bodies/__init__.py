@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from srnn.bodies.conv import ConvConfig
-from srnn.bodies.module import ModuleConfig
-from srnn.bodies.recurrent import RecurrentConfig
-from srnn.experiment import BodyConfig, MLPConfig
+from typing import TYPE_CHECKING
+
+from srnn.family import Family
+
+if TYPE_CHECKING:
+    from srnn.bodies.body import BodyConfig
 
 #: ``body.name`` → its settings, which build it.
-BODIES: dict[str, type[BodyConfig]] = {
-    "mlp": MLPConfig,
-    "conv": ConvConfig,
-    "recurrent": RecurrentConfig,
-    "module": ModuleConfig,
-}
+BODIES: Family[type[BodyConfig]] = Family(
+    "srnn.bodies",
+    {
+        "mlp": "body:MLPConfig",
+        "conv": "conv:ConvConfig",
+        "recurrent": "recurrent:RecurrentConfig",
+        "module": "module:ModuleConfig",
+    },
+)

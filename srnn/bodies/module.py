@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
+from srnn.bodies.body import BodyConfig
 from srnn.errors import UserError, shorten
-from srnn.experiment import BodyConfig, Experiment
 from srnn.section import Text
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from srnn.experiment import Experiment
 
     #: A class, or a function that makes a module, or the import path of a class.
     Body = str | Callable[..., nn.Module]

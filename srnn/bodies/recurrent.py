@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from srnn.bodies.body import BodyConfig
 from srnn.errors import UserError
-from srnn.experiment import BodyConfig
 
 if TYPE_CHECKING:
     import torch

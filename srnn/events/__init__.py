@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from srnn.events.event import Event
-from srnn.events.freeze import Freeze
-from srnn.events.meeting import Meeting
+from typing import TYPE_CHECKING
+
+from srnn.family import Family
+
+if TYPE_CHECKING:
+    from srnn.events.event import Event
 
 #: ``do`` of ``[events.NAME]`` → its settings and its act.
-EVENTS: dict[str, type[Event]] = {
-    "freeze": Freeze,
-    "meeting": Meeting,
-}
+EVENTS: Family[type[Event]] = Family(
+    "srnn.events",
+    {
+        "freeze": "freeze:Freeze",
+        "meeting": "meeting:Meeting",
+    },
+)

@@ -72,21 +72,23 @@ def learn(
         Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
 
     Raises:
-        ValueError: The shapes do not fit, or a row is not there.
+        ValueError: A tensor is not what it should be, or names a row or a class that is not there.
     """
     layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), index.shape[-1]
     networks, rows = _networks(w, layout), train_x.shape[0]
     classes = body.sizes[-1] if train_y.dtype is torch.int64 else 0
-    _check(train_x.shape == (rows, body.sizes[0]), "train_x", train_x)
-    _check(train_y.shape == ((rows,) if classes else (rows, body.sizes[-1])), "train_y", train_y)
-    _check(index.shape == (networks, examples) and index.dtype is torch.int64, "index", index)
+    _check((rows, body.sizes[0]), "train_x", train_x)
+    if classes:
+        _check((rows,), "train_y", train_y, torch.int64)
+    else:
+        _check((rows, body.sizes[-1]), "train_y", train_y)
+    _check((networks, examples), "index", index, torch.int64)
     # Held until the end: a contiguous copy may be the only one.
     layers, held = layout.layers, [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
     if masks is not None:
-        _check(len(masks) == len(layers) - 1, "masks", *masks)
         layers = layers.copy()
-        for layer, mask in zip(layers, masks, strict=False):
-            _check(mask.shape == (networks, layer["units"], examples), "a mask", mask)
+        for layer, mask in zip(layers[:-1], masks, strict=True):
+            _check((networks, int(layer["units"]), examples), "a mask", mask)
             held.append(mask.contiguous())
             layer["mask"] = held[-1].data_ptr()
     losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
@@ -100,7 +102,6 @@ def learn(
     whole = team == 1 or networks * stretches * layout.part_size > _PARTS
     scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
     problem = _run(
-        "learn",
         layout,
         team,
         networks=networks,
@@ -138,11 +139,11 @@ def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
     To the bit what :func:`learn` judges.
 
     Raises:
-        ValueError: The shapes do not fit.
+        ValueError: A tensor is not what it should be.
     """
     layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), x.shape[0]
     networks = _networks(w, layout)
-    _check(x.ndim == 2 and x.shape[1] == body.sizes[0], "x", x)
+    _check((examples, body.sizes[0]), "x", x)
     outputs = torch.empty(networks, examples, body.sizes[-1], dtype=torch.float32)
     if examples == 0:
         return outputs
@@ -153,7 +154,6 @@ def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
     groups = 1 if team == 1 else min(networks, -(-_TASKS * team // blocks))
     networks_a_task = -(-networks // groups)
     _run(
-        "answer",
         layout,
         team,
         networks=networks,
@@ -248,15 +248,15 @@ def _activation(body: MLP) -> int | None:
 
 
 def _networks(w: Tensor, layout: _Layout) -> int:
-    networks, rest = divmod(w.numel(), layout.weights)
-    _check(w.ndim == 1 and rest == 0 and networks > 0, "w", w)
+    networks = w.numel() // layout.weights
+    _check((max(networks, 1) * layout.weights,), "w", w)
     return networks
 
 
-def _check(fits: bool, name: str, *tensors: Tensor) -> None:
-    if not fits:
-        shapes = ", ".join(f"{tuple(tensor.shape)} {tensor.dtype}" for tensor in tensors)
-        raise ValueError(f"{name} has shape {shapes}, which does not fit")
+def _check(shape: tuple[int, ...], name: str, tensor: Tensor, dtype: torch.dtype = torch.float32) -> None:
+    if tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu:
+        found = f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
+        raise ValueError(f"{name} is {found}; needed: {dtype} {shape} on the CPU")
 
 
 def _team(products: int) -> int:
@@ -282,7 +282,7 @@ def _room(size: int) -> int:
     return _memory.address
 
 
-def _run(name: str, layout: _Layout, team: int, **values: int) -> int:
+def _run(layout: _Layout, team: int, **values: int) -> int:
     """Call the kernel with the values, which are all that :data:`srnn.kernels.passes.CALL` has there, in its order.
 
     Returns:
@@ -293,7 +293,7 @@ def _run(name: str, layout: _Layout, team: int, **values: int) -> int:
     call[: passes.COUNTERS] = layout.call
     _VALUES.pack_into(call.data, _FIRST, *values.values())
     try:
-        getattr(passes, name)(call, threads.parallel(), team)
+        passes.run(call, threads.parallel(), team)
     except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
         reason = f"they cannot be compiled: {type(error).__name__}: {error}"
         choice.give_up(reason)

@@ -75,8 +75,9 @@ LAYER = np.dtype(
 )
 #: The numbers of a call; behind them, how many parts of each network's gradient are finished.
 COUNTERS = len(CALL.names or ())
-#: What can be wrong: a row that is not there, and a class.
-PROBLEM, NO_ROW, NO_CLASS = 2, 1, 2
+#: Two of the numbers by their places; and what the former can be: a row that is not there, and a class.
+PROBLEM, OUTPUTS = 2, (CALL.names or ()).index("outputs")
+NO_ROW, NO_CLASS = 1, 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -96,8 +97,8 @@ def _tables(call: Any, scratch: int) -> None:
 
 
 @_inner
-def _locate(call: Any, layers: Any, network: int, first: int, table: int, fetch: bool) -> None:
-    """Put the addresses of a block's examples into the table, and maybe have all of them fetched from memory."""
+def _locate(call: Any, layers: Any, network: int, first: int, table: int) -> None:
+    """Put the addresses of a block's examples into the table."""
     last, row_size = call.examples - 1, NUMBER * layers[0].inputs
     label_size = ADDRESS if call.classes else NUMBER * layers[call.depth - 1].units
     for e in range(BLOCK):
@@ -108,12 +109,18 @@ def _locate(call: Any, layers: Any, network: int, first: int, table: int, fetch:
                 call.problem, row = NO_ROW, 0
         address = call.x + row_size * row
         put_integer(table + ADDRESS * e, address)
-        if fetch:
-            for place in range(0, row_size, VECTOR):
-                prefetch(address + place)
         # What the gradient's sums do not have fetched for the next block.
         prefetch(address + row_size - 1)
         prefetch(call.y + label_size * row)
+
+
+@_inner
+def _fetch(call: Any, layers: Any, table: int) -> None:
+    """Have the examples in the table fetched from memory."""
+    for e in range(BLOCK):
+        row = integer_at(table + ADDRESS * e)
+        for place in range(0, NUMBER * layers[0].inputs, VECTOR):
+            prefetch(row + place)
 
 
 @_inner
@@ -145,9 +152,7 @@ def _gather(call: Any, layers: Any, panel: int, count: int, table: int, scratch:
 
 
 @_inner
-def _forward(
-    call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int, learning: bool
-) -> None:
+def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int) -> None:
     """Take a panel of the block through all layers."""
     w = call.w + NUMBER * network * call.weights
     for index in range(call.depth):
@@ -175,7 +180,7 @@ def _forward(
             place = first + panel * LANES
             mask_step = NUMBER * call.examples
             mask = layer.mask + network * layer.units * mask_step + NUMBER * place if layer.mask else 0
-            slope = scratch + layer.slope + panel * layer.output_panel if learning else 0
+            slope = scratch + layer.slope + panel * layer.output_panel if call.gradient else 0
             activate(call.activation, layer.units, output, slope, mask, mask_step, count - panel * LANES, source)
 
 
@@ -260,6 +265,7 @@ def _backward(
 
 @_inner
 def _add_up(call: Any, layers: Any, network: int, fresh: bool, parts: int, count: int) -> None:
+    """Add so many parts to the gradient of a network; a fresh one holds nothing so far."""
     gradient = call.gradient + NUMBER * network * call.weights
     for layer in layers:
         place = gradient + layer.weights
@@ -268,7 +274,7 @@ def _add_up(call: Any, layers: Any, network: int, fresh: bool, parts: int, count
 
 @_inner
 def _learn(address: int) -> None:
-    """What each thread does in :func:`learn`: block by block, the rows of the next one on their way."""
+    """What each thread does to learn: block by block, the rows of the next one on their way."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
     worker = claim(address + ADDRESS, 1)
@@ -279,14 +285,15 @@ def _learn(address: int) -> None:
     task = claim(address, 1)
     network, first = (task, 0) if call.whole else (task // call.stretches, task % call.stretches * stretch_size)
     if task < call.tasks:
-        _locate(call, layers, network, first, table, True)
+        _locate(call, layers, network, first, table)
+        _fetch(call, layers, table)
     while task < call.tasks:
         stretch = first // stretch_size
         stop = min((stretch + 1) * stretch_size, call.examples)
         count = min(BLOCK, stop - first)
         for panel in range((count + LANES - 1) // LANES):
             _gather(call, layers, panel, count, table, scratch)
-            _forward(call, layers, network, first, panel, count, scratch, True)
+            _forward(call, layers, network, first, panel, count, scratch)
             _judge(call, layers, network, first, panel, count, scratch)
 
         next_task, next_network, next_first = task, network, first + BLOCK
@@ -296,24 +303,24 @@ def _learn(address: int) -> None:
             if not call.whole:
                 next_network, next_first = next_task // call.stretches, next_task % call.stretches * stretch_size
         if next_task < call.tasks:
-            _locate(call, layers, next_network, next_first, ahead, False)
+            _locate(call, layers, next_network, next_first, ahead)
 
         part = call.parts + (worker if call.whole else task) * call.part_size
         later = ahead if next_task < call.tasks else 0
         _backward(call, layers, network, count, table, later, scratch, part, first % stretch_size)
-        if first + count == stop:
-            if call.whole:
-                _add_up(call, layers, network, stretch == 0, part, 1)
-            elif claim(address + ADDRESS * (COUNTERS + network), 1) == call.stretches - 1:
-                parts = call.parts + network * call.stretches * call.part_size
-                _add_up(call, layers, network, True, parts, call.stretches)
+        # A thread with the whole network adds up as it goes, else who comes last does.
+        done = address + ADDRESS * (COUNTERS + network)
+        if first + count == stop and (call.whole or claim(done, 1) == call.stretches - 1):
+            parts = part if call.whole else call.parts + network * call.stretches * call.part_size
+            fresh = stretch == 0 or not call.whole
+            _add_up(call, layers, network, fresh, parts, 1 if call.whole else call.stretches)
         table, ahead = ahead, table
         task, network, first = next_task, next_network, next_first
 
 
 @_inner
 def _answer(address: int) -> None:
-    """What each thread does in :func:`answer`."""
+    """What each thread does to answer."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
     scratch = call.scratch + claim(address + ADDRESS, 1) * call.scratch_size
@@ -324,12 +331,13 @@ def _answer(address: int) -> None:
     while task < call.tasks:
         first, start = task % blocks * BLOCK, task // blocks * call.networks_a_task
         count = min(BLOCK, call.examples - first)
-        _locate(call, layers, 0, first, table, True)
+        _locate(call, layers, start, first, table)
+        _fetch(call, layers, table)
         for panel in range((count + LANES - 1) // LANES):
             _gather(call, layers, panel, count, table, scratch)
             output = scratch + last.output + panel * last.output_panel
             for network in range(start, min(start + call.networks_a_task, call.networks)):
-                _forward(call, layers, network, first, panel, count, scratch, False)
+                _forward(call, layers, network, first, panel, count, scratch)
                 place = call.outputs + NUMBER * (network * call.examples + first + panel * LANES) * last.units
                 for e in range(min(LANES, count - panel * LANES)):
                     for u in range(last.units):
@@ -338,10 +346,9 @@ def _answer(address: int) -> None:
 
 
 @compiled
-def learn(call: Any, parallel: int, threads: int) -> None:
-    on_team(_learn, call.ctypes.data, parallel, threads)
-
-
-@compiled
-def answer(call: Any, parallel: int, threads: int) -> None:
-    on_team(_answer, call.ctypes.data, parallel, threads)
+def run(call: Any, parallel: int, threads: int) -> None:
+    """Have each thread of a team do its share of a call, an array of :data:`CALL` and the counters behind it."""
+    if call[OUTPUTS]:
+        on_team(_answer, call.ctypes.data, parallel, threads)
+    else:
+        on_team(_learn, call.ctypes.data, parallel, threads)

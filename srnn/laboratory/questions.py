@@ -39,6 +39,33 @@ Frames = dict[str, pd.DataFrame]
 Drawing = Callable[..., Figure]
 
 
+def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def _medians(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.median(numeric_only=True).to_frame().T
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a result of several seeds becomes one: the mean of each number, with its interval.
+
+    Attributes:
+        by: Columns that tell apart what is not to be averaged; of the others the numbers are.
+        reduce: What is averaged, of one seed's result.
+        rows: The column of the summary that heads the rows of the table that is printed; without it none is.
+        columns: The one that heads its columns, if there are several; Quantity is the name of what was averaged.
+        where: Which rows of the summary are in that table, as a query.
+    """
+
+    by: tuple[str, ...]
+    reduce: Callable[[pd.DataFrame], pd.DataFrame] = _as_it_is
+    rows: str = ""
+    columns: str = "Quantity"
+    where: str = ""
+
+
 @dataclass(frozen=True)
 class Question:
     """One question of the laboratory.
@@ -46,6 +73,7 @@ class Question:
     Attributes:
         about: What is asked, in a line.
         answer: The data frames that answer it, by the name of their result file.
+        summaries: Result → how it is averaged over the seeds.
         figures: Name of the figure → the result it shows, and what draws it.
         exports: Other files of an answer: name → the result it holds, and what writes it.
         per_run: Whether one run is drawn, not the mean of several.
@@ -54,6 +82,7 @@ class Question:
 
     about: str
     answer: Callable[[Subject], Frames]
+    summaries: Mapping[str, Summary]
     figures: Mapping[str, tuple[str, Drawing]]
     exports: Mapping[str, tuple[str, Callable[[pd.DataFrame, Path], None]]] = field(default_factory=dict)
     per_run: bool = False
@@ -114,6 +143,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "connectivity": Question(
         "Which particles of which type connect which units?",
         lambda subject: {"connectivity": connectivity.edges(subject.organism())},
+        {"connectivity": Summary(("Scope", "Type"), connectivity.by_type, "Type", where="Scope == 'total'")},
         {"connectivity": ("connectivity", draw_connectivity)},
         exports={
             "connectivity.graphml": (
@@ -126,26 +156,63 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "thinning": Question(
         "Does the network really thin out?",
         _thinning,
+        {
+            "thinning": Summary(
+                ("Epoch", "Layer", "Metric"),
+                rows="Metric",
+                columns="Epoch",
+                where="Layer == 'total' and Metric not in ['edges', 'threshold', 'full_rank', 'paths']",
+            )
+        },
         {"thinning": ("thinning", live_edges), "structure": ("thinning", structure)},
     ),
     "dropout": Question(
         "What is lost when all particles of a type are dropped?",
         _dropout,
+        {
+            "dropout": Summary(
+                ("Scope", "Type", "Metric"),
+                dropout.with_differences,
+                "Type",
+                where="Scope == 'total' and Quantity in ['Dropped', 'Change', 'Against random nonzero']",
+            )
+        },
         {"dropout": ("dropout", draw_dropout)},
     ),
     "pruning": Question(
         "How many particles can be dropped, and in which order?",
         _pruning,
+        {
+            "pruning": Summary(
+                ("Order", "Share", "Metric"),
+                rows="Order",
+                columns="Share",
+                where="Quantity == 'Score' and Share in [0, 0.3, 0.5, 0.7, 0.9, 0.95]",
+            )
+        },
         {"pruning": ("pruning", draw_pruning)},
     ),
     "transfer": Question(
-        "Is the organism a plain dense network, and what are its particles worth?",
+        "Is the organism a dense network? What are its particles worth?",
         _transfer,
+        {
+            "transfer": Summary(("Copy",), rows="Copy", where="Quantity in ['Relative difference', 'Equal']"),
+            "effective_weights": Summary(
+                ("Scope", "Network", "Type"),
+                rows="Type",
+                where="Scope == 'total' and Quantity in ['Count', 'Mean', 'Deviation', 'Magnitude']",
+            ),
+            "effective_weights_histogram": Summary(("Scope", "Network", "Type", "From", "To")),
+        },
         {"effective_weights": ("effective_weights_histogram", weights)},
     ),
     "trajectories": Question(
         "How do particles travel through weight space?",
         _trajectories,
+        {
+            f"trajectories_{form}": Summary(("Layer",), trajectories.explained, "Layer")
+            for form in ("particle", "layer")
+        },
         {
             "trajectories_particle": ("trajectories_particle", draw_trajectories),
             "trajectories_layer": ("trajectories_layer", draw_trajectories),
@@ -155,11 +222,37 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "robustness": Question(
         "How much noise does a self-replicator survive?",
         _robustness,
+        {
+            "robustness": Summary(
+                ("Level",),
+                robustness.by_level,
+                "Level",
+                where="Quantity in ['Steps', 'Identity steps', 'Zero', 'Cap']",
+            )
+        },
         {"robustness": ("robustness", draw_robustness)},
     ),
     "stability": Question(
         "Are self-replicators stable, and do noisy ones return?",
         _stability,
+        {
+            "self_application": Summary(
+                ("Applications",),
+                rows="Applications",
+                where="Applications in [1, 5, 10, 20, 1000] and Quantity in ['Distance', 'Identity', 'Zero']",
+            ),
+            "multipliers": Summary((), _medians, "Quantity", "", "Quantity in ['Radius', 'Applications']"),
+            "noisy_return": Summary(
+                ("Level",),
+                stability.return_by_level,
+                "Quantity",
+                "Level",
+                "Level > 1e-6 and Quantity in ['Identity', 'From original', 'From clone']",
+            ),
+            "census_by_tolerance": Summary(
+                ("Tolerance", "Type"), rows="Type", columns="Tolerance", where="Type in ['identity', 'zero']"
+            ),
+        },
         {
             "self_application": ("self_application", draw_stability.self_application),
             "multipliers": ("multipliers", draw_stability.multipliers),
@@ -168,13 +261,22 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         },
     ),
     "heatmap": Question(
-        "Where on the image do self-replicators and effective weights sit?",
-        lambda subject: {"heatmap": heatmap.heatmap(subject.organism(), subject.task.train_x)},
+        "Where on the image do self-replicators and weights sit?",
+        lambda subject: {"heatmap": heatmap.heatmap(subject.organism(), subject.task.train_x, subject.task.image)},
+        {
+            "heatmap": Summary(("Metric",), heatmap.against_mean_image, "Metric"),
+        },
         {"heatmap": ("heatmap", draw_heatmap)},
     ),
     "baselines": Question(
         "What do ordinary networks reach on the same batches?",
         _baselines,
+        {
+            "baselines": Summary(("Network", "Metric", "Epoch"), lambda frame: frame.drop(columns="Batch")),
+            "baselines_final": Summary(
+                ("Network", "Metric"), lambda frame: frame[["Network", "Metric", "Mean"]], "Network", "Metric"
+            ),
+        },
         {"baselines": ("baselines", draw_baselines)},
         trains=True,
     ),

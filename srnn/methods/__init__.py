@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from srnn.methods.descent import Descent
-from srnn.methods.lifted import Lifted
-from srnn.methods.newton import Newton
-from srnn.methods.replicating import Replicating
+from typing import TYPE_CHECKING
+
+from srnn.family import Family
+
+if TYPE_CHECKING:
+    from srnn.methods.descent import Descent
 
 #: ``replication.method`` → what does it.
-METHODS: dict[str, type[Descent]] = {
-    "none": Descent,
-    "sgd": Replicating,
-    "newton": Newton,
-    "lifted": Lifted,
-}
+METHODS: Family[type[Descent]] = Family(
+    "srnn.methods",
+    {
+        "none": "descent:Descent",
+        "sgd": "replicating:Replicating",
+        "newton": "newton:Newton",
+        "lifted": "lifted:Lifted",
+    },
+)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from srnn import kernels
-from srnn.experiment import ReplicationConfig, TrainingConfig
 from srnn.methods.optimizers import build_optimizer
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 
 

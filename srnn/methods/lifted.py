@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from srnn import replication
-from srnn.experiment import ReplicationConfig, TrainingConfig
 from srnn.methods.newton import Newton
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from srnn import kernels, replication
-from srnn.experiment import TrainingConfig
 from srnn.fixpoints import TOLERANCE
 from srnn.methods.descent import Descent
+from srnn.methods.settings import TrainingConfig
 from srnn.particle import self_output
 
 #: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.

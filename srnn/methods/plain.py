@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor, nn
 
-from srnn.experiment import TrainingConfig
 from srnn.methods.optimizers import build_optimizer
+from srnn.methods.settings import TrainingConfig
 from srnn.organism import Organism
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from srnn import replication
-from srnn.experiment import ReplicationConfig, TrainingConfig
 from srnn.methods.descent import Descent
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 from srnn.particle import replication_gradient
 

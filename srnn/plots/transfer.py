@@ -23,7 +23,7 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
     second, among it zero, the last all that is larger. Of several seeds the mean count is drawn.
 
     Args:
-        histogram: As :func:`srnn.analysis.transfer.run_weight_histogram` gives it; of several seeds one after the
+        histogram: As :func:`srnn.analysis.transfer.weight_histogram` gives it; of several seeds one after the
             other.
         title: Above the figure.
         scope: ``total`` or a layer.
@@ -36,8 +36,8 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
         known = ", ".join(histogram["Scope"].unique())
         raise NotApplicableError(f"the histogram has no weights of {scope!r}; it has {known or 'none at all'}")
     count = seeds(rows)
-    means = rows.groupby(["Network", "Type", "Low"])["Count"].sum() / count
-    lows = np.sort(rows["Low"].unique())
+    means = rows.groupby(["Network", "Type", "From"])["Count"].sum() / count
+    lows = np.sort(rows["From"].unique())
     # The bins between the first and the last are equally wide in powers of ten; those two are drawn as wide.
     inner = np.log10(lows[1:])
     step = inner[1] - inner[0]

@@ -190,7 +190,9 @@ the self-replicators themselves are.
 
 def heat(desk: Desk) -> str:
     """Where on the image do the types sit?"""
-    frame = desk.over_seeds("connectivity", lambda one: heatmap.heatmap(one.organism(), one.task.train_x))
+    frame = desk.over_seeds(
+        "connectivity", lambda one: heatmap.heatmap(one.organism(), one.task.train_x, one.task.image)
+    )
     correlations = over_seeds(heatmap.against_mean_image(frame)).dropna(subset="Mean")
     rows = [
         [name, interval(float(row["Mean"]), float(row["High"] - row["Mean"]), "{:+.2f}")]

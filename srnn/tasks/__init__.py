@@ -16,16 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from srnn.choices import Scale
 from srnn.errors import UserError, nearest
-from srnn.tasks import add, arrays, digits, mnist, multiply
-from srnn.tasks.fingerprint import difference
-from srnn.tasks.scaling import Scale
-from srnn.tasks.task import Kind, Metric, Task
+from srnn.family import Family
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Kind, Metric, Task
 
 __all__ = [
     "TASKS",
@@ -33,7 +32,6 @@ __all__ = [
     "Metric",
     "Scale",
     "Task",
-    "TaskName",
     "complete",
     "image",
     "load",
@@ -43,7 +41,10 @@ __all__ = [
 
 
 class _Member(Protocol):
-    """What the file of a task says of it; what each takes and gives is told at the functions of this module."""
+    """What the file of a task says of it; what each takes and gives is told at the functions of this module.
+
+    It may also have an ``image``. Torch is imported in ``load`` alone: the others answer without data, at once.
+    """
 
     def load(self, config: TaskConfig, data_dir: Path | None = None) -> Task: ...
 
@@ -53,19 +54,25 @@ class _Member(Protocol):
 
 
 #: The task's name in a preset, and its file.
-TASKS: dict[str, _Member] = {
-    "multiply": multiply,
-    "add": add,
-    "digits": digits,
-    "mnist": mnist,
-    "fashion_mnist": mnist,
-    "arrays": arrays,
-}
+TASKS: Family[_Member] = Family(
+    "srnn.tasks",
+    {
+        "multiply": "multiply",
+        "add": "add",
+        "digits": "digits",
+        "mnist": "mnist",
+        "fashion_mnist": "mnist",
+        "arrays": "arrays",
+    },
+)
 
-if TYPE_CHECKING:
-    TaskName = str
-else:  # for pydantic, which checks the name when it reads an experiment
-    TaskName = Literal[tuple(TASKS)]
+
+def __getattr__(name: str) -> Any:
+    if name in ("Kind", "Metric", "Task"):  # they bring torch with them
+        from srnn.tasks import task
+
+        return getattr(task, name)
+    raise AttributeError(f"module 'srnn.tasks' has no attribute {name!r}")
 
 
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
@@ -98,7 +105,11 @@ def require_same_data(known: Mapping[str, str] | None, task: Task, otherwise: st
     Raises:
         UserError: They are others.
     """
-    if known and (changed := difference(known, task.fingerprint)):
+    if not known:
+        return
+    from srnn.tasks.fingerprint import difference
+
+    if changed := difference(known, task.fingerprint):
         raise UserError(f"{task.source}: other data ({changed}) {otherwise}")
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srnn.tasks import drawn
-from srnn.tasks.task import Task
-
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Task
 
 
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """Two inputs, one target: their sum. ``data_dir`` is not used."""
+    from srnn.tasks import drawn
+    from srnn.tasks.task import Task
+
     train_x, test_x = drawn.inputs(config, 2)
     return Task(config.name, "regression", train_x, train_x.sum(1, True), test_x, test_x.sum(1, True), outputs=1)
 

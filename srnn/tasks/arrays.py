@@ -22,19 +22,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from srnn.choices import Scale
 from srnn.errors import UserError, shorten
 from srnn.files import is_file
 from srnn.tasks.fingerprint import fingerprint
-from srnn.tasks.scaling import Scale, scaled, wide
-from srnn.tasks.task import Task, split_80_20, training_rows
+from srnn.tasks.split import split_80_20, training_rows
 from srnn.untrusted import expanded, require_file, require_plausible
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Task
 
 #: A small zip file can promise any amount of memory: more than this is not unpacked per array.
 _LIMIT = 4 * 1024**3
@@ -60,6 +60,11 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     Raises:
         UserError: No path is set, the file cannot be read as .npz, X or y is missing, or they cannot be learnt from.
     """
+    import torch
+
+    from srnn.tasks.scaling import scaled
+    from srnn.tasks.task import Task
+
     path = _path(config)
     if data_dir is not None and not is_file(path) and is_file(expanded(data_dir) / path.name):
         path = expanded(data_dir) / path.name
@@ -284,6 +289,8 @@ def _of_range(
     taken = ""
     if image is not None:
         taken = f"X is taken for pictures of {image[0]} channel{'s' * (image[0] > 1)}, {image[1]} × {image[2]}"
+    from srnn.tasks.scaling import wide
+
     if scale == "none":
         notes = [f"{path}: {taken}"] if taken else []
         for name, values in (("X", X), ("y", y)):

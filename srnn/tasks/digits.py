@@ -9,15 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from srnn.tasks.fingerprint import fingerprint
+from srnn.choices import Scale
 from srnn.tasks.images import CLASSES, resize
-from srnn.tasks.scaling import Scale, scaled
-from srnn.tasks.task import Task, split_80_20, training_rows
+from srnn.tasks.split import split_80_20, training_rows
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Task
 
 #: Side of the pictures where none is set.
 SIZE = 8
@@ -50,7 +48,12 @@ def complete(config: TaskConfig) -> TaskConfig:
 # Several seeds in one process share one reading and resizing.
 @lru_cache(maxsize=2)
 def _load(size: int, scale: Scale) -> Task:
-    from sklearn.datasets import load_digits  # slow to import, and not needed by every task
+    import torch
+    from sklearn.datasets import load_digits
+
+    from srnn.tasks.fingerprint import fingerprint
+    from srnn.tasks.scaling import scaled
+    from srnn.tasks.task import Task
 
     data = load_digits()
     rows, labels = resize(data.images, size, white=16).numpy(), torch.from_numpy(data.target).long()

@@ -10,7 +10,7 @@ from torch import Tensor
 from srnn.errors import UserError
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
 
 #: Test examples of each.
 TEST_SAMPLES = 1_000

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import interpolate
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 CLASSES = 10
 #: Pictures resized at a time: as floats 13 MB of MNIST, not 190.
@@ -19,6 +18,9 @@ def resize(images: NDArray[Any], size: int, white: float) -> Tensor:
 
     Bilinear with antialiasing; pictures that have the size already are only scaled.
     """
+    import torch
+    from torch.nn.functional import interpolate
+
     rows = torch.empty(len(images), size * size)
     for start in range(0, len(images), _CHUNK):
         chunk = torch.from_numpy(images[start : start + _CHUNK]).float()[:, None] / white

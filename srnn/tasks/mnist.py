@@ -18,26 +18,23 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 
+from srnn.choices import Scale
 from srnn.errors import UserError
 from srnn.files import is_file
-from srnn.tasks import idx
-from srnn.tasks.fingerprint import fingerprint
 from srnn.tasks.images import CLASSES, resize
-from srnn.tasks.scaling import Scale, scaled
-from srnn.tasks.task import Task
 from srnn.untrusted import expanded, is_folder, require_file, require_plausible
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Task
 
 #: Side of the pictures where none is set.
 SIZE = 15
@@ -132,6 +129,12 @@ def complete(config: TaskConfig) -> TaskConfig:
 # Several seeds in one process share one reading and resizing, as long as the files stay the same.
 @lru_cache(maxsize=2)
 def _read(name: str, paths: tuple[Path, ...], stamps: tuple[object, ...], size: int, scale: Scale) -> Task:
+    import torch
+
+    from srnn.tasks.fingerprint import fingerprint
+    from srnn.tasks.scaling import scaled
+    from srnn.tasks.task import Task
+
     train_images, train_labels = _read_pair(paths[0], paths[1], size)
     test_images, test_labels = _read_pair(paths[2], paths[3], size)
     found = fingerprint(dict(zip(_FILES, (train_images, train_labels, test_images, test_labels), strict=True)))
@@ -193,6 +196,8 @@ def _of_origin(name: str, paths: Iterable[Path], found: Mapping[str, str]) -> st
 
 
 def _read_pair(images_path: Path, labels_path: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    from srnn.tasks import idx
+
     images, labels = idx.read(images_path, dimensions=3), idx.read(labels_path, dimensions=1)
     if len(images) != len(labels):
         raise UserError(f"{labels_path}: holds {len(labels):,} labels for {len(images):,} images in {images_path.name}")
@@ -249,6 +254,8 @@ def _cache_folder(name: str) -> Path:
     Raises:
         UserError: OpenML is out of reach or sends something else, or the cache cannot be written.
     """
+    from srnn.tasks import idx
+
     folder = Path(user_cache_dir("srnn", appauthor=False)) / name
     if any(_find(folder, file) is None for file in _FILES):
         images, labels = _fetch(name)
@@ -268,6 +275,9 @@ def _cache_folder(name: str) -> Path:
 
 def _fetch(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """All images ``(70000, 28, 28)`` and labels ``(70000,)`` from OpenML, the training examples first."""
+    from http.client import HTTPException
+
+    import numpy as np
     from sklearn import datasets
 
     patience = socket.getdefaulttimeout()

@@ -8,13 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from srnn.tasks import drawn
-from srnn.tasks.task import Task
-
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Task
 
 
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
@@ -22,6 +18,11 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
 
     What the network answers to 1 is recorded as ``learned_factor``.
     """
+    import torch
+
+    from srnn.tasks import drawn
+    from srnn.tasks.task import Task
+
     train_x, test_x = drawn.inputs(config, 1)
     train_y, test_y = config.factor * train_x, config.factor * test_x
     probes = {"learned_factor": torch.ones(1)}

@@ -7,14 +7,14 @@ where all pixels of a channel have one range so that a picture stays one. ``none
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Scale = Literal["none", "standard", "unit"]
+from srnn.choices import Scale
 
 #: Numbers that are looked at in double precision at a time: 32 MB.
 _CHUNK = 4_194_304

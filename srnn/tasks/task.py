@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil, isnan, nan
-from typing import Any, Literal
+from math import isnan, nan
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from srnn.choices import Scale
 from srnn.tasks import scores
-from srnn.tasks.scaling import Scale, Scaling
+from srnn.tasks.scaling import Scaling
 
 Kind = Literal["classification", "regression"]
 Metric = Literal["accuracy", "mae"]
-
-#: The share of ``digits`` and ``arrays`` that is held back for testing.
-_TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,35 +132,6 @@ class Task:
             test_y=self.test_y.to(device),
             probes={name: x.to(device) for name, x in self.probes.items()},
         )
-
-
-def split_80_20(y: NDArray[Any], classes: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hold back a fifth of the examples for testing: always the same ones, whatever the seed of the run.
-
-    Every class keeps its share in both parts, unless one is too small for that.
-
-    Args:
-        y: ``(n, …)``; for classification integers ``(n,)`` in 0 … classes − 1.
-        classes: How many there are; None for regression.
-
-    Returns:
-        The places of the examples to train on and of those to test on.
-    """
-    from sklearn.model_selection import train_test_split  # slow to import: only where data are really loaded
-
-    stratify = y if classes is not None and _can_stratify(y, classes) else None
-    train, test = train_test_split(np.arange(len(y)), test_size=_TEST_SHARE, random_state=0, stratify=stratify)
-    return train, test
-
-
-def training_rows(rows: int) -> int:
-    """How many of ``rows`` examples ``split_80_20`` keeps for training."""
-    return rows - ceil(_TEST_SHARE * rows)
-
-
-def _can_stratify(y: NDArray[Any], classes: int) -> bool:
-    test = len(y) - training_rows(len(y))
-    return int(np.bincount(y, minlength=classes).min()) >= 2 and test >= classes
 
 
 def _check_shapes(output: torch.Size, y: torch.Size) -> None:

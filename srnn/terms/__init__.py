@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from srnn.terms.norms import L1, L2
-from srnn.terms.term import Term
+from typing import TYPE_CHECKING
+
+from srnn.family import Family
+
+if TYPE_CHECKING:
+    from srnn.terms.term import Term
 
 #: ``[terms.NAME]`` → its settings and what they do.
-TERMS: dict[str, type[Term]] = {
-    "l1": L1,
-    "l2": L2,
-}
+TERMS: Family[type[Term]] = Family(
+    "srnn.terms",
+    {
+        "l1": "norms:L1",
+        "l2": "norms:L2",
+    },
+)

@@ -8,8 +8,8 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from srnn.experiment import Divergent
 from srnn.methods.descent import Descent
+from srnn.methods.settings import Divergent
 from srnn.organism import Organism
 from srnn.training.learning import Streams
 

@@ -25,8 +25,9 @@ class Report:
         epoch: Epochs trained.
         batch: Batches trained, over all epochs.
         scores: For each seed reported, by its place among the seeds of the training: metric → value. The losses and
-            the training metric are means over the epoch's batches; ``replication_loss`` is ``alpha · Σ`` over the
-            particles; the others are measured after the epoch. With an exact method there is no such loss, but
+            the training metric are means over the epoch's batches; ``replication_loss`` is the mean
+            over the particles, ``replication_objective`` what is descended on, ``alpha · Σ`` over them; the others
+            are measured after the epoch. With an exact method there is no such loss, but
             ``replication_error``: the largest deviation of any weight from its particle's output for it.
         logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
         stopped: Whether training of these seeds ended here because they diverged.
@@ -68,7 +69,8 @@ class Sums:
         if method.replicating[place] and not method.exact:
             # numpy's sum of many numbers does not depend on the number of threads.
             total = self.replication[organism.columns(place)].cpu().numpy().sum(dtype=np.float64)
-            own["replication_loss"] = method.replication.alpha * float(total) / self.batches
+            own["replication_loss"] = float(total) / organism.size / self.batches
+            own["replication_objective"] = method.replication.alpha * float(total) / self.batches
         own["task_loss"] = float(self.task[place].mean()) / self.batches
         own[f"train_{task.metric}"] = float(self.score[place].mean()) / self.batches
         return own

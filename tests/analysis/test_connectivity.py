@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from srnn import MLP, Organism, Particle
-from srnn.analysis.connectivity import edges, graph, write_graphml
-from srnn.errors import UserError
+from srnn.analysis.connectivity import by_type, edges, graph, write_graphml
+from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType
 from srnn.organism import stack
 from srnn.plots.connectivity import connectivity as draw
@@ -61,6 +61,14 @@ def test_every_particle_is_an_edge(each_path: str) -> None:
     pd.testing.assert_frame_equal(edges(small()), expected, check_dtype=False)
 
 
+def test_the_numbers_to_quote() -> None:
+    found = by_type(edges(small())).set_index(["Scope", "Type"])
+    assert found.loc[("total", "identity"), "Edges"] == 1
+    assert found.loc[("total", "identity"), "Share"] == pytest.approx(1 / 3)
+    assert found.loc["total"]["Edges"].sum() == 3
+    assert found.loc["L0"]["Share"].sum() == pytest.approx(1)
+
+
 def test_cells_are_targets_and_weights_are_sources() -> None:
     made = organism(MLP(2, 3, 1, 3), *[particle(SECONDARY, worth) for worth in range(6)])
     frame = edges(made)
@@ -82,7 +90,7 @@ def test_cells_are_targets_and_weights_are_sources() -> None:
     ids=["convolution", "stack", "side by side"],
 )
 def test_only_layers_of_one_organism_have_edges(wrong: Callable[[], Organism]) -> None:
-    with pytest.raises(ValueError, match="needed is one organism of matrices"):
+    with pytest.raises(NotApplicableError, match="needed is one organism of matrices"):
         edges(wrong())
 
 

@@ -124,7 +124,7 @@ def test_the_last_signal_is_the_output(residual: str, activation: str) -> None:
 
 
 def test_only_an_mlp_is_measured() -> None:
-    with pytest.raises(ValueError, match="MLP"):
+    with pytest.raises(NotApplicableError, match="MLP"):
         measure(Organism(nn.Linear(2, 2), Particle(1)), X)
 
 

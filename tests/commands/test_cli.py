@@ -25,6 +25,7 @@ from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
 from srnn.commands.live import _mean
 from srnn.commands.run import parse_seeds
+from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
 
@@ -555,6 +556,21 @@ class TestAnalyze:
         assert f"results  {folder / 'results'}" in answer.out
         assert (folder / "figures/dropout.png").is_file()
         assert (folder / "results/transfer.csv").is_file()
+
+    def test_it_prints_a_short_answer_to_each_question(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
+        folder = shutil.copytree(first.folder / "runs/digits/seed-0", tmp_path / "seed-0")
+        lines = srnn("analyze", folder, "--only", "dropout,pruning", "--title", "").out.splitlines()
+        answer = lines[: next(place for place, line in enumerate(lines) if line.startswith("results"))]
+        assert max(map(len, answer)) <= 80
+        assert next(line for line in answer if line.startswith("dropout ")).endswith("a type are dropped?")
+        assert any(line.startswith("smallest first") for line in answer)
+        assert sum(bool(line) for line in answer) < 20
+
+    def test_its_help_names_every_question_with_its_meaning(self, srnn: Srnn) -> None:
+        text = srnn("analyze", "--help").out
+        for name, question in QUESTIONS.items():
+            assert f"{name:<13} {question.about}" in text
+        assert max(map(len, text.splitlines())) <= 80
 
     def test_an_unknown_question_is_named(self, srnn: Srnn, first: Session) -> None:
         line = srnn("analyze", first.folder / "runs/digits/seed-0", "--only", "droput").line
