@@ -351,7 +351,7 @@ class Experiment(Section):
             changes = changed.changes(self)
         if not changes:
             return changed
-        settings = ", ".join(f"{key} = {value}" for key, value in changes.items())
+        settings = ", ".join(f"{key} = {value}" for key, value in changes.items() if value is not None)
         texts = {"about": shorten(f"{self.name} with {settings}", 400), "duration": ""}
         return changed.model_copy(update=texts)
 

@@ -86,6 +86,12 @@ class TestPresets:
         assert sorted(REQUIRED) == sorted({*REQUIRED} & {*preset_names()})
         assert preset_names() == sorted(preset_names())
 
+    def test_one_with_settings_changed_is_named_after_them(self) -> None:
+        assert load_changed("digits", ["particle.hidden=3", "training.epochs=5"]).name == "digits-hidden-3"
+        own = load_changed("digits", ["task.path=wine.npz", "training.epochs=5"])
+        assert (own.name, own.about) == ("wine", "digits with task.name = arrays, task.path = wine.npz")
+        assert load_changed("digits", ["particle.hidden=3", "name=mine"]).name == "mine"
+
     @pytest.mark.parametrize("name", preset_names())
     def test_each_says_what_it_shows_under_its_own_name(self, name: str) -> None:
         preset = load_preset(name)
