@@ -26,7 +26,7 @@ from srnn.toml import read_toml, value_of
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
-    from srnn.organism import Kind
+    from srnn.swarm import Kind
 
 __all__ = [
     "MOST_NUMBERS",

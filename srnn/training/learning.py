@@ -12,7 +12,8 @@ from srnn import kernels
 from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
-from srnn.organism import Organism, aligned
+from srnn.organism import Organism
+from srnn.swarm import aligned
 from srnn.tasks import Task
 from srnn.terms.term import Term
 
