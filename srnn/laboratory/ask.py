@@ -10,7 +10,8 @@ import pandas as pd
 from srnn import tasks
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
-from srnn.laboratory.questions import QUESTIONS, Question
+from srnn.laboratory.questions import QUESTIONS
+from srnn.laboratory.questions.question import Question
 from srnn.laboratory.subject import Subject
 from srnn.plots.style import save
 from srnn.runs.groups import by_experiment

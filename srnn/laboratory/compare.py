@@ -20,7 +20,7 @@ from srnn.analysis import comparison
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, write_whole
-from srnn.laboratory.questions import Drawing
+from srnn.laboratory.questions.question import Drawing
 from srnn.plots import comparison as draw
 from srnn.plots.style import save
 from srnn.runs.groups import first_difference, is_comparison, open_runs

@@ -1,0 +1,19 @@
+"""What is lost when all particles of a type are dropped?"""
+
+from __future__ import annotations
+
+from srnn.analysis import dropout
+from srnn.laboratory.questions.question import Frames, Question
+from srnn.laboratory.subject import Subject
+from srnn.plots.dropout import dropout as draw
+
+
+def answer(subject: Subject) -> Frames:
+    return {"dropout": dropout.dropout(subject.organism(), subject.task, generator=subject.generator)}
+
+
+QUESTION = Question(
+    "What is lost when all particles of a type are dropped?",
+    answer,
+    {"dropout": ("dropout", draw)},
+)

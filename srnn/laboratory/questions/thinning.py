@@ -1,0 +1,19 @@
+"""Does the network really thin out?"""
+
+from __future__ import annotations
+
+from srnn.analysis import thinning
+from srnn.laboratory.questions.question import Frames, Question
+from srnn.laboratory.subject import Subject
+from srnn.plots.thinning import live_edges, structure
+
+
+def answer(subject: Subject) -> Frames:
+    return {"thinning": thinning.thinning(subject.over_epochs(), subject.task.test_x)}
+
+
+QUESTION = Question(
+    "Does the network really thin out?",
+    answer,
+    {"thinning": ("thinning", live_edges), "structure": ("thinning", structure)},
+)
