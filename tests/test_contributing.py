@@ -19,12 +19,10 @@ _STEP = re.compile(r"^`([^`\n]+)`:\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.D
 FAMILIES = {"tasks", "bodies", "methods", "terms", "events", "questions"}
 
 
-def follow(guide: str, folder: Path) -> list[str]:
-    """Write each new file, and put each new line behind the one that the guide shows; the paths in their order."""
-    paths = []
+def follow(guide: str, folder: Path) -> None:
+    """Write each new file, and put each new line behind the one that the guide shows."""
     for name, language, code in _STEP.findall(guide):
         path = folder / name
-        paths.append(name)
         if language != "diff":
             assert not path.exists(), name
             path.write_text(code, encoding="utf-8")
@@ -34,7 +32,6 @@ def follow(guide: str, folder: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         assert text.count(f"{before[1:]}\n") == 1, name
         path.write_text(text.replace(f"{before[1:]}\n", f"{before[1:]}\n{after[1:]}\n"), encoding="utf-8")
-    return paths
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +54,13 @@ def srnn(copy: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_each_member_of_a_family_is_one_new_file_and_one_line(tmp_path: Path) -> None:
-    for part in ("srnn", "experiments"):
-        shutil.copytree(ROOT / part, tmp_path / part)
-    *members, preset = follow(GUIDE.read_text(encoding="utf-8"), tmp_path)
-    files, tables = (list(map(Path, members[start::2])) for start in (0, 1))
+def test_each_member_of_a_family_is_one_new_file_and_one_line() -> None:
+    *members, preset = (Path(name) for name, _, _ in _STEP.findall(GUIDE.read_text(encoding="utf-8")))
+    files, tables = members[::2], members[1::2]
     assert {table.parent.name for table in tables} == FAMILIES
     for file, table in zip(files, tables, strict=True):
         assert (table.parent, table.name) == (file.parent, "__init__.py")
-    assert Path(preset).parent == Path("experiments")
+    assert preset.parent == Path("experiments")
 
 
 def test_the_recipes_train_and_are_asked(copy: Path) -> None:
