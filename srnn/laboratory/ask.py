@@ -13,7 +13,8 @@ from srnn.analysis.statistics import over_seeds
 from srnn.bodies.module import require_consent
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
-from srnn.laboratory.questions import QUESTIONS, Frames, Question, Summary
+from srnn.laboratory.questions import QUESTIONS
+from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.style import save
 from srnn.runs.groups import by_experiment

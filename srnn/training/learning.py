@@ -90,7 +90,8 @@ def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
 def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | None:
     """The body if it is an MLP with which the kernel can compute, and all that it weighs is made of particles."""
     body = organism.body
-    if not isinstance(body, MLP) or len(organism.shapes) != len(body.sources):
+    # The class itself: one that is derived from it may compute something else.
+    if type(body) is not MLP or len(organism.shapes) != len(body.sources):
         return None
     return body if mlp.learns(body, kind, worth, x) else None
 

@@ -22,7 +22,7 @@ import srnn
 from srnn import Experiment, Run, UserError, tasks
 from srnn.errors import StoppedError
 from srnn.laboratory import job
-from srnn.laboratory.questions import analyze
+from srnn.laboratory.ask import analyze
 from srnn.runs.groups import names_apart, open_runs
 from srnn.runs.verify import verify
 
