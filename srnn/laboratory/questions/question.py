@@ -55,8 +55,8 @@ class Question:
 
     about: str
     answer: Callable[[Subject], Frames]
-    summaries: Mapping[str, Summary]
-    figures: Mapping[str, tuple[str, Drawing]]
+    summaries: Mapping[str, Summary] = field(default_factory=dict)
+    figures: Mapping[str, tuple[str, Drawing]] = field(default_factory=dict)
     exports: Mapping[str, tuple[str, Callable[[pd.DataFrame, Path], None]]] = field(default_factory=dict)
     per_run: bool = False
     trains: bool = False
