@@ -24,10 +24,11 @@ from srnn.analysis import (
     trajectories,
     transfer,
 )
-from srnn.errors import NotApplicableError, UserError, nearest
+from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.experiment import Experiment
 from srnn.files import write_whole
-from srnn.plots.style import save
+from srnn.kernels.arithmetic import plain_torch
+from srnn.plots.style import require_format, save
 from srnn.runs.groups import by_experiment
 from srnn.runs.run import Run
 from srnn.tasks import Task
@@ -162,10 +163,12 @@ def choose(only: str | None) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in only.split(",")))
     for name in names:
         if name not in QUESTIONS:
-            raise UserError(f"--only names {name!r}{nearest(name, QUESTIONS)}; allowed: {', '.join(QUESTIONS)}")
+            what = f"{option('only', 'questions')} names {name!r}{nearest(name, QUESTIONS)}"
+            raise UserError(f"{what}; allowed: {', '.join(QUESTIONS)}")
     return names
 
 
+@plain_torch()
 def analyze(
     runs: Sequence[Run],
     questions: Sequence[str],
@@ -191,6 +194,7 @@ def analyze(
     Example:
         >>> analyze(open_runs(["runs/connectivity"]), ["dropout"], Path("data/mnist"))  # doctest: +SKIP
     """
+    require_format(image_format)
     [runs] = by_experiment(runs)
     experiment = runs[0].experiment
     watch("data")
@@ -269,6 +273,7 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     ]
 
 
+@plain_torch()
 def compare_variants(
     experiment: Experiment,
     groups: Mapping[str, Sequence[Run]],

@@ -10,6 +10,7 @@ import torch
 
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
+from srnn.kernels.arithmetic import plain_torch
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
@@ -18,6 +19,7 @@ from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
 
 
+@plain_torch()
 def verify(run: Run, task: Task) -> pd.DataFrame:
     """Check a run's files against each other, and its test metric against its final weights and the data.
 

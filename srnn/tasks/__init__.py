@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srnn.errors import UserError, nearest
+from srnn.kernels.arithmetic import plain_torch
 from srnn.tasks import arrays, images, synthetic
 from srnn.tasks.task import Kind, Metric, Task, training_rows
 from srnn.untrusted import as_text, expanded
@@ -38,6 +39,7 @@ LOADERS: dict[str, Callable[[TaskConfig, Path | None], Task]] = {
 }
 
 
+@plain_torch()
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """Load a task.
 
