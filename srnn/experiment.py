@@ -2,180 +2,87 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
-from srnn.bodies.mlp import Activation, Residual
-from srnn.errors import UserError, nearest, one_line, option, shorten
+from srnn.bodies import BODIES
+from srnn.bodies.body import MOST_NUMBERS, BodyConfig, MLPConfig, require_affordable
+from srnn.choices import Encoding, Init
+from srnn.errors import UserError, nearest, option, shorten
+from srnn.events import EVENTS
 from srnn.files import write_whole
-from srnn.particle import Encoding, Init, Particle, Target
-from srnn.untrusted import as_text, expanded, require_file
+from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
+from srnn.section import Count, Section, Share, Text, explain, unknown
+from srnn.tasks.settings import TaskConfig
+from srnn.terms import TERMS
+from srnn.toml import read_toml, value_of
+from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass
-else:
-    ModelMetaclass = type(BaseModel)
+    from srnn.organism import Kind
 
-TaskName = Literal["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
-Method = Literal["none", "sgd", "newton", "lifted"]
-Momentum = Literal["shared", "separate", "fresh"]
-Divergent = Literal["keep", "reset", "stop"]
-Optimizer = Literal["sgd", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop"]
-
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-# Line breaks and tabs are text; what else commands a terminal, or turns the direction of what follows, is not.
-Text = Annotated[
-    str, Field(max_length=4_000, pattern="^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]*$")
+__all__ = [
+    "MOST_NUMBERS",
+    "BodyConfig",
+    "CheckpointConfig",
+    "ComparisonConfig",
+    "Divergent",
+    "Experiment",
+    "InteractionsConfig",
+    "LogConfig",
+    "MLPConfig",
+    "Method",
+    "Momentum",
+    "Optimizer",
+    "ParticleConfig",
+    "ReplicationConfig",
+    "TaskConfig",
+    "TrainingConfig",
+    "folder_name",
+    "json_schema",
+    "require_affordable",
 ]
 
-#: Weights, or numbers in the units of all examples, that are trained at once: each 4 GB, of which training needs a few.
-MOST_NUMBERS = 1_000_000_000
-#: Bytes of a file that describes an experiment; those of a run have below 2,000, but for long texts.
-_FILE_LIMIT = 64 * 1024
-#: Keys of more than 16 parts, for which tomllib takes memory that grows with the square of their number.
-_LONG_KEY = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}"""
-)
 #: What Windows takes for a device, whatever follows after a dot.
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
-class _InOneLine(ModelMetaclass):
-    """What is wrong with the values that a section is made of is told in one line, from Python, too."""
-
-    def __call__(self, *values: Any, **named: Any) -> Any:
-        try:
-            return super().__call__(*values, **named)
-        except ValidationError as error:
-            section = next((name for name, field in Experiment.model_fields.items() if field.annotation is self), None)
-            raise UserError(_explain(error, () if section is None else (section,))) from None
-
-
-class _Section(BaseModel, metaclass=_InOneLine):
-    """A part of an experiment: no unknown keys, no silent conversions, no changes after it is made."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, values: Any) -> Any:
-        """Numbers of NumPy or torch are numbers, too."""
-        if not isinstance(values, Mapping):
-            return values
-        return {key: _number(value) for key, value in values.items()}
-
-
-class TaskConfig(_Section):
-    """What the organism learns."""
-
-    name: TaskName = "digits"
-    """One of the data sets, or ``arrays`` for your own."""
-    size: Annotated[int, Field(ge=2, le=28)] | None = None
-    """Images are resized to size × size; without one, 8 for digits and 15 for mnist and fashion_mnist."""
-    path: Text | None = None
-    """The .npz with X and y of the task ``arrays``."""
-    factor: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.03
-    """n of the task ``multiply``, y = n·x."""
-    samples: Count = 1_000
-    """Training samples of the tasks ``multiply`` and ``add``."""
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _any_path(cls, path: Any) -> Any:
-        """A path may be of any kind, and of bytes that are not text."""
-        paths = isinstance(path, bytes | os.PathLike)
-        return as_text(path) if paths or (isinstance(path, str) and not _is_unicode(path)) else path
-
-    @model_validator(mode="after")
-    def _needs_path(self) -> Self:
-        if self.name == "arrays" and not self.path:
-            raise ValueError('task.name "arrays" needs the file: set task.path to an .npz with X and y')
-        return self
-
-
-class BodyConfig(_Section):
-    """The macro network."""
-
-    depth: Annotated[int, Field(ge=1, le=100)] = 4
-    """Weight layers."""
-    width: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """Units of each hidden layer."""
-    residual: Residual = "layer"
-    """``layer``: every layer whose input and output shapes agree adds its input. ``pair``: so does every second one,
-    with the input of the one before."""
-    activation: Activation = "none"
-    """Applied to the output of every layer but the last."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of hidden units set to zero in training."""
-
-
-class ParticleConfig(_Section):
+class ParticleConfig(Section):
     """What every weight is made of."""
 
+    kind: Literal["weightwise", "number"] = "weightwise"
+    """``weightwise``: a network that is asked for each of its weights. ``number``: a plain number, so that the network
+    is an ordinary dense one."""
     hidden: Annotated[int, Field(ge=1, le=64)] = 4
     """Units H of both hidden layers; a particle has P = 5H + H² + H weights."""
     encoding: Encoding = "l2"
     """What the position of a weight is divided by: ``max`` its maximum, ``l2`` its Euclidean norm over the weights."""
     init: Init = "fan_in"
     """Where weights are drawn from: uniform in ±1/√fan_in, or as Xavier."""
+    values: Literal["body", "particles"] = "body"
+    """Of plain numbers, what they are at first: the body's own, or what newborn self-replicators are worth."""
+
+    @property
+    def size(self) -> int:
+        """Weights P of one of them."""
+        return 1 if self.kind == "number" else 5 * self.hidden + self.hidden**2 + self.hidden
+
+    def build(self) -> Kind:
+        """What every weight is made of."""
+        from srnn.number import Number
+        from srnn.particle import Particle
+
+        return Number() if self.kind == "number" else Particle(self.hidden, self.encoding, self.init)
 
 
-class ReplicationConfig(_Section):
-    """How the particles learn to replicate themselves."""
-
-    method: Method = "sgd"
-    """``none`` trains the task alone. ``sgd``: descent on the replication loss. ``newton``: after task steps every
-    particle is put back onto the set of self-replicators. ``lifted``: the optimizer moves the effective weights, and
-    the particles follow within that set."""
-    target: Target = "live"
-    """Whether the weights as data are constants to the gradient (``frozen``) or not (``live``)."""
-    objective: Literal["alternate", "joint"] = "alternate"
-    """Steps on replication and on the task by turns, or one step on the sum of both losses."""
-    alpha: Annotated[float, Field(ge=0, le=1e9)] = 100.0
-    """Factor of the replication loss."""
-    steps: Annotated[int, Field(ge=0, le=100_000)] = 1
-    """Replication steps of ``sgd`` per batch."""
-    every: Count = 1
-    """Batches between the projections of ``newton``."""
-    iterations: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Newton steps of a projection."""
-    momentum: Momentum = "shared"
-    """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
-    start_accuracy: Share = 0.0
-    """Training accuracy of an epoch from which on replication is trained."""
-    divergent: Divergent = "keep"
-    """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
-
-
-class TrainingConfig(_Section):
-    """How the task is trained."""
-
-    epochs: Count = 100
-    """Passes over the training data."""
-    batch_size: Count = 50
-    """Examples per step; an incomplete last batch is left out."""
-    optimizer: Optimizer = "sgd"
-    """What takes the steps of the task."""
-    lr: Annotated[float, Field(gt=0, le=1000)] = 0.008
-    """Learning rate of the task and of replication."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of both."""
-
-
-class InteractionsConfig(_Section):
+class InteractionsConfig(Section):
     """The artificial chemistry: chance per batch that a particle meets another of its cell."""
 
     attack: Share = 0.0
@@ -184,7 +91,7 @@ class InteractionsConfig(_Section):
     """Chance of taking over half of the other's weights."""
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """What is recorded."""
 
     every: Count = 5
@@ -194,7 +101,7 @@ class LogConfig(_Section):
     trajectory does not dwarf its training."""
 
 
-class CheckpointConfig(_Section):
+class CheckpointConfig(Section):
     """When the whole state is saved."""
 
     every: Count = 10
@@ -211,16 +118,14 @@ MOST_VARIANTS = 100
 _FIXED = ("name", "seed", "comparison")
 
 
-class ComparisonConfig(_Section):
+class ComparisonConfig(Section):
     """Variants of the experiment that are run one after the other and compared."""
 
     variants: Annotated[dict[str, list[Text]], Field(max_length=MOST_VARIANTS)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
-    dense: bool = False
-    """Whether the body is also trained directly, from the effective weights that the organisms have at first."""
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """Everything that defines an experiment; what is left out has the default of the quick ``digits`` run.
 
     Example:
@@ -236,13 +141,17 @@ class Experiment(_Section):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """What all random numbers of a run are derived from."""
     task: TaskConfig = TaskConfig()
-    body: BodyConfig = BodyConfig()
+    body: SerializeAsAny[BodyConfig] = MLPConfig()
     particle: ParticleConfig = ParticleConfig()
     replication: ReplicationConfig = ReplicationConfig()
     training: TrainingConfig = TrainingConfig()
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    terms: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
+    """Gates and costs on the effective weights, by name: of :data:`srnn.terms.TERMS`."""
+    events: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
+    """What happens in training, by a name of your own; ``do`` says what, of :data:`srnn.events.EVENTS`."""
     comparison: ComparisonConfig = ComparisonConfig()
     versions: dict[str, Text] = {}
     """What a run was made with: recorded in its folder, of no effect."""
@@ -257,9 +166,50 @@ class Experiment(_Section):
             )
         return name
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, values: Any) -> Any:
+        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path."""
+        if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
+            return values
+        task = {"scale": "none", **values.get("task", {})}
+        if task.get("name") == "arrays":
+            task = {"fingerprint": {}, **task}
+        elif "name" in task:
+            task.pop("path", None)
+        return {**values, "task": task}
+
+    @field_validator("body", mode="before")
+    @classmethod
+    def _read_body(cls, body: Any) -> Any:
+        if not isinstance(body, Mapping):
+            return body
+        return _member("body", _known("body.name", body.get("name", "mlp"), BODIES), body)
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _read_terms(cls, terms: Any) -> Any:
+        if not isinstance(terms, Mapping) or not terms:
+            return terms
+        return {name: _member(f"terms.{name}", _known("terms", name, TERMS), term) for name, term in terms.items()}
+
+    @field_validator("events", mode="before")
+    @classmethod
+    def _read_events(cls, events: Any) -> Any:
+        if not isinstance(events, Mapping) or not events:
+            return events
+        read = {}
+        for name, event in events.items():
+            do = (event.get("do") or name) if isinstance(event, Mapping) else name
+            kind = type(event) if isinstance(event, Section) else _known(f"events.{name}.do", do, EVENTS)
+            read[name] = _member(f"events.{name}", kind, event, {"do": do})
+        return read
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         replication = self.replication
+        if self.particle.kind == "number":
+            self._suits_numbers()
         if replication.objective == "joint" and replication.steps != 1:
             raise ValueError(
                 f"replication.steps is {replication.steps}; with replication.objective 'joint' each batch takes one "
@@ -285,9 +235,26 @@ class Experiment(_Section):
                 f"replication.start_accuracy is {replication.start_accuracy}; the task {self.task.name} has no "
                 "accuracy: set it to 0"
             )
-        require_affordable(self.body, Particle(self.particle.hidden).size)
+        if isinstance(self.body, MLPConfig):
+            require_affordable(self.body, self.particle.size)
         self.expand()
         return self
+
+    def _suits_numbers(self) -> None:
+        """Raise ValueError for what plain numbers cannot do."""
+        if self.replication.divergent == "reset":
+            raise ValueError(
+                "replication.divergent is 'reset', which draws particles anew; with particle.kind 'number' there are "
+                "none: set it to 'keep' or 'stop'"
+            )
+        found = {"replication.method": self.replication.method}
+        found |= {f"interactions.{name}": rate for name, rate in self.interactions.model_dump().items()}
+        for key, value in found.items():
+            if value not in ("none", 0.0):
+                nothing = "none" if isinstance(value, str) else 0.0
+                raise ValueError(
+                    f"{key} is {value!r}; with particle.kind 'number' nothing replicates: set it to {nothing!r}"
+                )
 
     def expand(self) -> dict[str, Experiment]:
         """The experiments that are compared, by variant: each by itself an experiment ``NAME-VARIANT``.
@@ -324,10 +291,7 @@ class Experiment(_Section):
         Raises:
             UserError: The first thing that is wrong, in one line.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise UserError(_explain(error)) from None
+        return cls.read(values)
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Experiment:
@@ -337,21 +301,7 @@ class Experiment(_Section):
             UserError: The file is missing, is not TOML or does not describe an experiment.
         """
         path = expanded(path)
-        try:
-            require_file(path)
-            with path.open("rb") as file:
-                content = file.read(_FILE_LIMIT + 1)
-            if len(content) > _FILE_LIMIT:
-                raise ValueError(f"it has more than {_FILE_LIMIT:,} bytes, which no experiment needs")
-            text = _decoded(content)
-            if _LONG_KEY.search(text):
-                raise ValueError("it has a key of more than 16 parts, which no experiment needs")
-            values = tomllib.loads(text)
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; name a preset (srnn presets) or a TOML file") from None
-        except (ValueError, RecursionError) as error:
-            # Besides TOMLDecodeError: bytes that are not UTF-8, a number of thousands of digits, endless nesting.
-            raise UserError(f"{path}: not a TOML file: {shorten(str(error), 200)}") from None
+        values = read_toml(path)
         try:
             return cls.from_dict({"name": folder_name(path.stem)} | values)
         except UserError as error:
@@ -376,7 +326,7 @@ class Experiment(_Section):
         Raises:
             UserError: An assignment is malformed, or the experiment is not valid with it.
         """
-        values = self.model_dump()
+        values, replaced = self.model_dump(), set[str]()
         given = [assignments] if isinstance(assignments, str) else list(assignments)
         for assignment in given:
             key, equals, text = assignment.partition("=")
@@ -384,18 +334,24 @@ class Experiment(_Section):
                 what = f"{option('set', 'override')} {shorten(assignment)}"
                 raise UserError(f"{what}: expected KEY=VALUE, such as training.epochs=20")
             section = values
+            if key.strip() == "body.name" and value_of(text.strip(), is_text=True) != self.body.name:
+                # The settings of one kind of network are not those of another.
+                values["body"] = {name: one for name, one in values["body"].items() if f"body.{name}" in replaced}
             *parents, last = key.strip().split(".")
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
-                    raise UserError(_unknown(key.strip()))
-            section[last] = _toml_value(text.strip(), key.strip() in _AS_IT_IS)
+                    raise UserError(unknown(Experiment, key.strip()))
+            section[last] = value_of(text.strip(), key.strip() in _AS_IT_IS)
+            replaced.add(key.strip())
+        self.task.replaced(values["task"], replaced)
         changed, changes = Experiment.from_dict(values), None
+        changed.body.inherit(self.body)
         if self.about and not any(one.partition("=")[0].strip() == "about" for one in given):
             changes = changed.changes(self)
         if not changes:
             return changed
-        settings = ", ".join(f"{key} = {value}" for key, value in changes.items())
+        settings = ", ".join(f"{key} = {value}" for key, value in changes.items() if value is not None)
         texts = {"about": shorten(f"{self.name} with {settings}", 400), "duration": ""}
         return changed.model_copy(update=texts)
 
@@ -406,88 +362,34 @@ class Experiment(_Section):
         """
         ours, theirs = self.model_dump(), since.model_dump()
         sections = ("task", "body", "particle", "replication", "training", "interactions")
-        pairs = [(f"{name}.{key}", value, theirs[name][key]) for name in sections for key, value in ours[name].items()]
+        pairs = [
+            (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
+        ]
         return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
 
 
-def require_affordable(
-    body: BodyConfig, particle_size: int, inputs: int = 1, outputs: int = 1, rows: int = 1, copies: int = 1
-) -> None:
-    """Make sure that a network can be held in memory, before any of it is.
-
-    Args:
-        body: What it looks like.
-        particle_size: Weights P of each of its particles; 1 for a dense network.
-        inputs: Units of the input, as far as known.
-        outputs: Units of the output, as far as known.
-        rows: Examples that go through it at once.
-        copies: Networks side by side, one for each seed.
-
-    Raises:
-        UserError: Its weights, or the units of all examples, are more than :data:`MOST_NUMBERS`.
-    """
-    sizes = [inputs, *[body.width] * (body.depth - 1), outputs]
-    counts = {
-        "weights": copies * particle_size * sum(a * b for a, b in pairwise(sizes)),
-        "numbers in the units of all examples": copies * rows * sum(sizes[1:]),  # the inputs are there already
-    }
-    what = f"body.depth {body.depth} and body.width {body.width:,}"
-    what += f" with {particle_size:,} weights a particle" if particle_size > 1 else ""
-    what += f", for {copies:,} seeds side by side," if copies > 1 else ""
-    for kind, number in counts.items():
-        if number > MOST_NUMBERS:
-            raise UserError(
-                f"{what} make {number:,} {kind}; at most {MOST_NUMBERS:,} are trained at once: choose smaller ones"
-            )
+def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Section]:
+    """The member of a family by its name; ValueError if there is none."""
+    if not isinstance(name, str) or name not in family:
+        hint = nearest(name, family) if isinstance(name, str) else ""
+        raise ValueError(f"{key} is {shorten(repr(name))}; allowed: {', '.join(family)}{hint}")
+    return family[name]
 
 
 #: Settings that may look like a number and are none.
 _AS_IT_IS = ("name", "task.path")
 
 
-def _toml_value(text: str, is_text: bool = False) -> Any:
-    """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too."""
+def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:
+    """A member of a family from plain values; ValueError for the first thing that is wrong, in one line."""
+    if isinstance(values, Section):
+        return values
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{key} is {shorten(repr(values))}; allowed: a table")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-    return text if is_text and not isinstance(value, str) else value
-
-
-def _number(value: Any) -> Any:
-    """A number of NumPy or torch as one of Python; everything else as it is."""
-    if type(value).__module__.partition(".")[0] in ("numpy", "torch") and getattr(value, "ndim", None) == 0:
-        return value.item()
-    return value
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _decoded(content: bytes) -> str:
-    """The text of a file, with or without a byte order mark.
-
-    Raises:
-        ValueError: It is not UTF-8; the message says what it is, if that can be told.
-    """
-    for mark, name in (
-        (codecs.BOM_UTF32_LE, "UTF-32"),
-        (codecs.BOM_UTF32_BE, "UTF-32"),
-        (codecs.BOM_UTF16_LE, "UTF-16"),
-        (codecs.BOM_UTF16_BE, "UTF-16"),
-    ):
-        if content.startswith(mark):
-            raise ValueError(f"it is {name}, and TOML is UTF-8: save it as UTF-8")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"its line {line} holds bytes that are not UTF-8: save it as UTF-8") from None
+        return kind.model_validate({**values, **(more or {})})
+    except ValidationError as error:
+        raise ValueError(f"{key}.{explain(kind, error)}") from None
 
 
 def folder_name(text: str) -> str:
@@ -496,97 +398,17 @@ def folder_name(text: str) -> str:
     return f"experiment-{name}"[:64] if name.partition(".")[0].upper() in _DEVICES else name
 
 
-def known_keys() -> list[str]:
-    """Every setting an experiment has, dotted."""
-    keys = []
-    for name, field in Experiment.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            keys += [f"{name}.{key}" for key in section.model_fields]
-        else:
-            keys.append(name)
-    return keys
-
-
-def _unknown(key: str) -> str:
-    section, _, own = key.partition(".")
-    siblings = [known.partition(".")[2] for known in known_keys() if known.startswith(section + ".")]
-    if own and siblings:
-        hint = nearest(own, siblings).replace("did you mean ", f"did you mean {section}.")
-        return f"{shorten(key)} is not a setting{hint or f'; allowed in [{section}]: ' + ', '.join(siblings)}"
-    hint = nearest(key, [*Experiment.model_fields, *known_keys()])
-    return f"{shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(Experiment.model_fields)}"
-
-
-def _explain(error: ValidationError, inside: tuple[str, ...] = ()) -> str:
-    """The first complaint of pydantic as one line: the value, what is allowed, what to do."""
-    problems = error.errors(include_url=False)
-    # An unknown key is most often the cause of whatever else is wrong.
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    location = (*inside, *first["loc"])
-    key = ".".join(str(part) for part in location)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return _unknown(key) + more
-    if first["type"] == "value_error":
-        return one_line(str(first["ctx"]["error"])) + more
-    value, allowed = first["input"], _allowed(location)
-    hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
-    return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
-
-
 @cache
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of an experiment: every setting with its description, bounds and default."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
+    families: dict[str, Any] = {
+        "body": (_any_of([MLPConfig, *BODIES.values()]), MLPConfig()),
+        "terms": (dict[str, _any_of(TERMS.values())], {}),  # type: ignore[misc]
+        "events": (dict[str, _any_of(EVENTS.values())], {}),  # type: ignore[misc]
+    }
+    described = create_model("Experiment", __base__=Experiment, **families)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | described.model_json_schema()
 
 
-def _schema_of(location: tuple[int | str, ...]) -> dict[str, Any]:
-    """What the JSON schema says of the setting at this place; empty if there is none."""
-    schema = json_schema()
-    node = schema
-    for part in location:
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
-        node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-    return node
-
-
-def _allowed(location: tuple[int | str, ...]) -> str:
-    """What the setting at this place may be, in words, read off the JSON schema."""
-    node = _schema_of(location)
-    if "enum" in node:
-        return ", ".join(map(str, node["enum"]))
-    kind = {
-        "integer": "a whole number",
-        "number": "a number",
-        "string": "text",
-        "object": "a table",
-        "array": "a list",
-        "boolean": "true or false",
-    }.get(node.get("type", ""), "another type")
-    bounds = []
-    for word, phrase in (
-        ("minimum", "from {}"),
-        ("exclusiveMinimum", "above {}"),
-        ("maximum", "to {}"),
-        ("exclusiveMaximum", "to below {}"),
-    ):
-        if word in node:
-            bounds.append(phrase.format(f"{node[word]:g}" if isinstance(node[word], float) else f"{node[word]:,}"))
-    if "maxProperties" in node:
-        bounds.append(f"of up to {node['maxProperties']} entries")
-    if node.get("pattern", "").endswith("]*$"):
-        bounds.append(f"of up to {node['maxLength']:,} characters, none of them to control a terminal")
-    elif "pattern" in node:
-        bounds.append("of up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit")
-    return " ".join([kind, *bounds])
-
-
-def _printed(value: Any) -> str:
-    try:
-        return shorten(repr(value))
-    except (ValueError, RecursionError):
-        # An integer of thousands of digits, or tables nested as deeply.
-        return "more than can be printed"
+def _any_of(members: Iterable[type[Section]]) -> Any:
+    return Union[tuple(dict.fromkeys(members))]  # noqa: UP007 (of types known at run time)

@@ -31,6 +31,7 @@ class FixpointType(IntEnum):
         return self.name.lower()
 
 
+@kernels.or_by_torch
 def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) -> Tensor:
     """Type of each particle: ``(P, N) ->`` int8 ``(N,)`` of :class:`FixpointType` values.
 

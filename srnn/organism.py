@@ -1,27 +1,67 @@
-"""A network whose every weight is a particle."""
+"""A network whose every weight is a particle: the waist at which what lies below and what is asked above meet."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from srnn.particle import Particle, effective_weight
+from srnn import kernels, replication
+from srnn.bodies.particles import Choice, replaced
+from srnn.errors import NotApplicableError
+from srnn.particle import Particle
+
+#: Bytes to whose multiples torch aligns its tensors.
+_ALIGNMENT = 64
+#: A body holds the weights of one call at a time, whoever calls.
+_CALLING = threading.RLock()
+
+
+class Kind(Protocol):
+    """What a weight is made of: :class:`srnn.Particle`, or :class:`srnn.number.Number`, a particle of one weight."""
+
+    @property
+    def size(self) -> int:
+        """Weights P of one of them."""
+
+    @property
+    def has_types(self) -> bool:
+        """Whether it can be a fixpoint of self-application."""
+
+    def newborn(self, values: Tensor, generator: torch.Generator | None) -> Tensor:
+        """New ones in place of a body's weights ``(N,)``: float32 ``(P, N)``."""
+
+    def draw(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """New ones in place of those that were lost: float32 ``(P, count)``."""
+
+    def worth(self, weights: Tensor) -> Tensor:
+        """What each is worth as a weight of the body: ``(P, N) -> (N,)``, differentiable."""
+
+    def pull_back(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """Chain rule from a gradient ``(N,)`` of what they are worth to one of ``weights``: ``(P, N)``."""
 
 
 class Organism(nn.Module):
     """A body whose every weight is a particle.
 
-    Each weight tensor of the body (two dimensions or more) is replaced by particles; biases and norms stay ordinary
-    parameters. The forward pass computes the particles' effective weights, views them in the body's shapes and calls
-    the body with them, so that an organism is *exactly* the dense network :meth:`to_dense` returns.
+    Each weight tensor of the body (two dimensions or more) is replaced by particles, which are *drawn anew*: the values
+    that the body has are lost (:meth:`from_dense` keeps them). Biases, norms, embeddings, frozen parameters and buffers
+    stay ordinary. The forward pass computes what the particles are worth, views it in the body's shapes and calls the
+    body with it, so that an organism is *exactly* the dense network :meth:`to_dense` returns.
 
     Args:
         body: Any module. It is copied, not changed.
         particle: What its weights become.
         generator: Where the particles are drawn from; without one, torch's global generator.
+        only: The weight tensors that become particles: a collection of names as of ``named_parameters``, or of modules
+            that hold them, or a function of name and tensor; without it, all that are trained and multiply something.
+        exclude: Those that do not, likewise.
 
     Attributes:
         weights: The swarm, a parameter of shape ``(P, N)``: P weights of N particles. Of ``copies`` organisms side by
@@ -29,9 +69,10 @@ class Organism(nn.Module):
         layers: For each replaced tensor ``L0``, ``L1`` …, in the body's order, the slice of its particles in N.
         shapes: The shape of each replaced tensor, in the same order.
         copies: How many organisms this is.
+        body: The body, without the replaced weights; of several organisms, that of the first.
 
     Raises:
-        ValueError: The body has no weight tensor.
+        ValueError: No weight tensor becomes particles, or a name is none of the body's.
 
     Example:
         >>> organism = Organism(MLP(64, 6, 3, 10), Particle(hidden=4))
@@ -39,35 +80,95 @@ class Organism(nn.Module):
         torch.Size([5, 10])
     """
 
-    def __init__(self, body: nn.Module, particle: Particle, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        particle: Kind,
+        generator: torch.Generator | None = None,
+        *,
+        only: Choice | None = None,
+        exclude: Choice | None = None,
+    ) -> None:
         super().__init__()
         self.particle = particle
         self.copies = 1
         self.body = copy.deepcopy(body)
-        replaced = {name: weight for name, weight in self.body.named_parameters() if weight.ndim >= 2}
-        if not replaced:
-            raise ValueError("the body has no weight tensor of two dimensions or more to make of particles")
-        self.shapes = [weight.shape for weight in replaced.values()]
+        #: The bodies of the other organisms side by side, each with ordinary parameters and buffers of its own.
+        self.beside = nn.ModuleList()
+        weights = replaced(self.body, only, exclude)
+        if not weights:
+            raise ValueError(
+                "the body has no weight tensor of two dimensions or more to make of particles (frozen ones and "
+                "embeddings become particles only where only= names them)"
+            )
+        self.shapes = [weight.shape for weight in weights.values()]
         # A weight that two modules share has one name and several places.
         self._places = [
             [
-                (module, attribute)
-                for module in self.body.modules()
+                (path, attribute)
+                for path, module in self.body.named_modules()
                 for attribute, candidate in module._parameters.items()
                 if candidate is weight
             ]
-            for weight in replaced.values()
+            for weight in weights.values()
         ]
         self.layers: dict[str, slice] = {}
         start = 0
         for index, shape in enumerate(self.shapes):
             self.layers[f"L{index}"] = slice(start, start + shape.numel())
             start += shape.numel()
-        self.weights = nn.Parameter(particle.draw(start, generator))
-        for module, attribute in self._all_places():
-            # An empty place, which the forward pass fills with the particles' effective weights.
-            del module._parameters[attribute]
-            module.register_buffer(attribute, None, persistent=False)
+        values = torch.cat([weight.detach().flatten() for weight in weights.values()])
+        newborn = particle.newborn(values, generator)
+        # As the body is, be it of doubles or on another device.
+        self.weights = nn.Parameter(newborn.to(values.dtype if newborn.is_meta else values))
+        self._put(self.body, [None] * len(self.shapes))
+        #: What the particles are worth, as of which weights, at which version of these.
+        self._worth: tuple[Tensor, Tensor, int] | None = None
+
+    @classmethod
+    def from_dense(
+        cls,
+        network: nn.Module,
+        particle: Particle,
+        generator: torch.Generator | None = None,
+        *,
+        only: Choice | None = None,
+        exclude: Choice | None = None,
+    ) -> Organism:
+        """A trained network as an organism of exact self-replicators, with the same outputs but for rounding.
+
+        Args:
+            network: Any module. It is copied, not changed.
+            particle: What its weights become.
+            generator: Where the particles are drawn from before they are lifted to the network's weights.
+            only: As for :class:`Organism`.
+            exclude: As for :class:`Organism`.
+
+        Raises:
+            ValueError: No weight tensor becomes particles, or a weight is not finite.
+
+        Example:
+            >>> organism = Organism.from_dense(network, Particle(hidden=4))  # doctest: +SKIP
+            >>> fixpoints.classify(organism.weights, organism.particle).unique()  # doctest: +SKIP
+            tensor([2], dtype=torch.int8)
+        """
+        organism = cls(network, particle, generator, only=only, exclude=exclude)
+        parameters = dict(network.named_parameters(remove_duplicate=False))
+        names = [".".join(filter(None, places[0])) for places in organism._places]
+        values = torch.cat([parameters[name].detach().flatten() for name in names]).to(organism.weights)
+        organism.weights.data = replication.replicators(values, particle, generator)
+        return organism
+
+    @property
+    def replicator(self) -> Particle:
+        """The particle, of which one can ask what replication makes of it.
+
+        Raises:
+            NotApplicableError: The organism is made of plain numbers.
+        """
+        if not isinstance(self.particle, Particle):
+            raise NotApplicableError("plain numbers do not replicate: there are no fixpoint types")
+        return self.particle
 
     @property
     def size(self) -> int:
@@ -87,9 +188,111 @@ class Organism(nn.Module):
                 return f"{layer}_C{cell}_W{weight}"
         raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
 
+    @property
+    def bodies(self) -> list[nn.Module]:
+        """The bodies of all organisms side by side."""
+        return [self.body, *self.beside]
+
+    def ordinary(self, place: int = 0) -> dict[str, nn.Parameter]:
+        """What is trained beside the particles of one organism, such as biases and norms, by the body's names."""
+        return {name: one for name, one in self.bodies[place].named_parameters() if one.requires_grad}
+
+    def columns(self, place: int) -> slice:
+        """The particles of the organism at that place among those side by side."""
+        return slice(place * self.size, (place + 1) * self.size)
+
+    # -- the waist ----------------------------------------------------------------------------------------------------
+
+    @property
+    def together(self) -> bool:
+        """Whether all organisms may be computed at once, with the bits that each has alone.
+
+        Our kernels compute a particle from nothing but itself. How torch sums up or ends a row may depend on what
+        stands beside it; plain numbers are not summed up.
+        """
+        return self.copies == 1 or self.particle.size == 1 or self.fused() is not None
+
+    def fused(self, *others: Tensor | None) -> ModuleType | None:
+        """The kernels, if they can compute with the particles and the other tensors, as of the same shape."""
+        particle = self.particle
+        return kernels.fast_path(self.weights.detach(), particle, *others) if isinstance(particle, Particle) else None
+
+    def on(self, places: Collection[int], act: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
+        """Act on the particles of these organisms, each as it would be alone.
+
+        Args:
+            places: At least one; the others are left as they are.
+            act: Given the columns ``(…, N)`` of each tensor, or all at once; may change them in place. What it returns,
+                ``(…, N)``, is put together.
+            tensors: ``(…, copies · N)``, or None, which is passed on.
+
+        Returns:
+            ``(…, copies · N)``, zeros for the other organisms.
+        """
+        if len(places) == self.copies and self.together:
+            return act(*tensors)
+        result = None
+        for place in places:
+            columns = self.columns(place)
+            parts = [None if tensor is None else tensor[..., columns].clone() for tensor in tensors]
+            own = act(*parts)
+            for tensor, part in zip(tensors, parts, strict=True):
+                if tensor is not None and part is not None:
+                    tensor[..., columns] = part
+            if result is None:
+                result = own.new_zeros(*own.shape[:-1], self.copies * self.size)
+            result[..., columns] = own
+        assert result is not None
+        return result
+
+    def worth(self) -> Tensor:
+        """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
+        weights, version = self.weights.detach(), self._version
+        known = self._worth
+        # Memory that is held is not another's: whoever replaces the weights' data changes its address.
+        if known is None or version < 0 or known[2] != version or known[1].data_ptr() != weights.data_ptr():
+            self.remember(self.on(range(self.copies), self.particle.worth, weights))
+        assert self._worth is not None
+        return self._worth[0]
+
+    def remember(self, worth: Tensor) -> None:
+        """Take note of what the particles are worth now, where whoever changed them knows: ``(copies · N,)``."""
+        self._worth = worth, self.weights.detach(), self._version
+
+    @property
+    def _version(self) -> int:
+        # An inference tensor has none.
+        return -1 if self.weights.is_inference() else self.weights._version
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Chain rule through the waist: a gradient ``(copies · N,)`` to one of ``weights``, ``(P, copies · N)``."""
+        return self.on(range(self.copies), self.particle.pull_back, self.weights.detach(), gradient)
+
+    @contextmanager
+    def still(self, frozen: Tensor | None, *buffers: Tensor) -> Iterator[None]:
+        """Keep particles as they are, whoever moves them inside this context, and their buffers at zero.
+
+        To mask a gradient would not do: momentum, weight decay, replication and interactions move a particle all the
+        same.
+
+        Args:
+            frozen: bool ``(copies · N,)``; None for none.
+            buffers: What moves them besides, ``(…, copies · N)``.
+        """
+        if frozen is None:
+            yield
+            return
+        before = self.weights.detach()[:, frozen].clone()
+        try:
+            yield
+        finally:
+            self.weights.detach()[:, frozen] = before
+            for buffer in buffers:
+                buffer[..., frozen] = 0
+
     def effective_weights(self) -> list[Tensor]:
         """The particles' effective weights in the body's shapes, one tensor a layer, differentiable."""
-        return self.in_shape(effective_weight(self.weights, self.particle))
+        return self.in_shape(self.particle.worth(self.weights))
 
     def in_shape(self, values: Tensor) -> list[Tensor]:
         """One value per particle, ``(copies · N,)``, in the body's shapes; a stack's have a leading ``copies``."""
@@ -97,67 +300,96 @@ class Organism(nn.Module):
         parts = values.view(*leading, -1).split([shape.numel() for shape in self.shapes], dim=-1)
         return [part.view(*leading, *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def out_of_shape(self, tensors: Sequence[Tensor]) -> Tensor:
-        """The reverse of :meth:`in_shape`: one value per particle, ``(copies · N,)``, from the body's shapes."""
-        leading = 0 if self.copies == 1 else 1
-        return torch.cat([tensor.flatten(leading) for tensor in tensors], dim=-1).flatten()
+    def forward(self, *inputs: Any, **keywords: Any) -> Any:
+        """What the body answers; of several organisms each is given its own part of every input's first dimension."""
+        worth = self.particle.worth(self.weights)
+        if self.copies == 1:
+            return self.call_with(worth, *inputs, **keywords)
+        every = [torch.broadcast_to(one, (self.copies, *one.shape[1:])) for one in inputs]
+        parts = zip(worth.view(self.copies, -1), *every, strict=True)
+        answers = [
+            self.call_with(aligned(own), *map(aligned, x), place=place, **keywords)
+            for place, (own, *x) in enumerate(parts)
+        ]
+        return torch.stack(answers)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.call_with(self.effective_weights(), *inputs)
+    def call_with(self, worth: Tensor, *inputs: Any, place: int = 0, **keywords: Any) -> Any:
+        """Call the body of one organism with these weights in place of what its own particles are worth.
 
-    def call_with(self, tensors: Sequence[Tensor], *inputs: Tensor) -> Tensor:
-        """Call the body with these weights, shaped as :meth:`in_shape` gives them, in place of the particles' own."""
+        The one way through a body: for training, measuring and every analysis.
+
+        Args:
+            worth: ``(N,)``, differentiable.
+            inputs: As the body takes them.
+            place: Which of the organisms side by side: its ordinary parameters and buffers are used.
+            keywords: As the body takes them.
+        """
+        parts = worth.split([shape.numel() for shape in self.shapes])
+        body = self.bodies[place] if place else self.body
         # What torch.func.functional_call does, without its bookkeeping, which costs as much as a small body.
-        try:
-            for places, tensor in zip(self._places, tensors, strict=True):
-                for module, attribute in places:
-                    module._buffers[attribute] = tensor
-            output: Tensor = self.body(*inputs)
-        finally:
-            for module, attribute in self._all_places():
-                module._buffers[attribute] = None
-        return output
+        with nullcontext() if torch.compiler.is_compiling() else _CALLING:
+            try:
+                self._put(body, [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)])
+                return body(*inputs, **keywords)
+            finally:
+                self._put(body, [None] * len(self.shapes))
 
-    def to_dense(self) -> nn.Module:
+    def to_dense(self, place: int = 0) -> nn.Module:
         """The same network as a plain dense one: a copy of the body filled with the effective weights."""
-        filled = copy.deepcopy(self)
-        for places, weight in zip(filled._places, self.effective_weights(), strict=True):
-            parameter = nn.Parameter(weight.detach().clone())
-            for module, attribute in places:
-                del module._buffers[attribute]
-                module.register_parameter(attribute, parameter)
-        return filled.body
+        dense = copy.deepcopy(self.bodies[place])
+        parts = self.worth()[self.columns(place)].split([shape.numel() for shape in self.shapes])
+        self._put(
+            dense, [nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, self.shapes, strict=True)]
+        )
+        return dense
 
-    def _all_places(self) -> list[tuple[nn.Module, str]]:
-        return [place for places in self._places for place in places]
+    def _put(self, body: nn.Module, tensors: Sequence[Tensor | None]) -> None:
+        """Put a tensor into every place of each replaced weight; None where it waits for the next call."""
+        for places, tensor in zip(self._places, tensors, strict=True):
+            for path, attribute in places:
+                module = body.get_submodule(path)
+                module._parameters[attribute] = tensor  # type: ignore[assignment]
+                if isinstance(module, nn.RNNBase):  # which has a list of its own, and computes with that
+                    module._flat_weights[module._flat_weights_names.index(attribute)] = tensor
+
+    def extra_repr(self) -> str:
+        layers = ", ".join("×".join(map(str, shape)) for shape in self.shapes)
+        side = f", {self.copies} side by side" if self.copies > 1 else ""
+        return f"{self.particle}, {self.size:,} of them: {layers}{side}"
+
+    def __repr__(self) -> str:
+        names = [name for name, _ in self.body.named_modules() if name]
+        ordinary = sum(one.numel() for one in self.ordinary().values())
+        beside = f", {ordinary:,} ordinary numbers beside" if ordinary else ""
+        body = type(self.body).__name__ + (f" of {len(names)} modules" if names else "")
+        return f"Organism({body}, {self.extra_repr()}{beside})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_worth": None}
+
+
+def aligned(part: Tensor) -> Tensor:
+    """A part of a tensor, as a copy unless it begins where a tensor of its own would.
+
+    Libraries choose their way through a product by that, and with it the last bits.
+    """
+    return part if part.data_ptr() % _ALIGNMENT == 0 else part.clone()
 
 
 def stack(organisms: Sequence[Organism]) -> Organism:
-    """Put organisms of the same kind side by side as one with more particles, so that they are computed at once.
+    """Put organisms of the same kind side by side as one with more particles.
 
-    The body must accept weights and inputs with a leading dimension, as :class:`srnn.MLP` does, and have no
-    parameters but its weight tensors. ``(copies, batch, inputs)`` then gives ``(copies, batch, outputs)``.
+    ``(copies, batch, …)`` then gives ``(copies, batch, …)``. Particles are computed at once, bodies in turn, each with
+    the ordinary parameters and buffers that it had.
 
     Raises:
-        ValueError: The organisms differ in their particle or shapes, or have ordinary parameters.
+        ValueError: The organisms differ in their particle or shapes.
     """
     first = organisms[0]
     if any((one.particle, one.shapes, one.copies) != (first.particle, first.shapes, 1) for one in organisms):
         raise ValueError("only single organisms of the same particle and the same shapes can be stacked")
-    if len(list(first.parameters())) > 1:
-        raise ValueError("an organism whose body has biases or other ordinary parameters cannot be stacked")
     stacked = copy.deepcopy(first)
     stacked.copies = len(organisms)
+    stacked.beside = nn.ModuleList(copy.deepcopy(one.body) for one in organisms[1:])
     stacked.weights = nn.Parameter(torch.cat([one.weights.detach() for one in organisms], dim=1))
     return stacked
-
-
-def unstack(stacked: Organism) -> list[Organism]:
-    """The single organisms of a stack, as copies."""
-    organisms = []
-    for weights in stacked.weights.detach().chunk(stacked.copies, dim=1):
-        one = copy.deepcopy(stacked)
-        one.copies = 1
-        one.weights = nn.Parameter(weights.clone())
-        organisms.append(one)
-    return organisms

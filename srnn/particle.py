@@ -14,16 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from srnn import kernels
-
-Encoding = Literal["max", "l2"]
-Init = Literal["fan_in", "xavier"]
-Target = Literal["frozen", "live"]
+from srnn.choices import Encoding, Init, Target
 
 #: Inputs of a particle: value, layer, cell, index, task.
 INPUTS = 5
@@ -93,6 +89,23 @@ class Particle:
             blocks.append((2 * uniform - 1) * bound)
         return torch.cat(blocks)
 
+    @property
+    def has_types(self) -> bool:
+        """Whether it can be a fixpoint of self-application: it can."""
+        return True
+
+    def newborn(self, values: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Particles in place of a body's weights ``(N,)``, drawn anew whatever these are: ``(P, N)``."""
+        return self.draw(len(values), generator)
+
+    def worth(self, weights: Tensor) -> Tensor:
+        """:func:`effective_weight`: ``(P, N) -> (N,)``, differentiable."""
+        return effective_weight(weights, self)
+
+    def pull_back(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """:func:`pull_back_worth`: ``(P, N), (N,) -> (P, N)``."""
+        return pull_back_worth(weights, self, gradient)
+
 
 def matrices(weights: Tensor, particle: Particle) -> tuple[Tensor, Tensor, Tensor]:
     """View ``weights (P, N)`` as ``W1 (H, 5, N)``, ``W2 (H, H, N)`` and ``W3 (H, N)``.
@@ -116,10 +129,11 @@ def row_vector(weights: Tensor, particle: Particle) -> Tensor:
     return (S[:, None] * W1).sum(0)
 
 
+@kernels.or_by_torch
 def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
     """What each particle is worth as a weight of a larger network, ``v4``: ``(P, N) -> (N,)``.
 
-    Differentiable: once by the fused kernel (float32 on the CPU), any number of times otherwise.
+    Differentiable, any number of times.
     """
     if (fast := kernels.fast_path(weights, particle)) is not None:
         worth: Tensor = fast.effective_weight(weights, particle)
@@ -181,6 +195,18 @@ def pull_back(weights: Tensor, particle: Particle, S: Tensor, g: Tensor) -> Tens
     return gradient
 
 
+@kernels.or_by_torch
+def pull_back_worth(weights: Tensor, particle: Particle, gradient: Tensor) -> Tensor:
+    """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
+    if (fast := kernels.fast_path(weights, particle, gradient)) is not None:
+        pulled: Tensor = fast.pull_back(weights, particle, gradient)
+        return pulled
+    _, W2, W3 = matrices(weights, particle)
+    g = torch.zeros(INPUTS, weights.shape[1], dtype=weights.dtype, device=weights.device)
+    g[4] = gradient
+    return pull_back(weights, particle, (W3[:, None] * W2).sum(0), g)
+
+
 def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:
     """Replace every particle by its own output, ``times`` times over: ``(P, N) -> (P, N)``."""
     for _ in range(times):
@@ -188,6 +214,7 @@ def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Ten
     return weights
 
 
+@kernels.or_by_torch
 def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
     """What becomes of ``victims`` when each is rewritten by the attacker in the same column: ``(P, N) -> (P, N)``.
 

@@ -10,25 +10,31 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.choices import Target
 from srnn.particle import (
     INPUTS,
     Particle,
-    Target,
     effective_weight,
     matrices,
     pull_back,
     replication_gradient,
     row_vector,
+    self_output,
 )
 
 #: Iterations of :func:`project` that bring newborn particles of any size onto the set: most need fewer than ten.
 NEWBORN = 100
 #: The longest step of :func:`lift`, in lengths of the particle: Newton steps lead astray from far away.
 _LONGEST_STEP = 0.5
+#: How far a particle made to order may be from replicating itself, and its worth, in parts, from what was asked.
+_EXACT = 1e-6
+#: How often particles are drawn for it.
+_DRAWS = 20
 #: What is added to the diagonal of its system, in parts of the trace, and in any case: a singular one is solved, too.
 _DAMPING, _SMALLEST = 1e-6, 1e-30
 
 
+@kernels.or_by_torch
 def train(
     weights: Tensor,
     particle: Particle,
@@ -98,6 +104,7 @@ def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
 
 
 @torch.no_grad()
+@kernels.or_by_torch
 def lift(
     weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
 ) -> Tensor:
@@ -167,6 +174,47 @@ def _closing_step(weights: Tensor, particle: Particle, goal: Tensor) -> None:
     square = S.square().sum(0)
     small = c.square().sum(0) < _LONGEST_STEP**2 * square * W1.square().sum((0, 1))
     W1 -= torch.where(small, S[:, None] * (c / square), 0)
+
+
+@torch.no_grad()
+def replicators(effective: Tensor, particle: Particle, generator: torch.Generator | None = None) -> Tensor:
+    """New self-replicators that are worth what one asks for: ``(N,) -> (P, N)``.
+
+    Drawn as newborn particles are, lifted, and balanced. Where that leads nowhere, as for a weight far larger than a
+    newborn's, a particle is first made a self-replicator and then worth that much by the one column of W1 that nothing
+    else depends on; where it still is none, another is drawn.
+
+    Raises:
+        ValueError: A value is not finite.
+        RuntimeError: Particles of that size do not become self-replicators, as with a single hidden unit they may not.
+
+    Example:
+        >>> weights = replicators(torch.tensor([0.5, -3.0]), Particle(4), torch.Generator().manual_seed(0))
+        >>> effective_weight(weights, Particle(4))
+        tensor([ 0.5000, -3.0000])
+    """
+    if not effective.isfinite().all():
+        raise ValueError("a weight is NaN or infinite; only finite ones can be made of particles")
+    weights = particle.draw(len(effective), generator).to(effective)
+    lift(weights, particle, effective, NEWBORN)
+    balance(weights, particle)
+    for _ in range(_DRAWS):
+        # Both as exact as a self-replicator has to be, and worth what was asked for to a few units in the last place.
+        v = row_vector(weights, particle)
+        out = (self_output(weights, particle) - weights).abs().amax(0)
+        exact = (out < _EXACT) & ((v[4] - effective).abs() <= _EXACT * effective.abs().clamp(min=0.1))
+        again = (~exact).nonzero().flatten()
+        if not len(again):
+            return weights
+        fresh, goal = particle.draw(len(again), generator).to(effective), effective[again]
+        project(fresh, particle, NEWBORN)
+        balance(fresh, particle)
+        W1, W2, W3 = matrices(fresh, particle)
+        S = (W3[:, None] * W2).sum(0)
+        W1[:, 4] = S * (goal / S.square().sum(0))
+        lift(fresh, particle, goal, 3)
+        weights[:, again] = fresh
+    raise RuntimeError(f"{len(again):,} of {len(effective):,} particles with hidden={particle.hidden} are none yet")
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ LONGEST = (
     "test_figure_tables.py",
     "test_cli.py",
     "test_exact.py",
+    "test_alone.py",
 )
 
 

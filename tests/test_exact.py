@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srnn import Particle, replication
 from srnn.fixpoints import FixpointType, classify
-from srnn.kernels import compiled
+from srnn.kernels import algebra
 from srnn.particle import effective_weight, matrices, row_vector
 
 offsets = st.sampled_from([-1.0, -0.1, 0.0, 0.1, 1.0])
@@ -107,9 +107,9 @@ def test_both_paths_say_alike_how_much_is_left(kind: Particle, count: int, seed:
 
 
 def test_the_constants_of_both_paths_are_the_same() -> None:
-    """The kernels have their own, for Numba's cache looks at their file alone."""
+    """The kernels have their own, for they stand below the algebra that asks them."""
     ours = replication._LONGEST_STEP, replication._DAMPING, replication._SMALLEST
-    assert ours == (compiled.LONGEST_STEP, compiled.DAMPING, compiled.SMALLEST)
+    assert ours == (algebra.LONGEST_STEP, algebra.DAMPING, algebra.SMALLEST)
 
 
 @pytest.mark.usefixtures("each_path")

@@ -19,8 +19,9 @@ from pydantic import BaseModel
 
 from srnn import Experiment, tasks
 from srnn.errors import UserError
-from srnn.experiment import LogConfig, Optimizer, known_keys
+from srnn.experiment import LogConfig, Optimizer
 from srnn.presets import load_changed, load_experiment, load_preset, preset_folder, preset_names
+from srnn.section import known_keys
 from srnn.training.birth import build_organism, particle_count
 from srnn.untrusted import expanded
 
@@ -84,6 +85,12 @@ class TestPresets:
     def test_all_of_the_published_experiments_are_there(self) -> None:
         assert sorted(REQUIRED) == sorted({*REQUIRED} & {*preset_names()})
         assert preset_names() == sorted(preset_names())
+
+    def test_one_with_settings_changed_is_named_after_them(self) -> None:
+        assert load_changed("digits", ["particle.hidden=3", "training.epochs=5"]).name == "digits-hidden-3"
+        own = load_changed("digits", ["task.path=wine.npz", "training.epochs=5"])
+        assert (own.name, own.about) == ("wine", "digits with task.name = arrays, task.path = wine.npz")
+        assert load_changed("digits", ["particle.hidden=3", "name=mine"]).name == "mine"
 
     @pytest.mark.parametrize("name", preset_names())
     def test_each_says_what_it_shows_under_its_own_name(self, name: str) -> None:
@@ -333,7 +340,7 @@ class TestToml:
             lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
             max_leaves=4,
         )
-        section, _, key = data.draw(st.sampled_from(known_keys())).partition(".")
+        section, _, key = data.draw(st.sampled_from(known_keys(Experiment))).partition(".")
         content = {section: {key: data.draw(values)} if key else data.draw(values)}
         try:
             Experiment.from_dict(content)
@@ -465,6 +472,27 @@ class TestCrossField:
         )
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
 
+    def test_a_path_alone_means_own_data(self) -> None:
+        task = load_preset("digits").override(["task.path=my.npz"]).task
+        assert (task.name, task.path, task.size) == ("arrays", "my.npz", None)
+        assert Experiment.from_dict({"task": {"path": "my.npz"}}).task.name == "arrays"
+
+    def test_a_path_and_another_name_are_refused(self) -> None:
+        complaint = "task.path is 'my.npz', which only the task arrays reads, and task.name is 'mnist': set task.name"
+        assert error_of("task.path=my.npz", "task.name=mnist").startswith(complaint)
+        with pytest.raises(UserError, match="which only the task arrays reads"):
+            Experiment.from_dict({"task": {"name": "digits", "path": "my.npz"}})
+
+    def test_another_name_takes_the_path_away(self) -> None:
+        own = Experiment().override(["task.path=my.npz"])
+        assert own.override(["task.name=digits"]).task.path is None
+        assert load_preset("million").override(["task.name=fashion_mnist"]).task.size == 28
+
+    def test_other_data_are_not_held_against_the_recorded_ones(self) -> None:
+        recorded = Experiment().override(["task.path=my.npz", 'task.fingerprint={X="a"}'])
+        assert recorded.override(["task.path=my.npz", "task.scale=unit"]).task.fingerprint == {"X": "a"}
+        assert recorded.override(["task.path=other.npz"]).task.fingerprint is None
+
     def test_the_joint_objective_takes_one_step(self) -> None:
         message = error_of("replication.objective=joint", "replication.steps=3")
         assert message.startswith("replication.steps is 3; with replication.objective 'joint'")
@@ -551,9 +579,10 @@ class TestOverride:
 
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
-        experiment = load_preset("digits").override(["task.path=x", "checkpoint.minutes=5.0"])
-        assert len(known_keys()) == len({*known_keys()}) > 30
-        for key in known_keys():
+        settings = ["task.path=x", "task.size=8", "task.scale=unit", "task.fingerprint={}", "checkpoint.minutes=5.0"]
+        experiment = load_preset("digits").override(settings)
+        assert len(known_keys(Experiment)) == len({*known_keys(Experiment)}) > 30
+        for key in known_keys(Experiment):
             value: Any = experiment
             for part in key.split("."):
                 value = getattr(value, part)

@@ -12,43 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
-from srnn.analysis.series import by_epoch, mean_and_band
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import Measured, by_epoch, interval, over_seeds, paired
 from srnn.errors import UserError, nearest
-from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
 
-
-class Measured(Protocol):
-    """What is compared: a run, or anything else that was measured as runs are."""
-
-    @property
-    def experiment(self) -> Experiment:
-        """What was run, with its seed."""
-
-    @property
-    def metrics(self) -> pd.DataFrame:
-        """As :attr:`srnn.runs.Run.metrics`."""
-
-
 Groups = Mapping[str, Sequence[Measured]]
-Floats = NDArray[np.floating]
 #: What :func:`final_table` and :func:`paired_tests` tell of, where the runs measured it.
 METRICS: Final = ("test_accuracy", "test_mae", "identity", "zero", "other", "identity_share")
 #: The values whose first epoch :func:`order_of_learning` looks for.
 MILESTONES: Final[Mapping[str, Sequence[float]]] = {
-    "replication_loss": (1.0, 1e-3, 1e-5),
+    "replication_loss": (1e-3, 1e-5, 1e-8),
     "test_accuracy": (0.5, 0.8, 0.87),
 }
-#: Below this many pairs Wilcoxon's test cannot reach p < 0.05, whatever the data.
-_FEWEST_FOR_WILCOXON: Final = 6
 _LABELS: Final = tuple(kind.label for kind in FixpointType)
 
 
@@ -105,14 +85,7 @@ def compare(groups: Groups, metric: str) -> pd.DataFrame:
     frames = []
     for group, own in scores(groups, metric).groupby("Group", sort=False):
         values = own.pivot(index="Epoch", columns="Seed", values="Score")
-        values = values.where(np.isfinite(values))
-        if is_logarithmic(metric):
-            values = values.where(values > 0).apply(np.log10)
-        mean, low, high = mean_and_band(values)
-        frame = pd.DataFrame({"Mean": mean, "Low": low, "High": high})
-        if is_logarithmic(metric):
-            frame = 10 ** frame.clip(-300, 300)
-        frame = frame.assign(Seeds=values.count(axis=1)).reset_index()
+        frame = interval(values, is_logarithmic(metric)).reset_index()
         frames.append(frame.assign(Group=group, Metric=metric))
     return pd.concat(frames, ignore_index=True)[["Group", "Metric", "Epoch", "Mean", "Low", "High", "Seeds"]]
 
@@ -121,8 +94,8 @@ def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFram
     """How the groups ended: mean over the seeds of each metric's last score, with its 95 % t-interval.
 
     Returns:
-        Columns Metric (str), Group (str), Mean, Half width (NaN for a single seed), Low, High (float), Seeds (int).
-        Metrics that no run measured are left out; a seed that ended with NaN is not passed over: the mean is NaN too.
+        Columns Metric (str), Group (str), Mean, Low, High (float; no interval of one seed: NaN), Seeds (int). Metrics
+        that no run measured are left out; a seed that ended with NaN is not passed over: the mean is NaN too.
 
     Raises:
         UserError: A group is empty or has a seed twice.
@@ -130,12 +103,10 @@ def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFram
     Example:
         >>> final_table(groups).pivot(index="Group", columns="Metric", values="Mean")  # doctest: +SKIP
     """
-    rows = []
-    for metric, last in _finals(groups, metrics).items():
-        summary = mean_and_interval(last, by="Group")
-        for group, (mean, half, seeds) in zip(summary.index, summary.to_numpy(), strict=True):
-            rows.append((metric, group, mean, half, mean - half, mean + half, int(seeds)))
-    return pd.DataFrame(rows, columns=["Metric", "Group", "Mean", "Half width", "Low", "High", "Seeds"])
+    finals = [last.assign(Metric=metric) for metric, last in _finals(groups, metrics).items()]
+    if not finals:
+        return pd.DataFrame(columns=["Metric", "Group", "Mean", "Low", "High", "Seeds"])
+    return over_seeds(pd.concat(finals), by=["Metric", "Group"]).reset_index()
 
 
 def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
@@ -145,9 +116,8 @@ def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFra
 
     Returns:
         A row for each metric and each two groups: Metric, A, B (str), Difference (mean of A − B over the common seeds),
-        Low, High (its 95 % t-interval), n (int, the common seeds), t, p (paired t-test), p (Wilcoxon) (signed-rank
-        test, from n = 6 on: below that it cannot reach 0.05). Tests are NaN where n does not allow them or where the
-        difference is the same in every pair.
+        Low, High (its 95 % t-interval), n (int, the common seeds), t, p and p (Wilcoxon), as
+        :func:`srnn.analysis.statistics.paired` explains them.
 
     Raises:
         UserError: As :func:`final_table`.
@@ -160,7 +130,7 @@ def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFra
         of_group = {group: own.set_index("Seed")["Score"] for group, own in last.groupby("Group", sort=False)}
         for a, b in combinations(of_group, 2):
             pairs = pd.concat([of_group[a], of_group[b]], axis=1, join="inner", keys=["a", "b"])
-            rows.append({"Metric": metric, "A": a, "B": b} | _paired(pairs["a"].to_numpy(), pairs["b"].to_numpy()))
+            rows.append({"Metric": metric, "A": a, "B": b} | paired(pairs["a"].to_numpy(), pairs["b"].to_numpy()))
     return pd.DataFrame(rows, columns=["Metric", "A", "B", "Difference", "Low", "High", "n", "t", "p", "p (Wilcoxon)"])
 
 
@@ -220,21 +190,3 @@ def _finals(groups: Groups, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
             last = scores(groups, metric).groupby(["Group", "Seed"], sort=False).tail(1)
             finals[metric] = last.assign(Score=last["Score"].where(np.isfinite(last["Score"])))
     return finals
-
-
-def _paired(a: Floats, b: Floats) -> dict[str, float]:
-    """Difference, its interval and tests of scores ``(n,)`` of the same seeds."""
-    n, differences = len(a), a - b
-    keys = ("Difference", "Low", "High", "t", "p", "p (Wilcoxon)")
-    result: dict[str, float] = {"n": n, **dict.fromkeys(keys, np.nan)}
-    if n:
-        result["Difference"] = float(differences.mean())
-    if n > 1:
-        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n)
-        result |= {"Low": differences.mean() - half, "High": differences.mean() + half}
-        if np.ptp(differences) > 0:
-            test = stats.ttest_rel(a, b)
-            result |= {"t": float(test.statistic), "p": float(test.pvalue)}
-            if n >= _FEWEST_FOR_WILCOXON:
-                result["p (Wilcoxon)"] = float(stats.wilcoxon(a, b).pvalue)
-    return result

@@ -10,11 +10,11 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from srnn.errors import NotApplicableError
 from srnn.files import write_whole
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import effective_weight
-from srnn.runs.run import Run
 
 
 def edges(organism: Organism) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def edges(organism: Organism) -> pd.DataFrame:
         :class:`FixpointType`) and Effective weight (float).
 
     Raises:
-        ValueError: The organism is a stack, or has other weights than such matrices.
+        NotApplicableError: The organism is a stack, or has other weights than such matrices.
 
     Example:
         >>> frame = edges(Run.open("runs/digits/seed-0").organism())  # doctest: +SKIP
@@ -43,7 +43,7 @@ def edges(organism: Organism) -> pd.DataFrame:
         or any(len(shape) != 2 for shape in shapes)
         or any(before[0] != after[1] for before, after in pairwise(shapes))
     ):
-        raise ValueError(
+        raise NotApplicableError(
             f"the weights of {organism.copies} organism(s) have the shapes {[tuple(shape) for shape in shapes]}; "
             "needed is one organism of matrices (out, in) that follow on one another"
         )
@@ -59,15 +59,28 @@ def edges(organism: Organism) -> pd.DataFrame:
             "Weight": weight,
             "Source": [f"U{index}_{unit}" for index, unit in zip(layer, weight, strict=True)],
             "Target": [f"U{index + 1}_{unit}" for index, unit in zip(layer, cell, strict=True)],
-            "Type": labels[classify(weights, organism.particle).cpu().numpy()],
-            "Effective weight": effective_weight(weights, organism.particle).cpu().numpy().astype(float),
+            "Type": labels[classify(weights, organism.replicator).cpu().numpy()],
+            "Effective weight": effective_weight(weights, organism.replicator).cpu().numpy().astype(float),
         }
     )
 
 
-def connectivity(run: Run, epoch: int | None = None) -> pd.DataFrame:
-    """The particles of a run as edges, as :func:`edges` gives them; at its end, or after a logged epoch."""
-    return edges(run.organism(epoch))
+def by_type(edges: pd.DataFrame) -> pd.DataFrame:
+    """How many edges of each type there are, and what they are worth.
+
+    Args:
+        edges: Of one organism, as :func:`edges` gives them.
+
+    Returns:
+        A row for each scope (``total``, ``L0`` …) and type: Scope, Type (str), Edges (int), Share (of the scope's
+        edges), Magnitude (the mean |effective weight|; NaN where there is no edge).
+    """
+    rows = []
+    for scope, own in {"total": edges, **dict([*edges.groupby("Layer", sort=False)])}.items():
+        for kind in FixpointType:
+            sizes = own.loc[own["Type"] == kind.label, "Effective weight"].abs()
+            rows.append((scope, kind.label, len(sizes), len(sizes) / len(own), sizes.mean()))
+    return pd.DataFrame(rows, columns=["Scope", "Type", "Edges", "Share", "Magnitude"])
 
 
 def graph(edges: pd.DataFrame) -> nx.DiGraph[str]:
@@ -123,10 +136,3 @@ def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:
     buffer = io.BytesIO()
     nx.write_graphml(graph, buffer)
     write_whole(Path(path), buffer.getvalue())
-
-
-def write_edge_list(edges: pd.DataFrame, path: str | Path) -> None:
-    """Write the edges as CSV, one a line, Source and Target first, as graph programs expect; whole or not at all."""
-    ends = ["Source", "Target"]
-    ordered = edges[ends + [name for name in edges if name not in ends]]
-    write_whole(Path(path), ordered.to_csv(index=False).encode())

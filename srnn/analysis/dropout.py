@@ -8,17 +8,14 @@ fixpoint costs nothing, whoever chooses it.
 
 from __future__ import annotations
 
-import copy
-
 import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.dropping import scorer
+from srnn.analysis.statistics import over_seeds
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.particle import effective_weight
-from srnn.runs.run import Run
 from srnn.tasks import Task
 
 #: The references, as columns of a frame: random among all particles, and among those that are not zero.
@@ -54,16 +51,12 @@ def dropout(
 
     Example:
         >>> task = tasks.load(run.experiment.task)  # doctest: +SKIP
-        >>> dropout(run.organism(), task).query("Scope == 'total'")[["Type", "Dropped", "Change"]]  # doctest: +SKIP
+        >>> frame = dropout(run.organism(), task)  # doctest: +SKIP
+        >>> frame.query("Scope == 'total'")[["Type", "Dropped", "Change"]]  # doctest: +SKIP
+        >>> save(plots.dropout.dropout(frame, "digits"), "dropout.png")  # doctest: +SKIP
     """
-    organism = copy.deepcopy(organism).eval()
-    types = classify(organism.weights, organism.particle)
-    worth = effective_weight(organism.weights, organism.particle)
-
-    def score_without(dropped: Tensor) -> float:
-        # Not a product: a divergent particle is worth NaN, and NaN · 0 is NaN.
-        kept = worth.index_fill(0, dropped, 0)
-        return float(task.score(organism.call_with(organism.in_shape(kept), task.test_x), task.test_y).mean())
+    types = classify(organism.weights, organism.replicator)
+    score_without = scorer(organism, task)
 
     def random(count: int, pool: Tensor) -> list[float]:
         if count > len(pool):
@@ -92,29 +85,20 @@ def dropout(
     return pd.DataFrame(rows, columns=columns)
 
 
-def run_dropout(run: Run, task: Task, repeats: int = 20, epoch: int | None = None) -> pd.DataFrame:
-    """:func:`dropout` of a run's organism, drawn from the run's seed; the columns of that, and Seed.
+def with_differences(dropouts: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with what dropping a type is against dropping as many random particles, for each seed.
 
-    Args:
-        run: Which run.
-        task: Its task.
-        repeats: Random choices for each reference.
-        epoch: A logged epoch; without one, the newest checkpoint.
-
-    Example:
-        >>> frame = pd.concat(run_dropout(run, task) for run in srnn.runs.open_runs(["runs/digits"]))  # doctest: +SKIP
-        >>> save(plots.dropout.dropout(frame, "digits"), "dropout.png")  # doctest: +SKIP
+    Returns:
+        The columns of :func:`dropout`, Against random and Against random nonzero (After minus either).
     """
-    seed = run.experiment.seed
-    frame = dropout(run.organism(epoch), task, repeats, torch.Generator().manual_seed(seed))
-    return frame.assign(Seed=seed)
+    return dropouts.assign(**{f"Against {name.lower()}": dropouts["After"] - dropouts[name] for name in REFERENCES})
 
 
 def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
     """By how much is dropping a type another thing than dropping at random? Over seeds, with 95 % t-intervals.
 
     Args:
-        dropouts: As :func:`run_dropout` gives them, of several seeds one after the other.
+        dropouts: As :func:`dropout` gives them, of several seeds one after the other.
 
     Returns:
         A row for each reference, scope and type: Scope, Type, Metric, Dropped (the mean over the seeds), Against
@@ -128,10 +112,8 @@ def against_random(dropouts: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for reference in ("Before", *REFERENCES):
         differences = dropouts.assign(Score=dropouts["After"] - dropouts[reference])
-        over_seeds = mean_and_interval(differences, by=keys).reset_index()
-        part = over_seeds[keys].copy()
-        part["Dropped"] = dropouts.groupby(keys, sort=False)["Dropped"].mean().to_numpy()
-        part["Against"] = reference.lower()
-        mean, half = over_seeds["mean"], over_seeds["half_width"]
-        parts.append(part.assign(Difference=mean, Low=mean - half, High=mean + half, Seeds=over_seeds["seeds"]))
+        part = over_seeds(differences, by=keys).rename(columns={"Mean": "Difference"})
+        part.insert(0, "Dropped", dropouts.groupby(keys, sort=False)["Dropped"].mean())
+        part.insert(1, "Against", reference.lower())
+        parts.append(part.reset_index())
     return pd.concat(parts, ignore_index=True)

@@ -2,77 +2,61 @@
 
 from __future__ import annotations
 
-from math import isqrt
-
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.runs.run import Run
-from srnn.tasks import Task
 
 
-def pixels(organism: Organism, x: Tensor) -> pd.DataFrame:
+def heatmap(organism: Organism, x: Tensor, image: tuple[int, int, int] | None) -> pd.DataFrame:
     """What the particles of the first layer ``L0`` are, pixel by pixel.
 
     Args:
-        organism: One whose first weight is a matrix ``(units, pixels)``.
-        x: Images ``(n, size²)``, row by row.
+        organism: One whose first weight is a matrix ``(units, inputs)``.
+        x: Pictures ``(n, inputs)``.
+        image: Their channels, height and width, as :attr:`srnn.tasks.Task.image` tells; None: they are none.
 
     Returns:
-        A row for each pixel: columns Row and Column (int, from the upper left), Mean image (mean of ``x``), for each
-        :class:`FixpointType` the share of the pixel's particles that are of this type (``divergent`` … ``other``), and
-        Effective weight (mean of their |effective weight|).
+        A row for each pixel, all its channels together: columns Row and Column (int, from the upper left), Mean image
+        (mean of ``x``), for each :class:`FixpointType` the share of the pixel's particles that are of this type
+        (``divergent`` … ``other``; not of numbers, which have no types), and Effective weight (mean of their
+        |effective weight|).
 
     Raises:
-        UserError: The inputs are not a square image.
+        NotApplicableError: The inputs are no pictures, or the first weight is no such matrix.
 
     Example:
-        >>> frame = pixels(organism, task.train_x)  # doctest: +SKIP
+        >>> frame = heatmap(organism, task.train_x, task.image)  # doctest: +SKIP
         >>> frame.pivot(index="Row", columns="Column", values="identity")  # doctest: +SKIP
     """
-    size = isqrt(x.shape[1])
-    if size < 2 or size * size != x.shape[1]:
-        raise NotApplicableError(
-            f"the task has {x.shape[1]} input(s), which is not a square image; a heat map needs an image task "
-            "such as digits or mnist"
-        )
+    if image is None:
+        raise NotApplicableError("the inputs of this task are no pictures; a heat map needs those of digits or mnist")
     if len(organism.shapes[0]) != 2 or organism.copies > 1:
-        raise ValueError("a heat map needs a single organism whose first weight is a matrix (units, pixels)")
-    with torch.no_grad():
-        types = organism.in_shape(classify(organism.weights, organism.particle))[0].cpu().numpy()
-        weights = organism.effective_weights()[0].abs().double().cpu().numpy()
-    row, column = np.divmod(np.arange(size * size), size)
-    shares = {kind.label: (types == kind).mean(axis=0) for kind in FixpointType}
+        raise NotApplicableError("a heat map needs a single organism whose first weight is a matrix (units, inputs)")
+    channels, height, width = image
+
+    def by_pixel(values: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = values.reshape(-1, channels, height * width).mean(axis=(0, 1))
+        return mean
+
+    weights = organism.effective_weights()[0].detach().abs().double().cpu().numpy()
+    row, column = np.divmod(np.arange(height * width), width)
+    shares = {}
+    if organism.particle.has_types:
+        types = organism.in_shape(classify(organism.weights, organism.replicator))[0].cpu().numpy()
+        shares = {kind.label: by_pixel(types == kind) for kind in FixpointType}
     return pd.DataFrame(
         {
             "Row": row,
             "Column": column,
-            "Mean image": x.double().mean(0).cpu().numpy(),
+            "Mean image": by_pixel(x.double().cpu().numpy()),
             **shares,
-            "Effective weight": weights.mean(axis=0),
+            "Effective weight": by_pixel(weights),
         }
     )
-
-
-def heatmap(run: Run, task: Task, epoch: int | None = None) -> pd.DataFrame:
-    """The heat map of a run, at its end or after a logged epoch, beside the mean of the training images.
-
-    Returns:
-        As :func:`pixels`.
-
-    Raises:
-        UserError: The inputs of the task are not a square image.
-
-    Example:
-        >>> frame = heatmap(run, tasks.load(run.experiment.task))  # doctest: +SKIP
-        >>> against_mean_image(frame)  # doctest: +SKIP
-    """
-    return pixels(run.organism(epoch), task.train_x)
 
 
 def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
@@ -83,10 +67,10 @@ def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns Seed (0 if there was none), Metric (the quantity's column) and Score, NaN where a quantity is the same
-        everywhere: as :func:`srnn.analysis.summary.mean_and_interval` takes them.
+        everywhere: as :func:`srnn.analysis.statistics.over_seeds` takes them.
     """
     frame = heatmap if "Seed" in heatmap else heatmap.assign(Seed=0)
-    quantities = [*(kind.label for kind in FixpointType), "Effective weight"]
+    quantities = [name for name in (*(kind.label for kind in FixpointType), "Effective weight") if name in frame]
     rows = []
     for seed, pixels in frame.groupby("Seed"):
         ranks = pixels[["Mean image", *quantities]].rank()

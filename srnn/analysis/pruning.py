@@ -8,7 +8,6 @@ self-replicators the two orders are one.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,10 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from srnn.analysis.dropping import scorer
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.particle import effective_weight
-from srnn.runs.run import Run
 from srnn.tasks import Task
 
 SMALLEST, RANDOM, REPLICATORS = "smallest first", "random", "self-replicators first"
@@ -52,7 +50,7 @@ def pruning(
         A row for each order and share:
 
         - Order (str): ``smallest first`` (by the modulus of the effective weight), ``self-replicators first`` (those of
-          type identity, the smallest of them first, then all others, the smallest first) or ``random``.
+          type identity, the smallest of them first, then all others, the smallest first; not of numbers) or ``random``.
         - Share (float), Dropped (int): the share of the particles asked for, and how many that is, rounded.
         - Metric (str): ``accuracy`` or ``mae``, on test data.
         - Score (float): the metric without them; of the random orders the mean.
@@ -61,42 +59,21 @@ def pruning(
     Example:
         >>> curves = pruning(run.organism(), tasks.load(run.experiment.task))  # doctest: +SKIP
         >>> curves.pivot(index="Share", columns="Order", values="Score")  # doctest: +SKIP
+        >>> save(plots.pruning.pruning(curves, "digits"), "pruning.png")  # doctest: +SKIP
     """
-    organism = copy.deepcopy(organism).eval()
-    weights = organism.weights
-    worth = effective_weight(weights, organism.particle)
-    counts = [round(share * len(worth)) for share in shares]
-
-    def scores(order: Tensor) -> list[float]:
-        kept = [worth.index_fill(0, order[:count], 0) for count in counts]
-        outputs = (organism.call_with(organism.in_shape(one), task.test_x) for one in kept)
-        return [float(task.score(output, task.test_y).mean()) for output in outputs]
-
     # Divergent particles, worth NaN, are dropped last.
-    smallest = worth.abs().argsort()
-    others = (classify(weights, organism.particle) != FixpointType.IDENTITY)[smallest]
-    orders = {
-        SMALLEST: [smallest],
-        REPLICATORS: [smallest[others.byte().argsort(stable=True)]],
-        RANDOM: [torch.randperm(len(worth), generator=generator).to(worth.device) for _ in range(repeats)],
-    }
+    smallest = organism.worth().abs().argsort()
+    counts = [round(share * len(smallest)) for share in shares]
+    orders: dict[str, list[Tensor]] = {SMALLEST: [smallest]}
+    if organism.particle.has_types:
+        others = (classify(organism.weights, organism.replicator) != FixpointType.IDENTITY)[smallest]
+        orders[REPLICATORS] = [smallest[others.byte().argsort(stable=True)]]
+    orders[RANDOM] = [torch.randperm(len(smallest), generator=generator).to(smallest.device) for _ in range(repeats)]
+    score_without = scorer(organism, task)
     frames = []
     for name, own in orders.items():
-        found = pd.DataFrame([scores(order) for order in own])
+        found = pd.DataFrame([[score_without(order[:count]) for count in counts] for order in own])
         low, high = (found.quantile(end) for end in _RANGE)
         frame = pd.DataFrame({"Order": name, "Share": shares, "Dropped": counts, "Metric": task.metric})
         frames.append(frame.assign(Score=found.mean().to_numpy(), Low=low.to_numpy(), High=high.to_numpy()))
     return pd.concat(frames, ignore_index=True)
-
-
-def run_pruning(run: Run, task: Task, repeats: int = 20) -> pd.DataFrame:
-    """:func:`pruning` of a run's organism, drawn from the run's seed; the columns of that, and Seed.
-
-    Example:
-        >>> frame = pd.concat(run_pruning(run, task) for run in srnn.runs.open_runs(["runs/digits"]))  # doctest: +SKIP
-        >>> save(plots.pruning.pruning(frame, "digits"), "pruning.png")  # doctest: +SKIP
-    """
-    seed = run.experiment.seed
-    return pruning(run.organism(), task, repeats=repeats, generator=torch.Generator().manual_seed(seed)).assign(
-        Seed=seed
-    )

@@ -14,7 +14,6 @@ from srnn.errors import NotApplicableError
 from srnn.fixpoints import TOLERANCE, FixpointType, classify
 from srnn.organism import Organism
 from srnn.particle import Particle, noise, self_application
-from srnn.runs.run import Run
 
 #: The published noise levels, 1e0 … 1e-9.
 LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
@@ -22,19 +21,7 @@ LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
 _AT_ONCE: Final = 8192
 
 
-def robustness(run: Run, clones: int = 10, cap: int = 1000, at_most: int = 1000) -> pd.DataFrame:
-    """Noisy clones of the self-replicators that a run ended with: :func:`organism_robustness`, drawn from its seed.
-
-    Example:
-        >>> clones = robustness(Run.open("runs/digits/seed-0"))  # doctest: +SKIP
-        >>> by_level(clones)[["Level", "Steps", "Identity steps", "Cap"]]  # doctest: +SKIP
-        >>> plots.robustness.robustness(clones, "digits")  # doctest: +SKIP
-    """
-    generator = torch.Generator().manual_seed(run.experiment.seed)
-    return organism_robustness(run.organism(), clones, cap=cap, at_most=at_most, generator=generator)
-
-
-def organism_robustness(
+def robustness(
     organism: Organism,
     clones: int = 10,
     levels: Sequence[float] = LEVELS,
@@ -68,7 +55,7 @@ def organism_robustness(
     frames = []
     for level in levels:
         noisy = noise(weights[:, source].contiguous(), level, generator)
-        steps, identity, ends = until_zero_or_divergent(noisy, organism.particle, cap)
+        steps, identity, ends = until_zero_or_divergent(noisy, organism.replicator, cap)
         frames.append(
             pd.DataFrame(
                 {
@@ -90,7 +77,7 @@ def self_replicators(organism: Organism, at_most: int) -> Tensor:
     Raises:
         NotApplicableError: There is none.
     """
-    types = classify(organism.weights.detach(), organism.particle)
+    types = classify(organism.weights.detach(), organism.replicator)
     replicators = torch.nonzero(types == FixpointType.IDENTITY).flatten()
     if not len(replicators):
         raise NotApplicableError(

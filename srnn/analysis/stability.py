@@ -46,7 +46,6 @@ from srnn.particle import (
 )
 from srnn.particle import self_application as applied
 from srnn.replication import NEWBORN, project
-from srnn.runs.run import Run
 
 #: After how many self-applications it is looked how far a particle has come.
 APPLICATIONS: Final = (*range(1, 21), 30, 50, 100, 200, 300, 500, 1000)
@@ -59,18 +58,8 @@ _ROUNDING, _SMALL = 1e-5, 1e-2
 _QUARTILES: Final = {"Distance 25 %": 0.25, "Distance": 0.5, "Distance 75 %": 0.75, "Distance max": 1.0}
 
 
-def self_application(run: Run) -> pd.DataFrame:
-    """How far the self-replicators that a run ended with go: :func:`organism_self_application`.
-
-    Example:
-        >>> growth = self_application(Run.open("runs/connectivity/seed-0"))  # doctest: +SKIP
-        >>> plots.stability.self_application(growth, "connectivity")  # doctest: +SKIP
-    """
-    return organism_self_application(run.organism())
-
-
 @torch.no_grad()
-def organism_self_application(
+def self_application(
     organism: Organism, applications: Sequence[int] = APPLICATIONS, at_most: int = 1000
 ) -> pd.DataFrame:
     """Self-apply the self-replicators, in the precision they have, and watch them leave.
@@ -97,10 +86,10 @@ def organism_self_application(
     start = organism.weights.detach()[:, replicators].contiguous()
     weights, done, rows = start, 0, []
     for count in applications:
-        weights = applied(weights, organism.particle, count - done)
+        weights = applied(weights, organism.replicator, count - done)
         done = count
         distance = (weights - start).abs().amax(0).double().nan_to_num(nan=torch.inf, posinf=torch.inf).numpy()
-        types = classify(weights, organism.particle)
+        types = classify(weights, organism.replicator)
         shares = {
             kind.label.capitalize(): float((types == kind).double().mean())
             for kind in (FixpointType.IDENTITY, FixpointType.ZERO, FixpointType.DIVERGENT)
@@ -133,17 +122,7 @@ def growth_rate(growth: pd.DataFrame) -> float:
     return float((steady.iloc[-1] / steady.iloc[0]) ** (1 / (steady.index[-1] - steady.index[0])))
 
 
-def multipliers(run: Run) -> pd.DataFrame:
-    """The multipliers of the self-replicators that a run ended with: :func:`organism_multipliers`.
-
-    Example:
-        >>> found = multipliers(Run.open("runs/connectivity/seed-0"))  # doctest: +SKIP
-        >>> found[["Radius", "Applications"]].median()  # doctest: +SKIP
-    """
-    return organism_multipliers(run.organism())
-
-
-def organism_multipliers(organism: Organism, at_most: int = 1000) -> pd.DataFrame:
+def multipliers(organism: Organism, at_most: int = 1000) -> pd.DataFrame:
     """By how much each self-replicator multiplies an error of itself, and how long that lets it be one.
 
     Args:
@@ -167,19 +146,19 @@ def organism_multipliers(organism: Organism, at_most: int = 1000) -> pd.DataFram
     """
     replicators = self_replicators(organism, at_most)
     weights = organism.weights.detach()[:, replicators].contiguous()
-    found = multipliers_of(weights, organism.particle)
+    found = multipliers_of(weights, organism.replicator)
     nearest = (found - ALONG_ITSELF).abs().argmin(1, keepdim=True)
     moduli = found.abs()
     others = moduli.scatter(1, nearest, -1).sort(1, descending=True).values[:, :3]
     radius = moduli.amax(1)
-    error = (self_output(weights, organism.particle) - weights).abs().amax(0).double()
+    error = (self_output(weights, organism.replicator) - weights).abs().amax(0).double()
     frame = pd.DataFrame({"Weight": [organism.name(place) for place in replicators.tolist()]})
     frame["Along itself"] = moduli.gather(1, nearest)[:, 0].numpy()
     for place, column in enumerate(others.T, start=1):
         frame[f"Multiplier {place}"] = column.numpy()
     return frame.assign(
         Radius=radius.numpy(),
-        Scale=row_vector(weights, organism.particle)[0].numpy(),
+        Scale=row_vector(weights, organism.replicator)[0].numpy(),
         Error=error.numpy(),
         Applications=(-error.log() / radius.log()).numpy(),
     )
@@ -215,18 +194,8 @@ def multipliers_of(weights: Tensor, particle: Particle) -> Tensor:
     return eigenvalues + row_vector(weights, particle)[0, :, None]
 
 
-def noisy_return(run: Run) -> pd.DataFrame:
-    """Noisy clones of the self-replicators of a run, put back: :func:`organism_noisy_return`, drawn from its seed.
-
-    Example:
-        >>> clones = noisy_return(Run.open("runs/connectivity/seed-0"))  # doctest: +SKIP
-        >>> return_by_level(clones)[["Level", "Identity", "From original"]]  # doctest: +SKIP
-    """
-    return organism_noisy_return(run.organism(), generator=torch.Generator().manual_seed(run.experiment.seed))
-
-
 @torch.no_grad()
-def organism_noisy_return(
+def noisy_return(
     organism: Organism,
     clones: int = 10,
     levels: Sequence[float] = LEVELS,
@@ -256,7 +225,7 @@ def organism_noisy_return(
     Raises:
         NotApplicableError: The organism has no self-replicator.
     """
-    particle = organism.particle
+    particle = organism.replicator
     replicators = self_replicators(organism, at_most)
     names = np.repeat([organism.name(place) for place in replicators.tolist()], clones)
     original = organism.weights.detach()[:, replicators.repeat_interleave(clones)].contiguous()
@@ -307,17 +276,7 @@ def return_by_level(clones: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def census_by_tolerance(run: Run) -> pd.DataFrame:
-    """The census of the organism that a run ended with at several tolerances: :func:`organism_census_by_tolerance`.
-
-    Example:
-        >>> counts = census_by_tolerance(Run.open("runs/connectivity/seed-0"))  # doctest: +SKIP
-        >>> counts.pivot(index="Tolerance", columns="Type", values="Particles")  # doctest: +SKIP
-    """
-    return organism_census_by_tolerance(run.organism())
-
-
-def organism_census_by_tolerance(organism: Organism, tolerances: Sequence[float] = TOLERANCES) -> pd.DataFrame:
+def census_by_tolerance(organism: Organism, tolerances: Sequence[float] = TOLERANCES) -> pd.DataFrame:
     """Count the particles of each type at several tolerances: how exact are the self-replicators?
 
     Returns:
@@ -326,7 +285,7 @@ def organism_census_by_tolerance(organism: Organism, tolerances: Sequence[float]
     rows = []
     for tolerance in tolerances:
         counts = torch.bincount(
-            classify(organism.weights.detach(), organism.particle, tolerance).long(), minlength=len(FixpointType)
+            classify(organism.weights.detach(), organism.replicator, tolerance).long(), minlength=len(FixpointType)
         )
         rows += [(tolerance, kind.label, int(counts[kind])) for kind in FixpointType]
     return pd.DataFrame(rows, columns=["Tolerance", "Type", "Particles"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
 from srnn.bodies.mlp import MLP
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.runs.run import Run
-from srnn.tasks import Task
 
 #: Below this |effective weight| an edge counts as dead: about 1 % of the standard deviation at birth (0.09 for
 #: ``fan_in`` and 4 hidden units).
@@ -42,7 +40,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         Columns Layer (``L0`` … and ``total``), Metric, Score. The metrics are
 
         - ``edges``: particles; ``threshold``: as given;
-        - ``live_type``: share of them whose type is not zero;
+        - ``live_type``: share of them whose type is not zero (not of numbers, which have no types);
         - ``live_weight``: share with |effective weight| > ``threshold``;
         - ``live_signal``: the smallest share that carries 99 % of the layer's Σ |effective weight| · E|input|, where
           E|input| is the mean absolute signal entering the edge. For the total: the sum over the layers, each with
@@ -61,15 +59,17 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         What an infinite or undefined weight makes meaningless is NaN; as an edge such a weight is live.
 
     Raises:
-        ValueError: The body is not an MLP, or the organism is a stack.
+        NotApplicableError: The body is not an MLP, or the organism is a stack.
 
     Example:
         >>> measure(organism, task.test_x).pivot(index="Layer", columns="Metric", values="Score")  # doctest: +SKIP
     """
     if not isinstance(organism.body, MLP) or organism.copies > 1:
-        raise ValueError("thinning is measured of a single organism whose body is an MLP")
+        raise NotApplicableError("thinning is measured of a single organism whose body is an MLP")
     with torch.no_grad():
-        types = organism.in_shape(classify(organism.weights, organism.particle))
+        types = None
+        if organism.particle.has_types:
+            types = organism.in_shape(classify(organism.weights, organism.replicator))
         weights = organism.effective_weights()
         inputs = [signal.abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
     sizes = [weight.abs().double().cpu().numpy() for weight in weights]
@@ -78,7 +78,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     counts = pd.DataFrame(
         {
             "edges": [size.size for size in sizes],
-            "live_type": [int((kind != FixpointType.ZERO).sum()) for kind in types],
+            "live_type": [int((kind != FixpointType.ZERO).sum()) for kind in types or ()] or np.nan,
             "live_weight": [int(live.sum()) for live in alive],
             "live_signal": [_carriers(size, entering) for size, entering in zip(sizes, inputs, strict=True)],
             "units_without_output": [int((~live.any(axis=0)).sum()) for live in alive],
@@ -109,26 +109,34 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     )
     long = frame.rename_axis("Layer").reset_index().melt("Layer", var_name="Metric", value_name="Score")
     # Paths are the total's alone.
-    return long[(long["Layer"] == TOTAL) | ~long["Metric"].str.startswith("paths")].reset_index(drop=True)
+    kept = (long["Layer"] == TOTAL) | ~long["Metric"].str.startswith("paths")
+    if types is None:
+        kept &= long["Metric"] != "live_type"
+    return long[kept].reset_index(drop=True)
 
 
-def thinning(run: Run, task: Task, threshold: float = THRESHOLD) -> pd.DataFrame:
-    """How thin a run's organism was after every logged epoch; the signals are those of the test data.
+def thinning(organisms: Iterable[tuple[int, Organism]], x: Tensor, threshold: float = THRESHOLD) -> pd.DataFrame:
+    """How thin an organism was after several epochs.
+
+    Args:
+        organisms: Epochs, and the organism as it was after each.
+        x: As for :func:`measure`, such as the test data's.
+        threshold: As for :func:`measure`.
 
     Returns:
         Columns Epoch (int), Layer, Metric, Score, as :func:`measure` explains them.
 
+    Raises:
+        NotApplicableError: There is no epoch.
+
     Example:
-        >>> frame = thinning(run, tasks.load(run.experiment.task))  # doctest: +SKIP
+        >>> frame = thinning(Subject(run, task).over_epochs(), task.test_x)  # doctest: +SKIP
         >>> live_shares(frame)  # doctest: +SKIP
     """
-    frames = [
-        measure(run.organism(epoch), task.test_x, threshold).assign(Epoch=epoch)[["Epoch", "Layer", "Metric", "Score"]]
-        for epoch in run.logged_epochs
-    ]
+    frames = [measure(organism, x, threshold).assign(Epoch=epoch) for epoch, organism in organisms]
     if not frames:
-        raise UserError(f"{run.folder / 'trajectory'} is empty: this run was stopped before it logged anything")
-    return pd.concat(frames, ignore_index=True)
+        raise NotApplicableError("no epoch was logged: this run was stopped before it logged anything")
+    return pd.concat(frames, ignore_index=True)[["Epoch", "Layer", "Metric", "Score"]]
 
 
 def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> pd.DataFrame:
@@ -140,8 +148,8 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
             and 200 of 200).
 
     Returns:
-        Columns Metric (``live_type``, ``live_weight``, ``live_signal``), Layer, Epoch, mean, half_width (of the 95 %
-        confidence interval over the seeds, NaN for one) and seeds.
+        Columns Metric (``live_type``, ``live_weight``, ``live_signal``), Layer, Epoch, Mean, Low, High (the 95 %
+        confidence interval over the seeds, NaN for one) and Seeds.
 
     Raises:
         UserError: An epoch is not logged.
@@ -156,7 +164,7 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
     # In the order of the definitions, within each in that of the layers.
     order = {name: place for place, name in enumerate([*LIVE, *rows["Layer"].unique()])}
     rows = rows.sort_values(keys, key=lambda column: column if column.name == "Epoch" else column.map(order))
-    return mean_and_interval(rows, by=keys).reset_index()
+    return over_seeds(rows, by=keys).reset_index()
 
 
 def signals(organism: Organism, x: Tensor) -> list[Tensor]:

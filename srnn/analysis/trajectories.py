@@ -15,30 +15,15 @@ from sklearn.decomposition import PCA
 
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
+from srnn.organism import Kind
 from srnn.particle import Particle
-from srnn.runs.run import Run
 
 #: What one PCA is of: one particle, or all particles of a layer.
 Form = Literal["particle", "layer"]
 Floats = NDArray[np.floating]
 
 
-def trajectories(run: Run, form: Form = "particle") -> pd.DataFrame:
-    """The particles of a run over its logged epochs, in two principal components: :func:`principal_components`.
-
-    Raises:
-        NotApplicableError: The run logged fewer than two epochs, or not the same particles in each.
-
-    Example:
-        >>> each = trajectories(Run.open("runs/digits/seed-0"))  # doctest: +SKIP
-        >>> plots.trajectories.trajectories(each, "digits: one PCA per particle")  # doctest: +SKIP
-    """
-    chosen = run.experiment.particle
-    particle = Particle(chosen.hidden, chosen.encoding, chosen.init)
-    return principal_components(run.trajectory(), particle, form)
-
-
-def principal_components(trajectory: pd.DataFrame, particle: Particle, form: Form = "particle") -> pd.DataFrame:
+def trajectories(trajectory: pd.DataFrame, particle: Kind, form: Form = "particle") -> pd.DataFrame:
     """Put the particles of each layer into two principal components of their weights over the epochs.
 
     The components are in units of a weight, centred on the mean of what the PCA is of: the course of one particle
@@ -51,17 +36,20 @@ def principal_components(trajectory: pd.DataFrame, particle: Particle, form: For
         form: What one PCA is of.
 
     Returns:
-        A row for each particle and epoch: Weight (its name), Layer (``L0``), Type (at the last epoch), Epoch (int),
-        PC1, PC2 (float), Explained 1, Explained 2 (the share of the variance that each component explains, of that
-        particle or of its layer; NaN if nothing moves), Left out (int, the divergent particles of the layer).
+        A row for each particle and epoch: Weight (its name), Layer (``L0``), Type (at the last epoch; ``all`` of
+        numbers, which have none), Epoch (int), PC1, PC2 (float), Explained 1, Explained 2 (the share of the variance
+        that each component explains, of that particle or of its layer; NaN if nothing moves), Left out (int, the
+        divergent particles of the layer).
 
     Raises:
         NotApplicableError: There are fewer than two epochs, or not the same particles in each.
     """
     epochs, names, weights = _cube(trajectory)
     layers = pd.Series([name.partition("_")[0] for name in names])
-    types = classify(torch.tensor(np.ascontiguousarray(weights[-1].T), dtype=torch.float32), particle).tolist()
-    labels = np.array([FixpointType(kind).label for kind in types])
+    labels = np.full(len(names), "all", dtype=object)
+    if isinstance(particle, Particle):
+        types = classify(torch.tensor(np.ascontiguousarray(weights[-1].T), dtype=torch.float32), particle).tolist()
+        labels = np.array([FixpointType(kind).label for kind in types])
     finite = np.isfinite(weights).all(axis=(0, 2))
     frames = []
     for layer in layers.unique():
@@ -83,6 +71,19 @@ def principal_components(trajectory: pd.DataFrame, particle: Particle, form: For
             f"all {len(names):,} particles diverged: there is no course to draw; try a smaller training.lr"
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def explained(courses: pd.DataFrame) -> pd.DataFrame:
+    """How much of the variance the two components explain, in the mean over the particles of each layer.
+
+    Args:
+        courses: Of one run, as :func:`trajectories` gives them.
+
+    Returns:
+        A row for each layer: Layer, Explained 1, Explained 2 and Left out, as they are there.
+    """
+    particles = courses.drop_duplicates("Weight")
+    return particles.groupby("Layer", sort=False)[["Explained 1", "Explained 2", "Left out"]].mean().reset_index()
 
 
 def project_each(weights: Floats) -> tuple[Floats, Floats]:

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from srnn.bodies.mlp import MLP
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
-from srnn.particle import INPUTS, Particle, effective_weight, matrices
-from srnn.runs.run import Run
+from srnn.particle import INPUTS, Particle, matrices
 from srnn.tasks import Task
 
 #: Ends of the histogram's bins of |weight|: four to each power of ten, and what is smaller or larger.
@@ -38,8 +37,8 @@ def transfer(organism: Organism, task: Task, examples: int = 1_000) -> pd.DataFr
         examples: How many test examples every particle is fed; its dense copy answers all of them.
 
     Returns:
-        A row for the copy ``dense`` (:meth:`srnn.Organism.to_dense`) and, if the body is an :class:`srnn.MLP`, one for
-        ``particles`` (:func:`through_particles`, in double precision):
+        A row for the copy ``dense`` (:meth:`srnn.Organism.to_dense`) and, if the body is an :class:`srnn.MLP` made of
+        particles, one for ``particles`` (:func:`through_particles`, in double precision):
 
         - Copy (str), Examples (int), Metric (str).
         - Organism, Copied (float): the metric of either on these examples; Equal (bool): whether they agree.
@@ -52,7 +51,7 @@ def transfer(organism: Organism, task: Task, examples: int = 1_000) -> pd.DataFr
     organism = copy.deepcopy(organism).eval()
     answer = organism(task.test_x)
     copies = {"dense": organism.to_dense().eval()(task.test_x)}
-    if isinstance(organism.body, MLP):
+    if isinstance(organism.body, MLP) and organism.particle.has_types:
         copies["particles"] = through_particles(organism, task.test_x[:examples])
     rows = []
     for name, output in copies.items():
@@ -78,13 +77,13 @@ def through_particles(organism: Organism, x: Tensor) -> Tensor:
     body = organism.body
     if not isinstance(body, MLP):
         raise TypeError(f"the body is a {type(body).__name__}; only an MLP's layers are known here")
-    chunk = max(1, _AT_ONCE // (organism.size * max(INPUTS, organism.particle.hidden)))
+    chunk = max(1, _AT_ONCE // (organism.size * max(INPUTS, organism.replicator.hidden)))
     swarms = [organism.weights[:, particles].double() for particles in organism.layers.values()]
     answers = []
     for part in x.double().split(chunk):
         signals = [part]
         for index, (weights, shape) in enumerate(zip(swarms, organism.shapes, strict=True)):
-            signal = _layer(weights, organism.particle, shape, signals[-1])
+            signal = _layer(weights, organism.replicator, shape, signals[-1])
             signal = body.activation(signal) if index < len(swarms) - 1 else signal
             if (source := body.sources[index]) is not None:
                 signal = signal + signals[source]
@@ -107,6 +106,8 @@ def _layer(weights: Tensor, particle: Particle, shape: torch.Size, signal: Tenso
 
 def weight_distribution(organism: Organism, dense: nn.Module | None = None) -> pd.DataFrame:
     """What the particles of each type are worth as weights, beside the weights of a dense network.
+
+    Of an organism without types there are all weights together.
 
     Args:
         organism: A single one.
@@ -140,8 +141,8 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
         dense: As for :func:`weight_distribution`.
 
     Returns:
-        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, Low, High (float: the absolute weight is
-        from Low to below High, four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins
+        Columns Scope, Network, Type (str) as in :func:`weight_distribution`, From, To (float: the absolute weight is
+        from From to below To, four bins to each power of ten from 1e-4 to 10) and Count (int). All types and bins
         have their row, so that seeds can be averaged. A NaN is in no bin.
 
     Example:
@@ -150,7 +151,7 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
     frames = []
     for scope, network, kind, values in _groups(organism, dense):
         counts, _ = np.histogram(np.abs(values), BINS)
-        frame = pd.DataFrame({"Low": BINS[:-1], "High": BINS[1:], "Count": counts})
+        frame = pd.DataFrame({"From": BINS[:-1], "To": BINS[1:], "Count": counts})
         frame.insert(0, "Scope", scope)
         frame.insert(1, "Network", network)
         frame.insert(2, "Type", kind)
@@ -158,25 +159,12 @@ def weight_histogram(organism: Organism, dense: nn.Module | None = None) -> pd.D
     return pd.concat(frames, ignore_index=True)
 
 
-def run_transfer(run: Run, task: Task, examples: int = 1_000) -> pd.DataFrame:
-    """:func:`transfer` of a run's organism; the columns of that, and Seed."""
-    return transfer(run.organism(), task, examples).assign(Seed=run.experiment.seed)
-
-
-def run_weight_distribution(run: Run, dense: nn.Module | None = None) -> pd.DataFrame:
-    """:func:`weight_distribution` of a run's organism; the columns of that, and Seed."""
-    return weight_distribution(run.organism(), dense).assign(Seed=run.experiment.seed)
-
-
-def run_weight_histogram(run: Run, dense: nn.Module | None = None) -> pd.DataFrame:
-    """:func:`weight_histogram` of a run's organism; the columns of that, and Seed."""
-    return weight_histogram(run.organism(), dense).assign(Seed=run.experiment.seed)
-
-
 def _groups(organism: Organism, dense: nn.Module | None) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """Scope, network, type and the weights that are so."""
-    types = classify(organism.weights, organism.particle).cpu().numpy()
-    worth = effective_weight(organism.weights, organism.particle).detach().cpu().double().numpy()
+    own, kinds = organism.worth().cpu().double().numpy(), dict[str, np.ndarray]()
+    if organism.particle.has_types:
+        types = classify(organism.weights, organism.replicator).cpu().numpy()
+        kinds = {kind.label: types == kind for kind in FixpointType}
     others = None
     if dense is not None:
         tensors = [weight.detach() for weight in dense.parameters() if weight.ndim >= 2]
@@ -185,8 +173,8 @@ def _groups(organism: Organism, dense: nn.Module | None) -> Iterator[tuple[str, 
             raise ValueError(f"the dense network has weights {shapes}; needed: {[*map(tuple, organism.shapes)]}")
         others = torch.cat([tensor.flatten() for tensor in tensors]).cpu().double().numpy()
     for scope, particles in {"total": slice(None), **organism.layers}.items():
-        for kind in FixpointType:
-            yield scope, "organism", kind.label, worth[particles][types[particles] == kind]
-        yield scope, "organism", "all", worth[particles]
+        for label, chosen in kinds.items():
+            yield scope, "organism", label, own[particles][chosen[particles]]
+        yield scope, "organism", "all", own[particles]
         if others is not None:
             yield scope, "dense", "all", others[particles]

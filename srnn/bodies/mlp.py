@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-Residual = Literal["none", "layer", "pair"]
-Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
+from srnn.choices import Activation, Residual
 
-_ACTIVATIONS = {
+#: The name of an activation → its module.
+ACTIVATIONS = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -21,9 +21,6 @@ _ACTIVATIONS = {
 
 class MLP(nn.Module):
     """A stack of ``depth`` weight layers without biases, ``(batch, inputs) -> (batch, outputs)``.
-
-    Weights and inputs may have one more leading dimension, that of many networks side by side:
-    weights ``(S, out, in)`` map ``(S, batch, inputs)`` to ``(S, batch, outputs)``.
 
     Args:
         inputs: Units of the input, at least 1.
@@ -37,6 +34,7 @@ class MLP(nn.Module):
         generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
 
     Attributes:
+        sizes: Units of the input, of each hidden layer and of the output.
         weights: The weight of each layer, ``(out, in)``.
         sources: For each layer, the index of the layer whose input is added to its output, or None.
 
@@ -61,14 +59,14 @@ class MLP(nn.Module):
                 raise ValueError(f"{name} is {value}; allowed: 1 or more")
         if residual not in get_args(Residual):
             raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
-        if activation not in _ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}; allowed: {', '.join(_ACTIVATIONS)}")
-        sizes = [inputs, *[width] * (depth - 1), outputs]
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}; allowed: {', '.join(ACTIVATIONS)}")
+        self.sizes = sizes = [inputs, *[width] * (depth - 1), outputs]
         self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
         for weight in self.weights:
             bound = weight.shape[1] ** -0.5
             nn.init.uniform_(weight, -bound, bound, generator=generator)
-        self.activation = _ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
         self.sources = _residual_sources(sizes, width, residual)
 
@@ -77,7 +75,7 @@ class MLP(nn.Module):
         signals = [x.mT]
         last = len(self.sources) - 1
         for index, weight in enumerate(self.weights):
-            signal = _product(weight, signals[-1])
+            signal = weight @ signals[-1]
             if index < last:
                 signal = self.dropout(self.activation(signal))
             if (source := self.sources[index]) is not None:
@@ -86,17 +84,8 @@ class MLP(nn.Module):
         return signals[-1].mT
 
 
-def _product(weight: Tensor, x: Tensor) -> Tensor:
-    """``weight @ x``, of which each network's part does not depend, to the bit, on how many are side by side."""
-    outputs, inputs = weight.shape[-2:]
-    # A matrix of a single row or column is computed in another way when it is alone.
-    if outputs == 1:
-        return (weight.mT * x).sum(-2, keepdim=True)
-    return weight * x if inputs == 1 else weight @ x
-
-
 class Dropout(nn.Module):
-    """Dropout whose masks come from a generator of its own, so that a run repeats bit by bit.
+    """Dropout whose masks are drawn on the CPU, from torch's global generator, whatever computes.
 
     Args:
         share: Share of units set to zero in training, in [0, 1); the others are scaled by 1 / (1 − share).
@@ -110,18 +99,11 @@ class Dropout(nn.Module):
         if not 0 <= share < 1:
             raise ValueError(f"dropout is {share}; allowed: from 0 to below 1")
         self.share = share
-        #: A CPU generator for each of the networks side by side (the leading dimension of the input), or that of the
-        #: one network there is; without any, torch's global generator.
-        self.generators: list[torch.Generator] = []
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return x
-        if self.generators and x.ndim > 2:
-            draws = torch.stack([torch.rand(x.shape[1:], generator=generator) for generator in self.generators])
-        else:
-            draws = torch.rand(x.shape, generator=self.generators[0] if self.generators else None)
-        return x * (draws >= self.share).to(x) / (1 - self.share)
+        return x * (torch.rand(x.shape) >= self.share).to(x) / (1 - self.share)
 
 
 def _residual_sources(sizes: list[int], width: int, residual: Residual) -> list[int | None]:

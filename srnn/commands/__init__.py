@@ -72,7 +72,8 @@ for _name, _module in (
     ("schema", schema),
     ("bench", bench),
 ):
-    app.command(_name, help=_help(_module.command))(_told(_module.command))
+    _kind = getattr(_module, "Command", None)
+    app.command(_name, cls=_kind, help=_help(_module.command))(_told(_module.command))
 
 
 def _version(asked: bool) -> None:

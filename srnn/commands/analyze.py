@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from srnn.commands.options import DataDir, ImageFormat, completing
+from srnn.commands.options import Body, DataDir, ImageFormat, completing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    from srnn.laboratory.ask import Answers
+    from srnn.laboratory.questions import Summary
+    from srnn.runs.run import Run
+
+#: As many columns of means and intervals as 80 characters hold without breaking them.
+_COLUMNS = 4
+
+
+class Command(TyperCommand):
+    """The command, whose help lists the questions there are."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from srnn.laboratory.questions import QUESTIONS
+
+        lines = [
+            f"  {name:<13} {question.about}{' (trains)' if question.trains else ''}"
+            for name, question in QUESTIONS.items()
+        ]
+        self.help = "\n".join([self.help or "", "", "\b", "Questions:", *lines])
+        super().format_help(ctx, formatter)
 
 
 def _questions() -> list[str]:
@@ -28,25 +55,19 @@ def command(
         ),
     ] = None,
     data_dir: DataDir = None,
+    body: Body = None,
     image_format: ImageFormat = "png",
+    title: Annotated[
+        str | None, typer.Option(help="Above the figures instead of the experiment's name; '' for none.")
+    ] = None,
 ) -> None:
-    """Answer the laboratory's questions of runs.
+    """Answer the laboratory's questions: print, write and draw the answers.
 
-    Tables go to RUN/results, figures to RUN/figures; those of several seeds of an experiment beside the seeds. Several
-    experiments are compared, too; of a comparison (srnn run trade-off) its final table is shown.
-
-    \b
-    Questions:
-      connectivity  which particles of which type connect which units
-      thinning      does the network really thin out
-      dropout       what is lost when all particles of a type are dropped
-      pruning       how many particles can be dropped, and in which order
-      transfer      is it a plain dense network, what are its particles worth
-      trajectories  how particles travel through weight space
-      robustness    how much noise a self-replicator survives
-      stability     are self-replicators stable, do noisy ones return
-      heatmap       where on the image the types sit
-      baselines     what ordinary networks reach (by name only: it trains)
+    Tables go to RUN/results, figures to RUN/figures.
+    Of several seeds the means with 95 % intervals are printed; tables of them
+    all, of the means, and the figures go beside the seeds.
+    Several experiments are compared, too; of a comparison (srnn run trade-off) its
+    final table is shown. What trains is asked only by name.
 
     \b
     Examples:
@@ -60,33 +81,25 @@ def command(
     from srnn.commands.output import console
     from srnn.commands.show import print_comparison
     from srnn.errors import NotApplicableError
-    from srnn.laboratory.questions import analyze, choose, compare
+    from srnn.laboratory.ask import analyze, choose
+    from srnn.laboratory.compare import compare
     from srnn.runs.groups import by_experiment, is_comparison, names_apart, open_runs
     from srnn.untrusted import expanded
 
     questions = choose(only)
     folders = [expanded(run) for run in runs]
-    groups = by_experiment(open_runs(folders))
+    groups = by_experiment(open_runs(folders, body))
     for group in groups:
         terminal = console(error=True)
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
         with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
             bar = progress.add_task("")
-            figures, left_out = analyze(
-                group,
-                questions,
-                data_dir,
-                image_format,
-                lambda what, bar=bar, group=group: progress.update(  # type: ignore[misc]
-                    bar, description=f"{group[0].experiment.name}: {what}"
-                ),
-            )
-        for reason in left_out:
-            print(f"left out {reason}")
-        for run in group:
-            print(f"results  {run.folder / 'results'}")
-        for figure in figures:
-            print(f"figure   {figure}")
+
+            def watch(what: str, bar: object = bar, name: str = group[0].experiment.name) -> None:
+                progress.update(bar, description=f"{name}: {what}")  # type: ignore[arg-type]
+
+            answers = analyze(group, questions, data_dir, image_format, title, watch)
+        _print(console(), group, answers)
     compared = [folder for folder in folders if is_comparison(folder)]
     for folder in compared:
         print_comparison(folder)
@@ -103,3 +116,84 @@ def command(
 
 #: Characters of a folder's name, for many experiments.
 _LONGEST = 120
+
+
+def _print(console: Console, runs: list[Run], answers: Answers) -> None:
+    """Print the answers of an experiment's seeds, and where all of them are."""
+    from rich.markup import escape
+
+    from srnn.laboratory.questions import QUESTIONS
+
+    seeds = [str(run.experiment.seed) for run in runs]
+    of = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds: means ± half of the 95 % interval"
+    console.print(f"\n[bold]{escape(runs[0].experiment.name)}[/bold], {of}")
+    for name, summaries in answers.summaries.items():
+        console.print(f"\n[bold]{name}[/bold]  {QUESTIONS[name].about}")
+        for result, summary in QUESTIONS[name].summaries.items():
+            if summary.rows and len(table := shown(summaries[result], summary)):
+                console.print(_table(result, table))
+    console.print()
+    for reason in answers.left_out:
+        print(f"left out {reason}")
+    folders = [run.folder for run in runs]
+    for folder in folders if len(runs) == 1 else [*folders, runs[0].folder.parent]:
+        print(f"results  {folder / 'results'}")
+    for figure in answers.figures:
+        print(f"figure   {figure}")
+
+
+def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
+    """What is printed of a summary: a cell, mean and interval, for each row and column, in their order.
+
+    Args:
+        summary: As :func:`srnn.laboratory.ask.summarize` gives it.
+        how: What is shown of it. Of more epochs, shares or levels than fit beside each other as many are, evenly, the
+            first and the last among them.
+    """
+    import numpy as np
+
+    rows = summary.query(how.where) if how.where else summary
+    # Of what does not occur there is nothing to tell.
+    rows = rows[(rows["Mean"].fillna(0) != 0).groupby(rows[how.rows]).transform("any")]
+    columns = rows[how.columns] if how.columns else "mean"
+    cells = [with_interval(mean, high - mean) for mean, high in zip(rows["Mean"], rows["High"], strict=True)]
+    table = rows.assign(Columns=columns, Cells=cells).set_index([how.rows, "Columns"])["Cells"]
+    wide = table.unstack("Columns").reindex(rows[how.rows].unique()).fillna("")
+    order = rows.assign(Columns=columns)["Columns"].unique()
+    if how.columns != "Quantity":
+        order = order[np.linspace(0, len(order) - 1, min(len(order), _COLUMNS)).round().astype(int)]
+    found: pd.DataFrame = wide[order]
+    return found
+
+
+def _table(name: str, cells: pd.DataFrame) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(name.replace("_", " "), overflow="fold")
+    for heading in cells:
+        table.add_column(f"{heading:g}" if isinstance(heading, float) else escape(str(heading)), justify="right")
+    for row, values in zip(cells.index, cells.to_numpy(), strict=True):
+        table.add_row(f"{row:g}" if isinstance(row, float) else escape(str(row).replace("_", " ")), *values)
+    return table
+
+
+def with_interval(mean: float, half: float) -> str:
+    """A mean and half its interval as one reads them: the interval to a digit or two, the mean no finer than that.
+
+    Example:
+        >>> with_interval(0.89631, 0.03404), with_interval(1031.4, 14.2), with_interval(0.5, float("nan"))
+        ('0.90 ± 0.03', '1,031 ± 14', '0.5')
+    """
+    from math import floor, isfinite, log10
+
+    if not isfinite(half) or half == 0 or not isfinite(mean):
+        return "–" if mean != mean else f"{mean:,.0f}" if 1000 <= abs(mean) < 1e9 else f"{mean:.3g}"
+    if half < 1e-4 or half >= 1e6:
+        return f"{mean:.2g} ± {half:.1g}"
+    # Two digits where one would be coarse, and where there is no fraction.
+    digits = 2 if half >= 10 or f"{half:.1e}".startswith("1") else 1
+    decimals = max(0, digits - 1 - floor(log10(half)))
+    return f"{mean:,.{decimals}f} ± {half:,.{decimals}f}"

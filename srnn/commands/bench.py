@@ -28,7 +28,12 @@ def command(
 
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from srnn import kernels
     from srnn.commands.output import console
+    from srnn.errors import UserError
+
+    if not kernels.fused():
+        raise UserError("there are no fused kernels to be measured here: Numba is missing or switched off")
     from srnn.laboratory import bench
 
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

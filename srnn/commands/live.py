@@ -15,7 +15,8 @@ from rich.table import Table
 from srnn.commands.output import console
 from srnn.experiment import Experiment
 from srnn.fixpoints import FixpointType
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 
 #: More seeds than this share one line, their mean.
 _LINES = 8
@@ -60,8 +61,8 @@ class Display:
     def start(self, training: Training) -> None:
         """Training is about to begin, or to go on."""
         self._show_seeds(training.seeds)
-        self._batches_per_epoch = training.batches_per_epoch
-        self._epochs = training.batch / training.batches_per_epoch
+        self._batches_per_epoch = training.batches.per_epoch
+        self._epochs = training.batch / training.batches.per_epoch
         self._progress.start_task(self._bar)
 
     def _show_seeds(self, seeds: list[int]) -> None:

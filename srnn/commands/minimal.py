@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,12 +55,16 @@ def command(
 
     numbers = parse_seeds(seeds)
     chosen = load_experiment(experiment).override(settings or [])
-    if chosen.body.depth < 2:
+    from srnn.analysis.baselines import layers, smallest_body
+
+    if layers(chosen).depth < 2:
         raise UserError("body.depth is 1: such a body has no hidden layer to make smaller; set it to 2 or more")
 
     from srnn import tasks
 
     task = tasks.load(chosen.task, data_dir)
+    for note in task.notes:
+        print(f"srnn: {note}", file=sys.stderr)
     highest = 1.0 if task.metric == "accuracy" else float("inf")
     if not 0 < metric <= highest:
         allowed = "above 0 to 1" if task.metric == "accuracy" else "above 0"
@@ -76,7 +81,6 @@ def command(
         TimeRemainingColumn,
     )
 
-    from srnn.analysis.baselines import smallest_body
     from srnn.commands.output import console as printer
 
     console = printer()

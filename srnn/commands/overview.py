@@ -52,7 +52,7 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.commands.output import console
     from srnn.commands.tables import with_interval
     from srnn.errors import UserError
@@ -68,12 +68,12 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
             states = list(dict.fromkeys(run.status.status for run in runs))
             epochs = f"{max(run.status.epoch for run in runs):,}/{runs[0].experiment.training.epochs:,}"
             cells = [str(len(runs)), epochs, ", ".join(states), "", "", ""]
-            summary = mean_and_interval(last_scores(runs))
+            summary = over_seeds(last_scores(runs))
             metric = "test_mae" if "test_mae" in summary.index else "test_accuracy"
             for place_in_row, (name, form) in enumerate(((metric, None), ("identity", "count"), ("zero", "count")), 3):
                 if name in summary.index:
-                    mean, half_width = (float(summary[column][name]) for column in ("mean", "half_width"))
-                    cells[place_in_row] = with_interval(mean, half_width, counts=form == "count")
+                    mean, high = (float(summary[column][name]) for column in ("Mean", "High"))
+                    cells[place_in_row] = with_interval(mean, high - mean, counts=form == "count")
             cells[3] += " MAE" if metric == "test_mae" else ""
         except UserError as error:
             cells[2] = f"{cells[2]}: {error}" if cells[2] == "?" else cells[2]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srnn.commands.options import DataDir
+from srnn.commands.options import Body, DataDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     data_dir: DataDir = None,
+    body: Body = None,
 ) -> None:
     """Show what was run, how it ended, its last figures and the particle types of each layer.
 
@@ -48,7 +49,7 @@ def command(
 
     folders = [expanded(run) for run in runs]
     if verify:
-        if not _print_checks(open_runs(folders), data_dir):
+        if not _print_checks(open_runs(folders, body), data_dir):
             raise typer.Exit(1)
         return
     if as_json:
@@ -107,7 +108,7 @@ def print_side_by_side(groups: Sequence[Sequence[Run]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.commands.output import console
     from srnn.commands.tables import with_interval
     from srnn.runs.groups import names_apart
@@ -117,7 +118,7 @@ def print_side_by_side(groups: Sequence[Sequence[Run]]) -> None:
     summaries = []
     for runs in groups:
         measured = [run for run in runs if (run.folder / "metrics.csv").is_file()]
-        summaries.append(mean_and_interval(last_scores(measured)) if measured else None)
+        summaries.append(over_seeds(last_scores(measured)) if measured else None)
     metrics = dict.fromkeys(
         metric
         for summary in summaries
@@ -135,7 +136,9 @@ def print_side_by_side(groups: Sequence[Sequence[Run]]) -> None:
             ""
             if summary is None or metric not in summary.index
             else with_interval(
-                float(summary["mean"][metric]), float(summary["half_width"][metric]), counts=metric in labels
+                float(summary["Mean"][metric]),
+                float(summary["High"][metric] - summary["Mean"][metric]),
+                counts=metric in labels,
             )
             for summary in summaries
         ]
@@ -188,7 +191,7 @@ def print_comparison(folder: Path) -> None:
         table.add_row(
             escape(group),
             *(
-                "" if one is None else with_interval(one["Mean"], one["Half width"], counts=metric in _labels())
+                "" if one is None else with_interval(one["Mean"], one["High"] - one["Mean"], counts=metric in _labels())
                 for metric, one in zip(metrics, row, strict=True)
             ),
         )
@@ -226,7 +229,7 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
     import json
     from math import isfinite
 
-    from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.analysis.statistics import last_scores, over_seeds
 
     def number(value: float) -> float | None:
         return float(value) if isfinite(value) else None
@@ -237,11 +240,11 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
         metrics: dict[str, Any] = {}
         if measured:
             scores = last_scores(measured)
-            for metric, row in mean_and_interval(scores).iterrows():
+            for metric, row in over_seeds(scores).iterrows():
                 own = scores[scores["Metric"] == metric]
                 metrics[str(metric)] = {
-                    "mean": number(row["mean"]),
-                    "half_width": number(row["half_width"]),
+                    "mean": number(row["Mean"]),
+                    "half_width": number(row["High"] - row["Mean"]),
                     "seeds": {str(seed): number(score) for seed, score in zip(own["Seed"], own["Score"], strict=True)},
                 }
         settings = runs[0].experiment.model_dump(exclude={"seed", "versions"}, exclude_none=True)
@@ -270,7 +273,7 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
 def _print_group(console: Console, runs: list[Run]) -> None:
     from rich.markup import escape
 
-    from srnn.analysis.summary import last_scores, mean_and_interval
+    from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.runs.run import figures
 
     experiment = runs[0].experiment
@@ -281,7 +284,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
             console.print(f"run     {run.folder}", soft_wrap=True, markup=False)
         return
     scores = last_scores(measured)
-    summary = mean_and_interval(scores)
+    summary = over_seeds(scores)
     console.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
     console.print(escape(_describe(measured, summary)), style="dim")
     if all(run.status.status == "finished" and not run.status.unsaid for run in runs):
@@ -294,8 +297,9 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     for line in _answers(experiment, scores):
         console.print(line)
     console.print()
-    console.print(_census(summary))
-    console.print()
+    if "identity" in summary.index:  # plain numbers have no types
+        console.print(_census(summary))
+        console.print()
     # Several seeds run together have figures of their own, with bands; those of each seed are in its folder.
     together = figures(runs[0].folder.parent) if len({run.folder.parent for run in runs}) == 1 < len(runs) else []
     for run in runs:
@@ -334,13 +338,12 @@ def _print_status(console: Console, run: Run, place: str = "") -> None:
 def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     """What was run, in a line or two."""
     experiment = runs[0].experiment
-    body, particle, replication, training = (
-        experiment.body,
-        experiment.particle,
-        experiment.replication,
-        experiment.training,
-    )
-    count = float(summary.loc[_labels(), "mean"].sum())
+    particle, replication, training = experiment.particle, experiment.replication, experiment.training
+    if particle.kind == "number":
+        what = "plain numbers"
+    else:
+        count = float(summary.loc[_labels(), "Mean"].sum())
+        what = f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}"
     how = "without replication"
     if replication.method != "none":
         how = f"replication {replication.method}, {replication.target}, α = {replication.alpha:g}"
@@ -348,8 +351,8 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     return "; ".join(
         [
             experiment.task.name,
-            f"{_many(body.depth, 'layer')} of width {body.width}, residual {body.residual}",
-            f"{_many(count, 'particle')} of {_many(particle.hidden, 'hidden unit')}",
+            experiment.body.describe(),
+            what,
             how,
             _many(training.epochs, "epoch"),
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
@@ -363,14 +366,14 @@ def _last_figures(summary: pd.DataFrame) -> Table:
 
     from srnn.commands.tables import with_interval
 
-    several = summary["seeds"].max() > 1
+    several = summary["Seeds"].max() > 1
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("last figures")
     table.add_column("mean ± 95 % interval" if several else "value", justify="right")
     counts = {*_labels()}
     for metric, row in summary.iterrows():
         if str(metric).rpartition("_")[2] not in counts:
-            table.add_row(str(metric).replace("_", " "), with_interval(row["mean"], row["half_width"]))
+            table.add_row(str(metric).replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
     return table
 
 
@@ -378,10 +381,10 @@ def _census(summary: pd.DataFrame) -> Table:
     from rich import box
     from rich.table import Table
 
-    from srnn.analysis.summary import layer_table
     from srnn.commands.tables import with_interval
 
-    means, widths = layer_table(summary), layer_table(summary, "half_width")
+    means, highs = (layer_table(summary, column) for column in ("Mean", "High"))
+    widths = highs - means
     # Narrow enough for 80 columns with the intervals of thousands of particles.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("layer")
@@ -405,7 +408,7 @@ def _census(summary: pd.DataFrame) -> Table:
 
 def _answers(experiment: Experiment, scores: pd.DataFrame) -> list[str]:
     """What the experiment's own question has for an answer: does the particle of ``multiply`` really multiply?"""
-    from srnn.tasks.synthetic import multiplies
+    from srnn.tasks.multiply import multiplies
 
     if experiment.task.name != "multiply":
         return []
@@ -422,7 +425,29 @@ def _many(number: float, of: str) -> str:
     return f"{number:,.0f} {of}{'s' if number != 1 else ''}"
 
 
+def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
+    """The census of each layer and, last, of all: a row for each layer, a column for each type.
+
+    Args:
+        summary: As :func:`srnn.analysis.statistics.over_seeds` gives it.
+        column: Which of its columns to lay out.
+    """
+    import pandas as pd
+
+    labels = _labels()
+    layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
+    rows = {layer: [summary.at[f"{layer}_{label}", column] for label in labels] for layer in layers}
+    rows["total"] = [summary.at[label, column] for label in labels]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=labels).rename_axis("layer")
+
+
 def _labels() -> list[str]:
     from srnn.fixpoints import FixpointType
 
     return [kind.label for kind in FixpointType]
+
+
+def _mean_and_half(summary: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Of one metric the mean over the seeds and half its interval."""
+    mean = float(summary["Mean"][metric])
+    return mean, float(summary["High"][metric]) - mean

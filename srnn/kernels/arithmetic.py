@@ -29,7 +29,8 @@ def fast_arithmetic(products: int) -> Iterator[None]:
     """Compute as fast as may be, with results that do not depend on the number of threads, inside this context.
 
     Args:
-        products: Multiplications of one forward pass over a batch, of all networks side by side.
+        products: Multiplications of one network's forward pass over a batch: of one, so that a network is computed in
+            the same way whatever stands beside it.
     """
     order_products()
     threads, flushed = torch.get_num_threads(), _flushes()

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from srnn.kernels import compiled, threads
-from srnn.particle import Particle, Target
+from srnn.choices import Target
+from srnn.kernels import algebra, particles, threads
+from srnn.kernels.choice import UnusableError, give_up, plain, watched
+from srnn.kernels.kind import Kind
 
 #: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 30 µs.
 _WORTH_THREADS = 500_000
@@ -26,7 +28,7 @@ _CLAIMS, _LARGEST_CLAIM = 8, 512
 
 def train(
     weights: Tensor,
-    particle: Particle,
+    particle: Kind,
     steps: int,
     lr: float,
     momentum: float,
@@ -40,14 +42,14 @@ def train(
         The replication loss of each particle, its mean over the steps, ``(N,)``. It is computed from moments, with an
         absolute error of about 1e-7 times the particle's mean squared weight.
     """
-    losses = torch.zeros(weights.shape[1])
+    losses = weights.new_zeros(weights.shape[1])
     if steps == 0:
         return losses
     constants = _constants(particle).copy()
     constants[:4] = 2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)
     _run(
-        compiled.train,
-        particle,
+        particles.train,
+        particle.hidden,
         (_array(weights), _array(buffer), losses.numpy(), constants, True if target == "live" else None, steps),
         weights.shape[1],
         work=weights.numel() * (steps + 2),
@@ -56,38 +58,52 @@ def train(
     return losses
 
 
-def effective_weight(weights: Tensor, particle: Particle) -> Tensor:
-    """:func:`srnn.particle.effective_weight`: ``(P, N) -> (N,)``, differentiable once."""
+def effective_weight(weights: Tensor, particle: Kind) -> Tensor:
+    """:func:`srnn.particle.effective_weight`: ``(P, N) -> (N,)``, differentiable; further derivatives are torch's."""
     result: Tensor = _EffectiveWeight.apply(weights, particle)  # type: ignore[no-untyped-call]
     return result
 
 
 class _EffectiveWeight(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, particle: Particle) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, particle: Kind) -> Tensor:
         ctx.save_for_backward(weights)
         ctx.particle = particle
-        out = torch.empty(weights.shape[1])
-        _run(compiled.effective_weight, particle, (_array(weights), out.numpy()), out.numel(), work=weights.numel())
+        out = weights.new_empty(weights.shape[1])
+        arrays = (_array(weights), out.numpy())
+        _run(particles.effective_weight, particle.hidden, arrays, out.numel(), work=weights.numel())
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (weights,) = ctx.saved_tensors
-        return pull_back(weights, ctx.particle, gradient), None
+        # Derivatives of this one are wanted (create_graph), or several gradients at once (is_grads_batched).
+        if not torch.is_grad_enabled() and plain(gradient.contiguous()) and not watched():
+            with suppress(UnusableError):
+                return pull_back(weights, ctx.particle, gradient), None
+        return _differentiable_pull_back(weights, ctx.particle.hidden, gradient), None
 
 
-def pull_back(weights: Tensor, particle: Particle, gradient: Tensor) -> Tensor:
+def _differentiable_pull_back(weights: Tensor, hidden: int, gradient: Tensor) -> Tensor:
+    """:func:`pull_back` by torch, which can go on from it: of ``v4 = W3 W2 W1[:, 4]``."""
+    W1, W2, W3 = weights.split([algebra.INPUTS * hidden, hidden * hidden, hidden])
+    W1, W2 = W1.view(hidden, algebra.INPUTS, -1), W2.view(hidden, hidden, -1)
+    S, U = (W3[:, None] * W2).sum(0), W1[:, 4] * gradient
+    first = torch.nn.functional.pad((S * gradient)[:, None], (0, 0, algebra.INPUTS - 1, 0))
+    second, third = W3[:, None] * U, (W2 * U).sum(1)
+    return torch.cat([part.reshape(-1, weights.shape[1]) for part in (first, second, third)])
+
+
+def pull_back(weights: Tensor, particle: Kind, gradient: Tensor) -> Tensor:
     """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
     out = torch.empty_like(weights, requires_grad=False)
     arrays = (_array(weights), _array(gradient.contiguous()), out.numpy())
-    _run(compiled.effective_weight_gradient, particle, arrays, out.shape[1], work=2 * out.numel())
+    _run(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
     return out
 
 
 def sgd_step(
-    weights: Tensor, particle: Particle, effective_gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float
+    weights: Tensor, particle: Kind, effective_gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float
 ) -> None:
     """What :class:`torch.optim.SGD` does to ``weights`` for a gradient of the effective weights, in place.
 
@@ -106,13 +122,13 @@ def sgd_step(
     """
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants)
-    _run(compiled.sgd_step, particle, arrays, weights.shape[1], work=2 * weights.numel())
+    _run(particles.sgd_step, particle.hidden, arrays, weights.shape[1], work=2 * weights.numel())
     _changed(weights, buffer)
 
 
 def sgd_and_project(
     weights: Tensor,
-    particle: Particle,
+    particle: Kind,
     effective_gradient: Tensor,
     buffer: Tensor | None,
     lr: float,
@@ -130,12 +146,12 @@ def sgd_and_project(
     Raises:
         ValueError: There is momentum but no buffer.
     """
-    worth = torch.empty(weights.shape[1])
+    worth = weights.new_empty(weights.shape[1])
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants, _array(worth))
     _run(
-        compiled.sgd_and_project,
-        particle,
+        particles.sgd_and_project,
+        particle.hidden,
         (*arrays, iterations),
         weights.shape[1],
         work=(4 * iterations + 2) * weights.numel(),
@@ -145,7 +161,7 @@ def sgd_and_project(
 
 
 def _sgd_constants(
-    weights: Tensor, particle: Particle, buffer: Tensor | None, lr: float, momentum: float
+    weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float
 ) -> NDArray[np.float32]:
     if buffer is None and momentum:
         raise ValueError(f"momentum is {momentum} but there is no buffer; give one of shape {tuple(weights.shape)}")
@@ -155,52 +171,55 @@ def _sgd_constants(
 
 
 def lift(
-    weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
+    weights: Tensor, particle: Kind, effective: Tensor, iterations: int = 1, worth: Tensor | None = None
 ) -> Tensor:
     """:func:`srnn.replication.lift`: in place; the deviation that is left, ``(N,)``."""
-    left = torch.empty(weights.shape[1])
+    left = weights.new_empty(weights.shape[1])
     worth = torch.empty_like(left) if worth is None else worth
     arrays = (_array(weights), _array(effective), _array(left), _array(worth), iterations)
-    _run(compiled.lift, particle, arrays, left.numel(), work=4 * iterations * weights.numel())
+    _run(particles.lift, particle.hidden, arrays, left.numel(), work=4 * iterations * weights.numel())
     _changed(weights, worth)
     return left
 
 
-def classify(weights: Tensor, particle: Particle, tolerance: float = 1e-5) -> Tensor:
+def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor:
     """:func:`srnn.fixpoints.classify`: ``(P, N) ->`` int8 ``(N,)``."""
-    out = torch.empty(weights.shape[1], dtype=torch.int8)
+    out = weights.new_empty(weights.shape[1], dtype=torch.int8)
     arrays = (_array(weights), out.numpy(), _constants(particle), float(tolerance))
-    _run(compiled.classify, particle, arrays, out.numel(), work=weights.numel())
+    _run(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())
     return out
 
 
-def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:
-    """:func:`srnn.particle.self_application`: ``(P, N) -> (P, N)``."""
-    for _ in range(times):
-        weights = attack(weights, weights, particle)
-    return weights
-
-
-def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
+def attack(attackers: Tensor, victims: Tensor, particle: Kind) -> Tensor:
     """:func:`srnn.particle.attack`: ``(P, N) -> (P, N)``."""
     out = torch.empty_like(victims, requires_grad=False)
     arrays = (_array(attackers), _array(victims), out.numpy(), _constants(particle))
-    _run(compiled.attack, particle, arrays, out.shape[1], work=2 * out.numel())
+    _run(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
     return out
 
 
-def operations(particle: Particle, target: Target = "frozen") -> int:
-    """Floating-point operations of one replication step of one particle; a fused multiply-add counts two."""
-    return compiled.operations(particle.hidden, target == "live")
+def try_out() -> None:
+    """Have one of the kernels compiled, and make a self-replicator worth 1 of the smallest of particles.
+
+    Raises:
+        UnusableError: It cannot be compiled, or computes something else.
+    """
+    weights = torch.ones(7, 1, dtype=torch.float32, device="cpu")
+    left, worth = weights.new_empty(1), weights.new_empty(1)
+    arrays = (_array(weights), _array(weights[0]), left.numpy(), worth.numpy(), 10)
+    _run(particles.lift, 1, arrays, 1, work=0)
+    if not max(abs(float(x) - 1) for x in (left + 1, worth, weights[0] * weights[5] * weights[6])) < 1e-4:
+        give_up("they do not compute what they should here")
+        raise UnusableError
 
 
 @functools.lru_cache
-def _constants(particle: Particle) -> NDArray[np.float32]:
-    """See :class:`srnn.kernels.compiled.Constants`; the settings of the call, the first four, are left at zero."""
+def _constants(particle: Kind) -> NDArray[np.float32]:
+    """See :class:`srnn.kernels.algebra.Constants`; the settings of the call, the first four, are left at zero."""
     H, E = particle.hidden, particle.positions.double().numpy()
     gram = E.T @ E
-    W1, W2, W3 = compiled.rows(H)
-    longest = W1[0] if H < compiled.INPUTS else W2[0]
+    W1, W2, W3 = algebra.rows(H)
+    longest = W1[0] if H < algebra.INPUTS else W2[0]
     values = [np.zeros(4), E[[W1[0][0], W2[0][0], W3[0]], 0], gram[np.triu_indices(3)], E[[row[0] for row in W2], 1]]
     return np.concatenate([*values, E[longest, 2]]).astype(np.float32)
 
@@ -216,7 +235,7 @@ def _changed(*tensors: Tensor | None) -> None:
             torch.autograd.graph.increment_version(tensor)
 
 
-def _run(kernel: Callable[..., None], particle: Particle, arguments: tuple[Any, ...], count: int, work: int) -> None:
+def _run(kernel: Callable[..., None], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> None:
     """Call the kernel on all particles, on torch's threads if it is worth it.
 
     A particle's result does not depend on which thread computes it.
@@ -225,5 +244,10 @@ def _run(kernel: Callable[..., None], particle: Particle, arguments: tuple[Any, 
     # A team of fewer threads than torch's would have OpenMP end the others, and start them again for torch.
     team = torch.get_num_threads() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
-    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * compiled.BLOCK)) * compiled.BLOCK)
-    kernel((0,) * particle.hidden, arguments, count, claim, parallel, team)
+    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * particles.BLOCK)) * particles.BLOCK)
+    try:
+        kernel((0,) * hidden, arguments, count, claim, parallel, team)
+    except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
+        reason = f"they cannot be compiled: {type(error).__name__}: {error}"
+        give_up(reason)
+        raise UnusableError(reason) from error

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from srnn.kernels.compiled import LANES, Scalars, Scratch
+from srnn.kernels.cache import compiled
+from srnn.kernels.llvm import LANES, Scalars, Scratch
 
 #: Independent sums, enough to hide the four or so cycles a fused multiply-add takes.
 _CHAINS = 12
@@ -63,8 +64,6 @@ def _emit_rounds(context: Any, memory: Any, factor: Any, rounds: Any) -> Any:
 _rounds: Any = intrinsic(_emit_rounds)
 
 
-def _loop(memory: Any, factor: Any, rounds: int) -> None:
+@compiled
+def _multiply_add(memory: Any, factor: Any, rounds: int) -> None:
     _rounds(memory, factor, rounds)
-
-
-_multiply_add = njit(nogil=True)(_loop)

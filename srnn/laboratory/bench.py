@@ -24,8 +24,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from srnn import replication
 from srnn.experiment import Experiment
 from srnn.fixpoints import classify
+from srnn.kernels.algebra import operations
 from srnn.kernels.arithmetic import fast_arithmetic
-from srnn.kernels.cpu import operations
 from srnn.kernels.peak import measure_peak
 from srnn.particle import Particle
 from srnn.tasks import Task
@@ -205,14 +205,14 @@ def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 100) -> 
         "newton": experiment.override(["replication.method=newton"]),
         "lifted": experiment.override(["replication.method=lifted"]),
     }
-    steps = {"dense": (dense_step(experiment, task), 1)}
-    steps |= {name: (training_step(one, task), 1) for name, one in organisms.items()}
-    steps["ten seeds"] = training_step(experiment, task, 10), 10
+    steps = {"dense": dense_step(experiment, task)}
+    steps |= {name: training_step(one, task) for name, one in organisms.items()}
+    steps["ten seeds"] = training_step(experiment, task, 10)
     times: dict[str, list[float]] = {name: [] for name in steps}
     products = batch * particle_count(experiment, task.inputs, task.outputs)
     for _ in range(rounds):
-        for name, (step, seeds) in steps.items():
-            with fast_arithmetic(seeds * products):
+        for name, step in steps.items():
+            with fast_arithmetic(products):
                 step()
                 for _ in range(_TURN):
                     started = time.perf_counter()
@@ -275,7 +275,7 @@ def measure(
             fused = replication_step(particle, count)
             with by_torch():
                 reference = replication_step(particle, count, steps=10 if count < 10_000 else 1)
-            share = operations(particle, "live") * count / fused / 1e9 / peak
+            share = operations(particle.hidden, live=True) * count / fused / 1e9 / peak
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
     watch("training steps")

@@ -1,7 +1,7 @@
-"""A comparison: the variants of one experiment, run one after the other, and how they differ.
+"""Experiments beside each other: their curves, how they ended, paired tests and the order of learning.
 
-Its folder is beside those of its variants: ``runs/NAME`` of ``runs/NAME-VARIANT``. ``config.toml`` is the experiment
-with its variants, ``results/`` and ``figures/`` are what :func:`srnn.laboratory.questions.compare` leaves there.
+The folder of a comparison is beside those of its variants: ``runs/NAME`` of ``runs/NAME-VARIANT``. ``config.toml`` is
+the experiment with its variants, ``results/`` and ``figures/`` are what :func:`compare` leaves there.
 """
 
 from __future__ import annotations
@@ -11,21 +11,63 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from srnn import tasks
+from srnn.analysis import comparison
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
-from srnn.files import is_file
+from srnn.files import is_file, write_whole
 from srnn.laboratory import job
-from srnn.laboratory.questions import compare_variants
+from srnn.laboratory.questions import Drawing
+from srnn.plots import comparison as draw
+from srnn.plots.style import save
 from srnn.runs.groups import first_difference, is_comparison, open_runs
 from srnn.runs.records import explained
 from srnn.runs.run import Run, figures
 from srnn.runs.writer import make_folder, versions, write_config
 from srnn.untrusted import expanded, require_file
+
+#: Figures, by the result that they show.
+_DRAWINGS: Final[Mapping[str, Drawing]] = {
+    "curves": draw.curves,
+    "final": draw.finals,
+    "order_of_learning": draw.order_of_learning,
+}
+
+
+def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") -> list[Path]:
+    """Compare experiments: curves, how they ended, paired tests and the order of learning.
+
+    Args:
+        groups: The seeds of each, under the name it shall have in tables and figures.
+        folder: Where ``results/*.csv`` and ``figures/*`` go.
+        image_format: ``png``, ``svg`` or ``pdf``; empty: without figures.
+
+    Returns:
+        The figures.
+    """
+    measured = {metric for runs in groups.values() for run in runs for metric in run.metrics["Metric"]}
+    metrics = [metric for metric in ("test_accuracy", "test_mae", "replication_loss") if metric in measured]
+    milestones = {metric: values for metric, values in comparison.MILESTONES.items() if metric in measured}
+    frames = {
+        "curves": pd.concat([comparison.compare(groups, metric) for metric in (*metrics, "identity_share")]),
+        "final": comparison.final_table(groups),
+        "tests": comparison.paired_tests(groups),
+        "order_of_learning": comparison.order_of_learning(groups, milestones),
+    }
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
+    if not image_format:
+        return []
+    return [
+        save(drawing(frames[name]), folder / "figures" / f"{name}.{image_format}")
+        for name, drawing in _DRAWINGS.items()
+        if not frames[name].empty
+    ]
 
 
 class Comparison(list[Run]):
@@ -64,7 +106,7 @@ class Comparison(list[Run]):
 
     @cached_property
     def final(self) -> pd.DataFrame:
-        """How the variants ended: Metric, Group, Mean, Half width, Low, High, Seeds.
+        """How the variants ended: Metric, Group, Mean, Low, High, Seeds.
 
         Raises:
             UserError: They are not compared yet, or the file is damaged.
@@ -123,7 +165,7 @@ def run_comparison(
             groups[variant] = job.run(
                 one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
             )
-        compare_variants(experiment, groups, folder, data_dir, image_format or "")
+        compare(groups, folder, image_format or "")
     return Comparison(folder, experiment, groups)
 
 

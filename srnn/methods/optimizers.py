@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from srnn.experiment import TrainingConfig
+from srnn.methods.settings import TrainingConfig
 
 _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adagrad": torch.optim.Adagrad,

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from srnn.analysis.series import by_epoch, mean_and_band, seeds
+from srnn.analysis.statistics import by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
-    EXPONENTS,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
+    arms,
+    band,
+    caption,
     in_house_style,
     log_axis,
     new_figure,
+    of_seeds,
+    show,
     whole_numbers,
 )
 
@@ -60,19 +63,16 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     top, middle, bottom = figure.subplots(3, 1, height_ratios=[2, 1.5, 0.8])
     top.sharex(middle)
     for axes, curve in ((top, tests), (middle, losses)):
-        if axes is middle or measure == "mae":
-            log_axis(axes, curve)
-        for name, values in curve.items():
-            if values.empty:
-                continue
-            mean, low, high = _mean_and_band(values, axes.get_yscale() == "log")
-            look = {key: value for key, value in _LOOKS[name].items() if key != "marker"}
-            axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot(values.index, mean, label=_NAMES.get(name, name), **look)
+        logarithmic = axes is middle or measure == "mae"
+        found = {name: interval(values, logarithmic) for name, values in curve.items() if not values.empty}
+        if logarithmic:
+            log_axis(axes, found.values())
+        else:
+            show(axes, found.values(), 0, 1.02)
+        for name, own in found.items():
+            band(axes, own, _LOOKS[name], _NAMES.get(name, name))
     label = "mean absolute error" if measure == "mae" else "accuracy"
     top.set_ylabel(f"test {label}")
-    if measure == "accuracy":
-        top.set_ylim(0, 1.02)
     top.tick_params(axis="x", labelbottom=False)
     middle.set_ylabel("task loss (training)")
     middle.set_xlabel("epoch")
@@ -83,25 +83,14 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     for row, name in enumerate(networks):
         if tests[name].empty:
             continue
-        mean, low, high = (end.iloc[-1] for end in _mean_and_band(tests[name].tail(1), measure == "mae"))
-        arms = np.nan_to_num([[mean - low], [high - mean]]).clip(0)
+        last = interval(tests[name].tail(1), measure == "mae")
         color, marker = _LOOKS[name]["color"], _LOOKS[name]["marker"]
-        bottom.errorbar([mean], [row], xerr=arms, fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
+        bottom.errorbar(last["Mean"], [row], xerr=arms(last), fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
     bottom.set_yticks([])
     bottom.spines["left"].set_visible(False)
     bottom.set_ylim(len(networks) - 0.5, -0.5)
     bottom.margins(x=0.08)
-    if measure == "accuracy":
-        bottom.set_xlim(right=min(bottom.get_xlim()[1], 1.005))
     bottom.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    count = seeds(curves)
-    bottom.set_xlabel(f"last test {label}" + (f" ({count} seeds, 95 % interval)" if count > 1 else ""))
+    bottom.set_xlabel(f"last test {label}")
+    caption(bottom, of_seeds(seeds(curves), spread="bands and bars"))
     return figure
-
-
-def _mean_and_band(values: pd.DataFrame, log: bool) -> tuple[pd.Series, pd.Series, pd.Series]:
-    shown = values.where(np.isfinite(values))
-    if not log:
-        return mean_and_band(shown)
-    mean, low, high = mean_and_band(shown.where(shown > 0).apply(np.log10))
-    return 10**mean, 10 ** low.clip(*EXPONENTS), 10 ** high.clip(*EXPONENTS)

@@ -11,11 +11,30 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
+from srnn.analysis.comparison import is_logarithmic
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.style import GREEN, GREY, ORANGE, PURPLE, WIDTH, in_house_style, new_figure, whole_numbers
+from srnn.plots.style import (
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PERCENT,
+    PURPLE,
+    WIDTH,
+    arms,
+    band,
+    caption,
+    extent,
+    in_house_style,
+    log_axis,
+    new_figure,
+    of_seeds,
+    show,
+    whole_numbers,
+)
 
 #: Groups are told apart by colour (none that stands for a fixpoint type) and, in greyscale, by dashes and markers.
 _LOOKS: Final[tuple[dict[str, Any], ...]] = tuple(
@@ -32,21 +51,16 @@ _LOOKS: Final[tuple[dict[str, Any], ...]] = tuple(
     )
 )
 _NUMBERS: Final = StrMethodFormatter("{x:,g}")
-_PERCENT: Final = PercentFormatter(1, decimals=0, symbol=" %")
-#: Panels beside each other across the page (17 cm).
+#: Panels beside each other across the page.
 _ACROSS: Final = 3
-_PAGE: Final = 6.69
 _DOTS: Final[dict[str, Any]] = {"linestyle": "none", "markersize": 3.5}
-#: About as many markers as a line carries at this width before they touch.
-_MARKERS: Final = 12
 
 
 @in_house_style
 def curves(frame: pd.DataFrame, title: str = "", early: bool = False) -> Figure:
     """Draw the curves of several groups with their 95 % bands, a panel for each metric.
 
-    Losses and errors are on log axes, accuracies from 0 to 1, shares in percent. A log axis spans the means: of few
-    seeds the band may reach beyond.
+    Losses and errors are on log axes, accuracies from 0 to 1, shares in percent; axes reach as far as the bands do.
 
     Args:
         frame: Columns Group, Metric, Epoch, Mean, Low, High, Seeds, as :func:`srnn.analysis.comparison.compare` gives
@@ -62,24 +76,21 @@ def curves(frame: pd.DataFrame, title: str = "", early: bool = False) -> Figure:
     metrics = list(frame["Metric"].unique())
     figure = new_figure(title, height=0.5 + 1.45 * len(metrics))
     panels: list[Axes] = list(figure.subplots(len(metrics), squeeze=False, sharex=True)[:, 0])
-    for axes, metric in zip(panels, metrics, strict=True):
-        own = frame[frame["Metric"] == metric]
-        for group, look in looks.items():
-            line = own[own["Group"] == group].sort_values("Epoch")
-            if line.empty:
-                continue
-            if line["Low"].notna().any():
-                axes.fill_between(line["Epoch"], line["Low"], line["High"], color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot("Epoch", "Mean", data=line, label=group, markevery=max(1, len(line) // _MARKERS), **look)
-        axes.set_ylabel(_words(metric))
-        _scale(axes, metric, own["Mean"].to_numpy())
-    seeds = frame["Seeds"].max()
-    panels[-1].set_xlabel(f"epoch (mean of {seeds} seeds with 95 % band)" if seeds > 1 else "epoch")
     if early:
         _early(panels[-1], frame["Epoch"].max())
         panels[-1].set_xlim(-0.1, 1.1 * frame["Epoch"].max())
     else:
         panels[-1].xaxis.set_major_locator(whole_numbers())
+    for axes, metric in zip(panels, metrics, strict=True):
+        own = frame[frame["Metric"] == metric]
+        for group, look in looks.items():
+            line = own[own["Group"] == group].sort_values("Epoch")
+            if not line.empty:
+                band(axes, line.set_index("Epoch"), look, group)
+        axes.set_ylabel(_words(metric))
+        _scale(axes, metric, own)
+    panels[-1].set_xlabel("epoch")
+    caption(panels[-1], of_seeds(int(frame["Seeds"].max())))
     _legend(figure, looks, lines=True)
     return figure
 
@@ -89,7 +100,7 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
     """Draw how the groups ended: bars with 95 % intervals, a panel for each metric.
 
     Args:
-        table: Columns Metric, Group, Mean, Half width, Seeds, as :func:`srnn.analysis.comparison.final_table` gives
+        table: Columns Metric, Group, Mean, Low, High, Seeds, as :func:`srnn.analysis.comparison.final_table` gives
             them.
         title: Above the figure.
 
@@ -101,18 +112,18 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
     columns = min(len(metrics), _ACROSS)
     rows = -(-len(metrics) // columns)
     figure = new_figure(title, height=0.45 + rows * (0.4 + 0.17 * len(looks)))
-    figure.set_figwidth(WIDTH if columns == 1 else _PAGE)
+    figure.set_figwidth(WIDTH if columns == 1 else PAGE)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in grid[len(metrics) :]:
         axes.set_visible(False)
     for axes, metric in zip(grid, metrics, strict=False):
         own = table[table["Metric"] == metric].set_index("Group").reindex(list(looks))
-        mean, half = own["Mean"].to_numpy(), own["Half width"].fillna(0).to_numpy()
         places = np.arange(len(own))
-        axes.barh(places, mean, height=0.7, color=[look["color"] for look in looks.values()])
-        axes.errorbar(mean, places, xerr=half, fmt="none", ecolor="black", elinewidth=0.7, capsize=2)
-        axes.set_xlim(0, max(1.0, 1.05 * np.nanmax(mean + half)) if metric.endswith("accuracy") else None)
-        axes.xaxis.set_major_formatter(_NUMBERS if not metric.endswith("_share") else _PERCENT)
+        axes.barh(places, own["Mean"], height=0.7, color=[look["color"] for look in looks.values()])
+        axes.errorbar(own["Mean"], places, xerr=arms(own), fmt="none", ecolor="black", elinewidth=0.7, capsize=2)
+        low, high = extent([own])
+        axes.set_xlim(min(0, 1.05 * low), max(1.0, 1.05 * high) if metric.endswith("accuracy") else None)
+        axes.xaxis.set_major_formatter(_NUMBERS if not metric.endswith("_share") else PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel(_words(metric))
         axes.tick_params(axis="y", length=0)
@@ -120,7 +131,7 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
     grid[0].set_ylim(len(looks) - 0.5, -0.5)
     seeds = int(table["Seeds"].max())
     if seeds > 1:
-        figure.supxlabel(f"means of {seeds} seeds with 95 % intervals", fontsize=7)
+        figure.supxlabel(f"bars: means of {seeds} seeds, lines: 95 % intervals", fontsize=7)
     return figure
 
 
@@ -213,26 +224,16 @@ def _words(metric: str) -> str:
     return words
 
 
-def _scale(axes: Axes, metric: str, means: np.ndarray) -> None:
-    """The y axis that suits a metric with these means."""
-    if metric.endswith(("_loss", "_mae")):
-        axes.set_yscale("log")
-        exponents = np.log10(means[np.isfinite(means) & (means > 0)])
-        if exponents.size:
-            low, high = exponents.min(), exponents.max()
-            margin = max(0.05 * (high - low), 0.15)
-            axes.set_ylim(10 ** (low - margin), 10 ** (high + margin))
-            axes.yaxis.set_minor_locator(NullLocator())
-            axes.yaxis.set_major_locator(LogLocator(numticks=6) if high - low > 2 else LogLocator(subs=(1, 2, 5)))
-            if high - low <= 2:
-                axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+def _scale(axes: Axes, metric: str, own: pd.DataFrame) -> None:
+    """The y axis that suits a metric with these curves."""
+    if is_logarithmic(metric):
+        log_axis(axes, [own])
     elif metric.endswith("accuracy"):
-        axes.set_ylim(0, 1.02)
-    elif metric.endswith("_share"):
-        axes.set_ylim(0, min(1.02, 1.1 * np.nanmax(means, initial=0.01)))
-        axes.yaxis.set_major_formatter(_PERCENT)
+        show(axes, [own], 0, 1.02)
     else:
-        axes.set_ylim(bottom=0)
+        show(axes, [own], 0, 1.1 * np.nanmax(own["Mean"], initial=0.01))
+        if metric.endswith("_share"):
+            axes.yaxis.set_major_formatter(PERCENT)
 
 
 def _legend(figure: Figure, looks: dict[str, dict[str, Any]], lines: bool) -> None:

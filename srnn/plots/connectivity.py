@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.style import GREY, TYPE_COLOURS, WIDTH, in_house_style, new_figure
+from srnn.plots.style import GREY, PAGE, TYPE_COLOURS, WIDTH, in_house_style, new_figure
 
-#: Width of the page, in inches (17 cm), for several panels side by side.
-_PAGE: Final = 6.69
 #: Line widths, in points, of an effective weight of 0 and of the largest one.
-_WIDTHS: Final = (0.2, 2.2)
+_WIDTHS: Final = (0.15, 2.2)
 #: How much of their colour the same have, mixed with white.
-_STRENGTHS: Final = (0.45, 1.0)
+_STRENGTHS: Final = (0.3, 1.0)
+#: From this many edges in a panel on they are drawn thinner.
+_MANY: Final = 200
 #: Colours whose mean of red, green and blue is above this are pale.
 _PALE: Final = 0.7
 #: How much a pale edge's dark outline exceeds it, in points.
@@ -32,9 +32,9 @@ _OUTLINE: Final = 0.5
 def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     """Draw an organism's particles as edges between its units, a panel for each type that occurs.
 
-    A layer's units stand one above the other, at positions from 0 to 1; layers follow from left to right. Width and
-    colour of an edge grow with its |effective weight|, on one scale for all panels; edges worth nothing stay visible
-    as hairlines.
+    A layer's units stand one above the other, layers follow from left to right. Width and colour of an edge grow with
+    its |effective weight|, on one scale for all panels, the thinner the more edges there are; edges worth nothing stay
+    visible as hairlines.
 
     Args:
         edges: As :func:`srnn.analysis.connectivity.edges` gives them; of several seeds (column Seed) the first is
@@ -62,14 +62,18 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     largest = float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
     scale = np.nan_to_num(sizes, nan=0.0, posinf=largest) / (largest or 1.0)
 
+    # So many lines beside each other that they touch would be a mat.
+    most = edges["Type"].value_counts().max()
+    widths = (_WIDTHS[0], _WIDTHS[1] * min(1.0, (_MANY / most) ** 0.5))
+
     figure = new_figure(title, height=2.6)
-    figure.set_figwidth(_PAGE if len(kinds) > 1 else WIDTH)
+    figure.set_figwidth(PAGE if len(kinds) > 1 else WIDTH)
     panels = figure.subplots(1, len(kinds), sharex=True, sharey=True, squeeze=False)[0]
     for axes, kind in zip(panels, kinds, strict=True):
         chosen = np.flatnonzero(edges["Type"] == kind.label)
         # Strong edges above weak ones.
         chosen = chosen[np.argsort(scale[chosen], kind="stable")]
-        axes.add_collection(_lines(kind, [ends[place] for place in chosen], scale[chosen]))
+        axes.add_collection(_lines(kind, [ends[place] for place in chosen], scale[chosen], widths))
         for index, place in enumerate(places):
             axes.plot([index] * len(place), place, ".", color=GREY, markersize=min(3.0, 60 / len(place)), zorder=3)
         axes.set_title(f"{kind.label}: {len(chosen):,} of {len(edges):,}")
@@ -77,10 +81,12 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xlim(-0.08 * depth, 1.08 * depth)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel("layer of units")
-    panels[0].set_ylabel("position of the unit in its layer")
+    # Where a unit stands is its number, and tells nothing else.
+    panels[0].set_yticks([])
+    panels[0].set_ylabel("units")
     figure.legend(
         handles=[
-            Line2D([], [], color=GREY, linewidth=float(_between(_WIDTHS, share)), label=label)
+            Line2D([], [], color=GREY, linewidth=float(_between(widths, share)), label=label)
             for share, label in ((0.0, "0"), (0.5, f"{largest / 2:.2g}"), (1.0, f"{largest:.2g}"))
         ],
         title="|effective weight|",
@@ -91,9 +97,14 @@ def connectivity(edges: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _lines(kind: FixpointType, ends: list[list[tuple[float, float]]], scale: NDArray[np.float64]) -> LineCollection:
+def _lines(
+    kind: FixpointType,
+    ends: list[list[tuple[float, float]]],
+    scale: NDArray[np.float64],
+    limits: tuple[float, float],
+) -> LineCollection:
     """The edges of one type. Those of a pale colour get a dark outline each, without which white would swallow them."""
-    widths = _between(_WIDTHS, scale)
+    widths = _between(limits, scale)
     strength = _between(_STRENGTHS, scale)[:, None]
     colour = np.array(to_rgb(TYPE_COLOURS[kind]))
     if colour.mean() > _PALE:

@@ -6,36 +6,49 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import mean_and_band, seeds
+from srnn.analysis.statistics import Floats, interval, seeds, wide
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.style import ORANGE, PURPLE, TYPE_COLOURS, TYPE_HATCHES, WIDTH, in_house_style, new_figure
+from srnn.plots.style import (
+    GREY,
+    GUIDE,
+    LINE_COLOURS,
+    ORANGE,
+    PURPLE,
+    WIDTH,
+    arms,
+    caption,
+    error_bar_handle,
+    in_house_style,
+    legend_above,
+    new_figure,
+    stacked,
+    type_handles,
+    type_look,
+)
 
-#: Where each reference stands on a bar of width 1, its colour, its mark and its name in the legend.
-_REFERENCES: Final = {
-    "Random": (-0.17, ORANGE, "o", "as many, random"),
-    "Random nonzero": (0.17, PURPLE, "D", "as many, random nonzero"),
+#: Where each choice stands in a place of width 1, its mark, its colour (None: the type's) and its name in the legend.
+_CHOICES: Final = {
+    "After": (-0.22, "s", None, "all of a type"),
+    "Random": (0.06, "o", ORANGE, "as many, random"),
+    "Random nonzero": (0.3, "D", PURPLE, "as many, random nonzero"),
 }
-_BAR: Final = 0.84
 
 
 @in_house_style
 def dropout(dropouts: pd.DataFrame, title: str = "") -> Figure:
-    """Draw the census of each scope above the metric after each type is dropped there, beside random dropping.
+    """Draw the census of each scope above what is lost when each type is dropped there, beside random dropping.
 
-    Bars are the metric without the particles of that type, the dashed line is that of the whole organism, marks are
-    the metric without as many random particles. Of several seeds the mean is drawn, with the 95 % t-interval of its
-    change from the whole organism; of a single one a mark's interval is the range of 95 % of the random choices. A bar
-    is missing where there is no particle of that type to drop, a mark also where fewer than that many particles are
-    nonzero. NaN is not drawn.
+    What is lost is the change of the metric from the whole organism. Of several seeds its mean is drawn, with its 95 %
+    t-interval; of a single one a random choice's interval is the range of 95 % of the choices. A mark is missing where
+    there is no particle of that type to drop, or where fewer than that many particles are nonzero. NaN is not drawn.
 
     Args:
-        dropouts: As :func:`srnn.analysis.dropout.run_dropout` gives them; of several seeds one after the other.
+        dropouts: As :func:`srnn.analysis.dropout.dropout` gives them; of several seeds, one after the other, with a
+            column Seed.
         title: Above the figure.
 
     Raises:
@@ -43,125 +56,82 @@ def dropout(dropouts: pd.DataFrame, title: str = "") -> Figure:
     """
     if dropouts.empty:
         raise UserError("no particle type was dropped, so there is nothing to draw")
-    scopes = list(dropouts["Scope"].unique())
-    labels = set(dropouts["Type"])
+    scopes, labels = list(dropouts["Scope"].unique()), set(dropouts["Type"])
     kinds = [kind for kind in FixpointType if kind.label in labels]
-    count, metric = seeds(dropouts), dropouts["Metric"].iloc[0]
+    several = seeds(dropouts) > 1
 
-    figure = new_figure(title, height=3.1)
-    # Wider than a column where the bars would be too thin to tell apart.
+    figure = new_figure(title, height=3.4)
+    # Wider than a column where the marks would be too close to tell apart.
     figure.set_figwidth(float(np.clip(0.85 + 0.115 * len(scopes) * (len(kinds) + 1), WIDTH, 2.125 * WIDTH)))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.8])
     middles = np.arange(len(scopes)) * (len(kinds) + 1.0)
-
-    census = _by_scope(dropouts, "Dropped", kinds, scopes) / _by_scope(dropouts, "Particles", kinds, scopes)
-    base = np.zeros(len(scopes))
+    _census(top, dropouts, kinds, scopes, middles)
+    bottom.axhline(0, **GUIDE)
     for place, kind in enumerate(kinds):
-        look = {
-            "facecolor": TYPE_COLOURS[kind],
-            "hatch": TYPE_HATCHES[kind],
-            "edgecolor": "white",
-            "linewidth": 0,
-        }
-        share = census[kind.label].to_numpy()
-        top.bar(middles, share, len(kinds) - 1 + _BAR, bottom=base, label=kind.label, **look)
-        base += share
-        x = middles + place - (len(kinds) - 1) / 2
-        drop = _over_seeds(dropouts, kind, scopes)
-        there = drop["Dropped"] > 0
-        mean, low, high = (drop[f"After{end}"].where(there) for end in ("", " low", " high"))
-        bottom.bar(x, mean, _BAR, label=kind.label, **look)
-        bottom.errorbar(x, mean, _arms(mean, low, high), fmt="none", ecolor="black", elinewidth=0.7)
-        for reference, (shift, colour, mark, _) in _REFERENCES.items():
-            mean, low, high = (drop[f"{reference}{end}"].where(there) for end in ("", " low", " high"))
-            bottom.errorbar(
-                x + shift,
-                mean,
-                _arms(mean, low, high),
-                fmt=mark,
-                color=colour,
-                markersize=2.6,
-                markeredgecolor="white",
-                markeredgewidth=0.3,
-                elinewidth=0.8,
-                label=f"{reference} for {kind.label}",
-                zorder=3,
-            )
-    before = float(dropouts["Before"].mean())
-    bottom.axhline(before, color="black", linewidth=0.7, linestyle=(0, (4, 2)), label="nothing dropped")
+        own = dropouts[dropouts["Type"] == kind.label]
+        _changes(bottom, own, kind, scopes, middles + place - (len(kinds) - 1) / 2)
 
-    top.set_ylim(0, 1)
-    top.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    top.set_ylabel("particles")
-    top.tick_params(axis="x", length=0)
-    name = "mean absolute error" if metric == "mae" else "accuracy"
-    bottom.set_ylabel(f"{name} after dropping")
-    if metric == "accuracy":
-        bottom.set_ylim(0, 1)
+    columns = 3 if figure.get_figwidth() > 1.5 * WIDTH else 2
+    handles = [
+        error_bar_handle(label, marker=mark, color=colour or GREY, markersize=3)
+        for _, mark, colour, label in _CHOICES.values()
+    ]
+    legend_above(bottom, handles, columns, handlelength=1.2, columnspacing=1)
+    name = "mean absolute error" if dropouts["Metric"].iloc[0] == "mae" else "accuracy"
+    bottom.set_ylabel(f"change of {name}")
     bottom.set_xticks(middles, [scope if scope != "total" else "all" for scope in scopes])
     bottom.set_xlim(middles[0] - (len(kinds) + 1) / 2, middles[-1] + (len(kinds) + 1) / 2)
     bottom.tick_params(axis="x", length=0)
-    bottom.set_xlabel(
-        f"dropped in layer ({count} seeds, 95 % interval of the change)" if count > 1 else "dropped in layer"
+    bottom.set_xlabel("dropped in layer")
+    caption(
+        bottom,
+        f"means of {seeds(dropouts)} seeds, bars: 95 % intervals" if several else "bars: 95 % of the random choices",
     )
-
-    patches = [
-        Patch(facecolor=TYPE_COLOURS[kind], hatch=TYPE_HATCHES[kind], edgecolor="white", linewidth=0, label=kind.label)
-        for kind in kinds
-    ]
-    lines = [
-        Line2D([], [], color=colour, marker=mark, linewidth=0.8, label=label)
-        for _, colour, mark, label in _REFERENCES.values()
-    ]
-    dashed = Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (4, 2)), label="nothing dropped")
-    top.legend(
-        handles=patches,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=len(kinds),
-        handlelength=0.9,
-        handletextpad=0.3,
-        columnspacing=0.7,
-    )
-    bottom.legend(
-        handles=[dashed, *lines],
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=3 if figure.get_figwidth() > 1.5 * WIDTH else 2,
-        handlelength=1.4,
-        columnspacing=1,
-    )
+    figure.align_ylabels()
     return figure
 
 
-def _by_scope(dropouts: pd.DataFrame, column: str, kinds: list[FixpointType], scopes: list[str]) -> pd.DataFrame:
-    """The mean of a column over the seeds: scopes in rows, types in columns; a type that a seed lacks counts as 0."""
-    wide = dropouts.pivot_table(index="Scope", columns="Type", values=column, aggfunc="sum").reindex(scopes)
-    return wide.reindex(columns=[kind.label for kind in kinds]).fillna(0) / seeds(dropouts)
+def _census(axes: Axes, dropouts: pd.DataFrame, kinds: list[FixpointType], scopes: list[str], x: Floats) -> None:
+    """The share of each type in each scope."""
+    shares = dropouts.assign(Share=dropouts["Dropped"] / dropouts["Particles"])
+    every, parts = shares.get("Seed", pd.Series(0)).unique(), {}
+    for kind in kinds:
+        # A seed that lacks a type has none of it.
+        own = _by_scope(shares[shares["Type"] == kind.label], "Share", scopes)
+        parts[kind.label] = own.reindex(columns=every).fillna(0)
+    stacked(axes, x, parts, {kind.label: type_look(kind) for kind in kinds}, len(kinds) - 0.16)
+    axes.set_ylabel("particles")
+    axes.tick_params(axis="x", length=0)
+    legend_above(axes, type_handles(kinds), len(kinds))
 
 
-def _over_seeds(dropouts: pd.DataFrame, kind: FixpointType, scopes: list[str]) -> pd.DataFrame:
-    """Mean of each column and the ends of its interval, in ``X``, ``X low`` and ``X high``: a row for each scope."""
-    own = dropouts[dropouts["Type"] == kind.label]
-    if seeds(dropouts) == 1:
-        frame = own.set_index("Scope").reindex(scopes)
-        return frame.assign(**{"After low": frame["After"], "After high": frame["After"]})
-    frame = pd.DataFrame(index=scopes)
-    frame["Dropped"] = own.groupby("Scope")["Dropped"].sum() / seeds(dropouts)
-    for column in ("After", *_REFERENCES):
-        wide, before = (
-            own.pivot(index="Scope", columns="Seed", values=one).reindex(scopes) for one in (column, "Before")
+def _changes(axes: Axes, own: pd.DataFrame, kind: FixpointType, scopes: list[str], x: Floats) -> None:
+    """The change by dropping a type, and by dropping as many others."""
+    there = _by_scope(own, "Dropped", scopes).sum(axis=1) > 0
+    before = _by_scope(own, "Before", scopes)
+    for choice, (shift, mark, colour, _) in _CHOICES.items():
+        changes = _by_scope(own, choice, scopes) - before
+        found = interval(changes)
+        if f"{choice} low" in own and seeds(own) == 1:
+            for end, column in (("low", "Low"), ("high", "High")):
+                found[column] = (_by_scope(own, f"{choice} {end}", scopes) - before).iloc[:, 0]
+        # A mean over some of the seeds would stand beside those over all of them.
+        found = found.where(there & changes.notna().all(axis=1))
+        axes.errorbar(
+            x + shift,
+            found["Mean"],
+            arms(found),
+            fmt=mark,
+            color=colour or LINE_COLOURS[kind],
+            markersize=2.8,
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+            elinewidth=0.8,
+            label=f"{choice} for {kind.label}",
+            zorder=3,
         )
-        # The interval is that of the change: how well the seeds did as a whole is not what dropping does.
-        changes = mean_and_band(wide - before)
-        # A mean over some of the seeds would stand beside bars over all of them.
-        whole = wide.notna().all(axis=1)
-        for end, change in zip(("", " low", " high"), changes, strict=True):
-            frame[f"{column}{end}"] = (before.mean(axis=1) + change).where(whole)
-    return frame
 
 
-def _arms(mean: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:
-    """Lengths of the arms of error bars, ``(2, n)``; 0 where there is no interval."""
-    arms: np.ndarray = np.nan_to_num(np.array([mean - low, high - mean])).clip(0)
-    return arms
+def _by_scope(rows: pd.DataFrame, column: str, scopes: list[str]) -> pd.DataFrame:
+    """A column of rows that are told apart by scope and seed: scopes in rows, seeds in columns."""
+    return wide(rows, "Scope", column).reindex(scopes)

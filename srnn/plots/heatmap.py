@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import seeds
+from srnn.analysis.statistics import seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import GREEN, PURPLE, TYPE_COLOURS, in_house_style, new_figure
@@ -39,12 +39,12 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
     if pixels.empty:
         raise UserError("there are no pixels to draw; choose a run on an image task")
     count = seeds(pixels)
-    names = [name for name, *_ in _PANELS]
-    means = pixels.groupby(["Row", "Column"])[names].mean()
+    panels = [panel for panel in _PANELS if panel[0] in pixels]
+    means = pixels.groupby(["Row", "Column"])[[name for name, *_ in panels]].mean()
 
-    figure = new_figure(f"{title} (mean of {count} seeds)" if title and count > 1 else title, height=2.95)
+    figure = new_figure(title, height=1.5 + 0.75 * len(panels) / 2 + (0.1 if count > 1 else 0))
     for axes, (name, heading, unit, colour) in zip(
-        figure.subplots(2, 2, sharex=True, sharey=True).flat, _PANELS, strict=True
+        figure.subplots(len(panels) // 2, 2, sharex=True, sharey=True).flat, panels, strict=True
     ):
         grid = means[name].unstack("Column").to_numpy()
         largest = float(np.max(grid, where=np.isfinite(grid), initial=0.0)) or 1.0
@@ -61,6 +61,8 @@ def heatmap(pixels: pd.DataFrame, title: str = "") -> Figure:
             axes.set_xlabel("pixel column")
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("pixel row")
+    if count > 1:
+        figure.supxlabel(f"means of {count} seeds", fontsize=7)
     return figure
 
 

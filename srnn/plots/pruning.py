@@ -7,14 +7,24 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from srnn.analysis.pruning import RANDOM, REPLICATORS, SMALLEST
-from srnn.analysis.series import mean_and_band, seeds
+from srnn.analysis.statistics import interval, seeds, wide
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.methods import by_method
-from srnn.plots.style import GREEN, ORANGE, TYPE_COLOURS, in_house_style, new_figure
+from srnn.plots.style import (
+    GREEN,
+    ORANGE,
+    PERCENT,
+    TYPE_COLOURS,
+    band,
+    caption,
+    in_house_style,
+    new_figure,
+    of_seeds,
+    show,
+)
 
 #: Told apart by colour and, in greyscale and where two lines are one, by dashes and markers.
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -31,38 +41,41 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
 
 
 @in_house_style
-def pruning(curves: pd.DataFrame, title: str = "") -> Figure:
+def pruning(dropped: pd.DataFrame, title: str = "") -> Figure:
     """Draw the metric on test data over the share of particles dropped, a line for each order, a panel for each method.
 
     Of several seeds the mean is drawn, with its 95 % t-interval; of a single one the area is the range of 95 % of the
     random orders. NaN is not drawn.
 
     Args:
-        curves: As :func:`srnn.analysis.pruning.run_pruning` gives them; of several seeds and methods one after the
+        dropped: As :func:`srnn.analysis.pruning.pruning` gives them; of several seeds and methods one after the
             other, with a column Method.
         title: Above the figure.
 
     Raises:
         UserError: There is nothing to draw.
     """
-    if curves.empty:
+    if dropped.empty:
         raise UserError("no particles were dropped, so there is nothing to draw")
-    methods = by_method(curves)
-    count, metric = seeds(curves), curves["Metric"].iloc[0]
+    methods = by_method(dropped)
+    count, metric = seeds(dropped), dropped["Metric"].iloc[0]
     figure = new_figure(title, height=2.3 if len(methods) == 1 else 0.7 + 1.25 * len(methods))
     panels: list[Axes] = list(figure.subplots(len(methods), sharex=True, sharey=True, squeeze=False)[:, 0])
+    curves: list[pd.DataFrame] = []
     for axes, (name, own) in zip(panels, methods.items(), strict=True):
         for order, look in _LOOKS.items():
-            mean, low, high = _over_seeds(own[own["Order"] == order])
-            axes.fill_between(mean.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
-            axes.plot(mean.index, mean, label=order, clip_on=False, **look)
-        if metric == "accuracy":
-            axes.set_ylim(0, 1)
+            found = _over_seeds(own[own["Order"] == order])
+            curves.append(found)
+            if not found.empty:
+                band(axes, found, look, order)
         if name:
             axes.text(0.02, 0.06, name, transform=axes.transAxes)
         axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute\nerror on test data")
-    panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    panels[-1].set_xlabel(f"particles dropped ({count} seeds, 95 % band)" if count > 1 else "particles dropped")
+    if metric == "accuracy":
+        show(panels[0], curves, 0, 1)
+    panels[-1].xaxis.set_major_formatter(PERCENT)
+    panels[-1].set_xlabel("particles dropped")
+    caption(panels[-1], of_seeds(count) or "band: 95 % of the random orders")
     handles, labels = panels[0].get_legend_handles_labels()
     panels[0].legend(
         handles, labels, loc="lower center", bbox_to_anchor=(0.45, 1.02), ncols=3, handlelength=2.2, columnspacing=0.8
@@ -70,8 +83,7 @@ def pruning(curves: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _over_seeds(own: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _over_seeds(own: pd.DataFrame) -> pd.DataFrame:
     if seeds(own) == 1:
-        single = own.set_index("Share")
-        return single["Score"], single["Low"], single["High"]
-    return mean_and_band(own.pivot(index="Share", columns="Seed", values="Score"))
+        return own.set_index("Share").rename(columns={"Score": "Mean"})
+    return interval(wide(own, "Share", "Score"))

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, PercentFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
 
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.style import GREEN, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure
+from srnn.plots.style import (
+    GREEN,
+    TYPE_COLOURS,
+    caption,
+    in_house_style,
+    legend_above,
+    new_figure,
+    stacked,
+    type_look,
+)
 
-#: Words, colour and hatch of each end.
-_ENDS: Final = {
-    "zero": ("become zero", TYPE_COLOURS[FixpointType.ZERO], ""),
-    "divergent": ("diverge", TYPE_COLOURS[FixpointType.DIVERGENT], TYPE_HATCHES[FixpointType.DIVERGENT]),
-    "cap": ("neither", GREEN, "...."),
+#: Words and look of each end.
+_ENDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "zero": ("become zero", type_look(FixpointType.ZERO)),
+    "divergent": ("diverge", type_look(FixpointType.DIVERGENT)),
+    "cap": ("neither", type_look(FixpointType.OTHER) | {"facecolor": GREEN, "hatch": "...."}),
 }
 _WHISKERS: Final = (5, 95)
 
@@ -50,22 +60,17 @@ def robustness(clones: pd.DataFrame, title: str = "") -> Figure:
     _boxes(middle, [own["Identity steps"].to_numpy() for own in of_level])
     middle.set_ylabel("steps as\nself-replicator")
 
-    bottom = np.zeros(len(levels))
-    for end, (label, colour, hatch) in _ENDS.items():
-        share = np.array([(own["End"] == end).mean() for own in of_level])
-        if share.any():
-            look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
-            lower.bar(range(len(levels)), share, 0.7, bottom, label=label, **look)
-            bottom += share
-    lower.set_ylim(0, 1)
-    lower.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    shares = {end: pd.DataFrame([(own["End"] == end).mean() for own in of_level]) for end in _ENDS}
+    parts = {label: shares[end] for end, (label, _) in _ENDS.items() if shares[end].any(axis=None)}
+    stacked(lower, range(len(levels)), parts, dict(_ENDS.values()), 0.7)
     lower.set_ylabel("share of\nclones")
-    lower.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handlelength=0.9, columnspacing=1)
+    legend_above(lower, [Patch(label=label, **look) for label, look in _ENDS.values() if label in parts], 3)
     lower.set_xticks(range(len(levels)), [_power(level) for level in levels])
     seeds = clones["Seed"].nunique() if "Seed" in clones else 1
     particles = len(clones[["Weight", *(["Seed"] if "Seed" in clones else [])]].drop_duplicates())
     of = f"{particles:,} self-replicators" + (f" of {seeds} seeds" if seeds > 1 else "")
-    lower.set_xlabel(f"largest noise on each weight\n{len(clones):,} clones of {of};\n{_capped(clones)}")
+    lower.set_xlabel("largest noise on each weight")
+    caption(lower, f"{len(clones):,} clones of {of};", _capped(clones), "boxes: middle half and median, whiskers: 90 %")
     figure.align_ylabels()
     return figure
 

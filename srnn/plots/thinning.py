@@ -10,20 +10,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import by_epoch, mean_and_band, seeds
+from srnn.analysis.statistics import by_epoch, interval, seeds
 from srnn.errors import UserError
-from srnn.plots.style import GREEN, ORANGE, PURPLE, in_house_style, new_figure, whole_numbers
+from srnn.plots.style import (
+    GREEN,
+    ORANGE,
+    PAGE,
+    PERCENT,
+    PURPLE,
+    band,
+    extent,
+    in_house_style,
+    new_figure,
+    of_seeds,
+    show,
+    whole_numbers,
+)
 
-#: Width of the page, in inches (17 cm).
-_PAGE: Final = 6.69
 _COLUMNS: Final = 3
 #: The definitions of a live edge: told apart by colour and, in greyscale, by dashes and markers.
 _LIVE: Final[dict[str, dict[str, Any]]] = {
-    "live_type": {"color": PURPLE, "label": "type is not zero"},
-    "live_weight": {"color": ORANGE, "linestyle": (0, (4, 1.5)), "label": "|effective weight| > {threshold:g}"},
-    "live_signal": {"color": GREEN, "linestyle": (0, (1, 1)), "label": "carries 99 % of the signal"},
+    "live_type": {"color": PURPLE, "marker": "s"},
+    "live_weight": {"color": ORANGE, "linestyle": (0, (4, 1.5)), "marker": "o"},
+    "live_signal": {"color": GREEN, "linestyle": (0, (1, 1)), "marker": "^"},
+}
+_LIVE_WORDS: Final = {
+    "live_type": "type is not zero",
+    "live_weight": "|effective weight| > {threshold:g}",
+    "live_signal": "carries 99 % of the signal",
 }
 #: What the second figure shows: the metric, or a metric and what to divide it by, and the panel's title and y axis.
 _STRUCTURE: Final = (
@@ -54,20 +69,24 @@ def live_edges(thinning: pd.DataFrame, title: str = "") -> Figure:
     layers = _layers(thinning)
     figure, panels = _panels(len(layers), title, sharey=True)
     threshold = thinning.loc[thinning["Metric"] == "threshold", "Score"].iloc[0]
+    curves: list[pd.DataFrame] = []
     for axes, layer in zip(panels, layers, strict=False):
         rows = thinning[thinning["Layer"] == layer]
         for metric, look in _LIVE.items():
-            _curve(axes, _series(rows, metric), look | {"label": look["label"].format(threshold=threshold)}, band=True)
+            found = interval(_series(rows, metric))
+            curves.append(found)
+            if not found.empty:
+                band(axes, found, look, _LIVE_WORDS[metric].format(threshold=threshold))
         edges = int(rows.loc[rows["Metric"] == "edges", "Score"].iloc[0])
         axes.set_title(f"{'all layers' if layer == _TOTAL else f'layer {layer}'}: {edges:,} edges")
-        axes.set_ylim(0, 1.04)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.yaxis.set_major_formatter(PERCENT)
+    show(panels[0], curves, 0, 1.04)
     _finish(panels, len(layers))
     for axes in panels[::_COLUMNS]:
         axes.set_ylabel("live edges")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=3, handlelength=2.4, title=_averaged(thinning, "95 % band")
+        handles, labels, loc="outside lower center", ncols=3, handlelength=2.4, title=of_seeds(seeds(thinning)) or None
     )
     return figure
 
@@ -89,26 +108,28 @@ def structure(thinning: pd.DataFrame, title: str = "") -> Figure:
     looks = _layer_looks(layers)
     figure, panels = _panels(len(_STRUCTURE), title)
     for axes, (metrics, name, quantity) in zip(panels, _STRUCTURE, strict=False):
+        curves = []
         for layer in layers:
             rows = thinning[thinning["Layer"] == layer]
             values, *divisor = (_series(rows, metric) for metric in metrics)
-            if not values.empty:
-                _curve(axes, values / divisor[0] if divisor else values, looks[layer], band=layer == _TOTAL)
+            found = interval(values / divisor[0] if divisor else values)
+            if layer != _TOTAL:
+                found[["Low", "High"]] = np.nan
+            curves.append(found)
+            if not found.empty:
+                band(axes, found, looks[layer], "all layers" if layer == _TOTAL else f"layer {layer}")
         axes.set_title(name)
         axes.set_ylabel(quantity)
         if metrics == ("paths_share",):
-            _share_axis(axes, _series(thinning[thinning["Layer"] == _TOTAL], "paths_share"))
-        elif metrics[0].startswith("units"):
-            highest = axes.dataLim.ymax
-            axes.set_ylim(0, max(0.1, 1.04 * highest) if np.isfinite(highest) else 1.04)
+            _share_axis(axes, _series(thinning[thinning["Layer"] == _TOTAL], "paths_share"), curves)
         else:
-            axes.set_ylim(0, 1.04)
+            show(axes, curves, 0, 0.1 if metrics[0].startswith("units") else 1.04)
     _finish(panels, len(_STRUCTURE))
     # In the place of the sixth panel.
     spare = panels[len(_STRUCTURE)]
     handles, labels = panels[0].get_legend_handles_labels()
-    averaged = _averaged(thinning, "95 % band of all layers")
-    spare.legend(handles, labels, loc="center", handlelength=3, ncols=1 + (len(layers) > 8), title=averaged)
+    averaged = of_seeds(seeds(thinning), spread="band of all layers").replace(", ", ",\n")
+    spare.legend(handles, labels, loc="center", handlelength=3, ncols=1 + (len(layers) > 8), title=averaged or None)
     return figure
 
 
@@ -123,16 +144,16 @@ def _layer_looks(layers: Iterable[str]) -> dict[str, dict[str, Any]]:
     names = [layer for layer in layers if layer != _TOTAL]
     colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(names)))
     looks: dict[str, dict[str, Any]] = {
-        name: {"color": colour, "linestyle": _DASHES[place % len(_DASHES)], "label": f"layer {name}"}
+        name: {"color": colour, "linestyle": _DASHES[place % len(_DASHES)]}
         for place, (name, colour) in enumerate(zip(names, colours, strict=True))
     }
-    return looks | {_TOTAL: {"color": "black", "linewidth": 1.6, "label": "all layers"}}
+    return looks | {_TOTAL: {"color": "black", "linewidth": 1.6}}
 
 
 def _panels(count: int, title: str, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     rows = -(-count // _COLUMNS)
     figure = new_figure(title, height=0.7 + 1.5 * rows)
-    figure.set_figwidth(_PAGE)
+    figure.set_figwidth(PAGE)
     return figure, list(figure.subplots(rows, _COLUMNS, sharex=True, sharey=sharey, squeeze=False).flat)
 
 
@@ -146,19 +167,15 @@ def _finish(panels: list[Axes], used: int) -> None:
         axes.tick_params(labelbottom=True)
 
 
-def _averaged(thinning: pd.DataFrame, band: str) -> str | None:
-    count = seeds(thinning)
-    return f"mean of {count} seeds with {band}" if count > 1 else None
-
-
-def _share_axis(axes: Axes, values: pd.DataFrame) -> None:
+def _share_axis(axes: Axes, values: pd.DataFrame, curves: list[pd.DataFrame]) -> None:
     """A y axis for shares that may be tiny: logarithmic if they are, with marks below where nothing is left."""
-    lowest = np.nanmin(values.where(values > 0).to_numpy(), initial=1.0)
+    lowest = np.fmin(extent(curves, above=0)[0], 1.0)
     gone = values.index[(values == 0).any(axis=1)]
     if lowest > 0.1 and gone.empty:
-        axes.set_ylim(0, 1.04)
+        show(axes, curves, 0, 1.04)
         return
-    axes.set_yscale("log")
+    # The mean and its interval are those of the shares: where it reaches down to nothing, so does the area.
+    axes.set_yscale("log", nonpositive="clip")
     axes.set_ylim(min(0.1, 10 ** np.floor(np.log10(lowest))), 1.3)
     if len(gone):
         axes.plot(gone, [0] * len(gone), "v", color="black", transform=axes.get_xaxis_transform(), clip_on=False)
@@ -168,12 +185,3 @@ def _series(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric: epochs in rows, seeds in columns, NaN where it is not a finite number."""
     values = by_epoch(rows.assign(Batch=rows["Epoch"]), metric)
     return values.where(np.isfinite(values))
-
-
-def _curve(axes: Axes, values: pd.DataFrame, look: dict[str, Any], band: bool) -> None:
-    """Draw the mean over the seeds and, if asked for, its band."""
-    mean, low, high = mean_and_band(values)
-    if band and low.notna().any():
-        axes.fill_between(values.index, low, high, color=look["color"], alpha=0.2, linewidth=0)
-    marker = {"marker": "o"} if len(values) == 1 else {}
-    axes.plot(values.index, mean, **(marker | look))

@@ -9,20 +9,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 
-from srnn.analysis.series import seeds
-from srnn.analysis.summary import mean_and_half_width
+from srnn.analysis.statistics import mean_and_half_width, seeds
 from srnn.errors import UserError
 from srnn.plots.methods import LOOKS
-from srnn.plots.style import GREY, in_house_style, new_figure
+from srnn.plots.style import GREY, PERCENT, caption, error_bar_handle, in_house_style, new_figure, of_seeds
 
 #: The two ways of counting, and what each is called.
 _COUNTS: Final = {"Identity share": "self-replicators", "Identity or zero share": "self-replicators or zero"}
 _SHAPES: Final = ("o", "v", "^", "P", "X", "<", ">", "*")
-_PERCENT: Final = PercentFormatter(1, decimals=0, symbol=" %")
 
 
 @in_house_style
@@ -49,18 +47,24 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         _panel(axes, ended, column)
         axes.set_ylabel("test accuracy")
         axes.set_xlabel(words)
-        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.xaxis.set_major_formatter(PERCENT)
         axes.tick_params(axis="x", labelbottom=True)
         axes.set_xlim(-0.04, 1.06)
-    count = seeds(ended)
-    if count > 1:
-        panels[-1].set_xlabel(f"{_COUNTS['Identity or zero share']}\n({count} seeds, 95 % intervals)")
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], label=label, linestyle="none", **look) for label, look in _looks(ended).items()
-    ]
+    caption(panels[-1], of_seeds(seeds(ended), "means", "bars and band"))
+    looks = _looks(ended)
+    handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
     if "dense" in set(ended["Method"]):
-        handles.append(Patch(facecolor=GREY, alpha=0.35, label="dense"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1)
+        # As it is drawn: a line in its band.
+        handles.append((Patch(facecolor=GREY, alpha=0.35), Line2D([], [], color=GREY, linewidth=0.7)))
+    figure.legend(
+        handles,
+        [*looks, "dense"][: len(handles)],
+        handler_map={tuple: HandlerTuple(ndivide=1)},
+        loc="outside lower center",
+        ncols=3,
+        handlelength=1.6,
+        columnspacing=1,
+    )
     return figure
 
 
@@ -95,9 +99,11 @@ def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
     for label, (x, dx), (y, dy) in points:
         look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
         axes.errorbar([x], [y], [dy], [dx], linestyle="none", label=label, **look)
-    # Of few seeds an interval may reach beyond what an accuracy can be.
     lowest = min((y - dy for _, _, (y, dy) in points), default=0.0)
-    axes.set_ylim(max(0.0, lowest - 0.05), 1.02)
+    highest = max((y + dy for _, _, (y, dy) in points), default=1.0)
+    # The panels share their axes.
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, lowest - 0.05), max(high, highest + 0.02, 1.02))
 
 
 def _shade(strength: float) -> str:

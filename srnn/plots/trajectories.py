@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 import matplotlib
@@ -17,11 +18,12 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-u
 
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
-from srnn.plots.style import TYPE_COLOURS, WIDTH, in_house_style, new_figure
+from srnn.plots.style import GREY, LINE_COLOURS, WIDTH, in_house_style, new_figure
 
 #: Cubes beside each other (14 cm), and the width of one in inches.
 _ACROSS: Final = 3
 _CUBE: Final = 1.88
+_NAMES: Final = {"all": "numbers, which have no types"}
 _TICKS: Final = MaxNLocator(4, steps=[1, 1.5, 2, 2.5, 5, 10])
 
 
@@ -47,10 +49,12 @@ def trajectories(frame: pd.DataFrame, title: str = "", at_most: int = 12) -> Fig
     if "Seed" in frame:
         frame = frame[frame["Seed"] == frame["Seed"].iloc[0]]
     layers = list(frame["Layer"].unique())
-    kinds = [kind for kind in FixpointType if (frame["Type"] == kind.label).any()]
+    # Numbers have no types.
+    colours = {kind.label: LINE_COLOURS[kind] for kind in FixpointType} | {"all": GREY}
+    kinds = [label for label in colours if (frame["Type"] == label).any()]
     columns = 2 if len(layers) == 4 else min(len(layers), _ACROSS)
     rows = -(-len(layers) // columns)
-    figure = new_figure(title, height=0.4 + 1.85 * rows)
+    figure = new_figure(title, height=0.65 + 1.85 * rows)
     figure.set_figwidth(max(WIDTH, _CUBE * columns))
     # A cube takes its grid from the settings at its birth.
     with matplotlib.rc_context({"grid.color": "0.9", "grid.linewidth": 0.3}):
@@ -59,29 +63,38 @@ def trajectories(frame: pd.DataFrame, title: str = "", at_most: int = 12) -> Fig
             for place in range(len(layers))
         ]
     for axes, layer in zip(cubes, layers, strict=True):
-        _cube(axes, frame[frame["Layer"] == layer], kinds, at_most)
-    handles = [
-        Line2D([], [], color=TYPE_COLOURS[kind], linewidth=2, label=f"{kind.label} at the end") for kind in kinds
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds), handlelength=1, columnspacing=1)
+        _cube(axes, frame[frame["Layer"] == layer], {kind: colours[kind] for kind in kinds}, at_most)
+    handles = [Line2D([], [], color=colours[kind], linewidth=0.8, label=_NAMES.get(kind, kind)) for kind in kinds]
+    note = (
+        f"type at the end; of each at most {at_most} particles a layer, evenly over it; "
+        "variance: what PC1 + PC2 explain, in the mean over the layer's particles"
+    )
+    figure.legend(
+        handles=handles,
+        title=textwrap.fill(note, 50 if columns == 1 else 75),
+        loc="outside lower center",
+        ncols=len(kinds),
+        handlelength=1.4,
+        columnspacing=1,
+    )
     return figure
 
 
-def _cube(axes: Axes3D, frame: pd.DataFrame, kinds: list[FixpointType], at_most: int) -> None:
+def _cube(axes: Axes3D, frame: pd.DataFrame, colours: dict[str, str], at_most: int) -> None:
     """Draw one layer."""
     particles = frame.drop_duplicates("Weight").set_index("Weight")
-    chosen: dict[FixpointType, list[str]] = {}
-    for kind in kinds:
-        names = particles.index[particles["Type"] == kind.label]
+    chosen: dict[str, list[str]] = {}
+    for kind in colours:
+        names = particles.index[particles["Type"] == kind]
         places = np.linspace(0, len(names) - 1, min(len(names), at_most)).round().astype(int)
         chosen[kind] = list(names[places])
     shown = frame[frame["Weight"].isin(set().union(*chosen.values()))]
     courses = {name: own[["PC1", "PC2", "Epoch"]].to_numpy() for name, own in shown.groupby("Weight")}
     # The most frequent type first, so that it lies behind the others.
-    for kind in sorted(kinds, key=lambda kind: -int((particles["Type"] == kind.label).sum())):
+    for kind in sorted(colours, key=lambda kind: -int((particles["Type"] == kind).sum())):
         if chosen[kind]:
             lines = [courses[name] for name in chosen[kind]]
-            collection = Line3DCollection(lines, colors=TYPE_COLOURS[kind], linewidths=0.5, label=kind.label)
+            collection = Line3DCollection(lines, colors=colours[kind], linewidths=0.5, label=kind)
             axes.add_collection3d(collection, autolim=False)
     for axis, component in ((axes.xaxis, "PC1"), (axes.yaxis, "PC2")):
         low, high = shown[component].min(), shown[component].max()
@@ -106,10 +119,9 @@ def _cube(axes: Axes3D, frame: pd.DataFrame, kinds: list[FixpointType], at_most:
 def _heading(frame: pd.DataFrame, particles: pd.DataFrame, shown: int) -> str:
     """Which particles a cube shows, and how much of their variance."""
     first, second = 100 * particles[["Explained 1", "Explained 2"]].mean()
-    means = " (means)" if particles["Explained 1"].nunique() > 1 else ""
     left_out = int(particles["Left out"].iloc[0])
     lines = [
         f"{frame['Layer'].iloc[0]}: {shown:,} of {len(particles) + left_out:,} particles",
-        f"variance{means}: {first:.1f} % + {second:.1f} %",
+        f"variance: {first:.1f} % + {second:.1f} %",
     ]
     return "\n".join([*lines, *([f"{left_out:,} divergent left out"] if left_out else [])])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from srnn.analysis.series import seeds
+from srnn.analysis.statistics import seeds
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import GREY, ORANGE, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure
@@ -23,7 +23,7 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
     second, among it zero, the last all that is larger. Of several seeds the mean count is drawn.
 
     Args:
-        histogram: As :func:`srnn.analysis.transfer.run_weight_histogram` gives it; of several seeds one after the
+        histogram: As :func:`srnn.analysis.transfer.weight_histogram` gives it; of several seeds one after the
             other.
         title: Above the figure.
         scope: ``total`` or a layer.
@@ -36,8 +36,8 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
         known = ", ".join(histogram["Scope"].unique())
         raise NotApplicableError(f"the histogram has no weights of {scope!r}; it has {known or 'none at all'}")
     count = seeds(rows)
-    means = rows.groupby(["Network", "Type", "Low"])["Count"].sum() / count
-    lows = np.sort(rows["Low"].unique())
+    means = rows.groupby(["Network", "Type", "From"])["Count"].sum() / count
+    lows = np.sort(rows["From"].unique())
     # The bins between the first and the last are equally wide in powers of ten; those two are drawn as wide.
     inner = np.log10(lows[1:])
     step = inner[1] - inner[0]
@@ -45,6 +45,8 @@ def weights(histogram: pd.DataFrame, title: str = "", scope: str = "total") -> F
 
     figure = new_figure(title)
     axes = figure.add_subplot()
+    if histogram["Type"].eq("all").all():
+        axes.stairs(means["organism", "all"], edges, baseline=_LOWEST, fill=True, color=GREY, label="all weights")
     for kind in FixpointType:
         if (values := means["organism"].get(kind.label)) is not None and values.any():
             area = axes.stairs(values, edges, baseline=_LOWEST, fill=True, label=kind.label, zorder=3 - 0.1 * kind)

@@ -7,22 +7,31 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from srnn.errors import UserError
+from srnn.bodies.module import ModuleConfig
+from srnn.errors import UserError, option
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.runs.run import Run
 from srnn.untrusted import expanded
 
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
-def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
+
+def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = None) -> list[Run]:
     """The runs in these folders, each once.
 
     A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
     variants, and a folder of such folders (``runs``) for all of these.
 
+    Args:
+        folders: The folders.
+        body: The class of their body, or its import path, for those whose body is not srnn's own.
+
     Raises:
-        UserError: A folder holds no run.
+        UserError: A folder holds no run; or no run has a body that had to be named.
     """
     runs: list[Run] = []
     for folder in map(expanded, folders):
@@ -35,7 +44,11 @@ def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
             continue
         runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
-    return list({run.folder.resolve(): run for run in runs}.values())
+    opened = [Run(run.folder, body) for run in {run.folder.resolve(): run for run in runs}.values()]
+    if body is not None and not any(isinstance(run.experiment.body, ModuleConfig) for run in opened):
+        kinds = ", ".join(dict.fromkeys(run.experiment.body.name for run in opened))
+        raise UserError(f"{option('body')}: the body of these runs is srnn's own ({kinds}): leave it out")
+    return opened
 
 
 def is_comparison(folder: Path) -> bool:
@@ -85,16 +98,29 @@ def _below(folder: Path) -> list[Run]:
 
 
 def same_experiment(one: Experiment, other: Experiment) -> bool:
-    """Whether two experiments differ in nothing but their seed, versions and the texts about them."""
-    return _essence(one) == _essence(other)
+    """Whether two experiments differ in nothing but their seed, versions and the texts about them.
+
+    The same data may lie elsewhere. Of an experiment that is still to be run, it is not known yet what its data are,
+    nor how they are scaled unless it says so: then they are taken for the same.
+    """
+    return first_difference(one, other) is None
 
 
 def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
     """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
-    ours, theirs = (_settings(json.loads(_essence(experiment))) for experiment in (one, other))
+    tasks = (one.task, other.task)
+    unknown = {"task.scale"} if None in (tasks[0].scale, tasks[1].scale) else set[str]()
+    if any(task.fingerprint for task in tasks):
+        unknown.add("task.path")
+    known = all(task.fingerprint for task in tasks)
+    ours, theirs = (_settings(json.loads(_plain(experiment))) for experiment in (one, other))
     # Not all have the same settings: the variants of a comparison are named by each.
-    keys = dict.fromkeys([*ours, *theirs])
-    return next(((key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)), None)
+    for key in dict.fromkeys([*ours, *theirs]):
+        if key in unknown or (key.startswith("task.fingerprint") and not known):
+            continue
+        if ours.get(key) != theirs.get(key):
+            return key, ours.get(key), theirs.get(key)
+    return None
 
 
 def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -104,19 +130,31 @@ def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, objec
     return settings
 
 
-def _essence(experiment: Experiment) -> str:
+def _plain(experiment: Experiment) -> str:
     return experiment.model_copy(update={"seed": 0, "versions": {}, "about": "", "duration": ""}).model_dump_json()
 
 
+def _essence(run: Run) -> str:
+    """What runs of one experiment have in common, but for the fingerprint of their data."""
+    task = run.experiment.task
+    same = {"path": None if task.fingerprint else task.path, "scale": task.scale or "none", "fingerprint": None}
+    return _plain(run.experiment.model_copy(update={"task": task.model_copy(update=same)}))
+
+
 def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
-    """The runs, the seeds of one experiment together.
+    """The runs, the seeds of one experiment on the same data together.
 
     Raises:
         UserError: Two runs of one experiment have the same seed.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        group = groups.setdefault(_essence(run.experiment), [])
+    described = [(run, _essence(run), json.dumps(run.experiment.task.fingerprint or None)) for run in runs]
+    known: dict[str, set[str]] = {}
+    for _, essence, data in described:
+        known.setdefault(essence, set()).add(data)
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run, essence, data in described:
+        # Runs that do not say what their data were are taken for those that do, if these agree.
+        group = groups.setdefault((essence, data if len(known[essence] - {"null"}) > 1 else ""), [])
         for other in group:
             if other.experiment.seed == run.experiment.seed:
                 raise UserError(

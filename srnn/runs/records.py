@@ -30,7 +30,7 @@ _LABELS = [kind.label for kind in FixpointType]
 #: Epochs are at most a million, and batches a million in each.
 _MOST = {"Epoch": 10**6, "Batch": 10**12}
 #: Bytes of a checkpoint's table of contents; srnn's own takes about 1,500.
-_HEADER_LIMIT = 64 * 1024
+_HEADER_LIMIT = 1024 * 1024
 #: The codecs of Parquet whose pages cannot be bombs: Snappy packs at most 21 times.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 
@@ -91,6 +91,8 @@ def _require_metrics(frame: pd.DataFrame) -> None:
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
     split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
     census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[split[2].isin(_LABELS)]
+    if census.empty:
+        return  # plain numbers have no types
     found = set(census[["Layer", "Label"]].itertuples(index=False, name=None))
     wanted = {(layer, label) for layer in ["", *census["Layer"].unique()] for label in _LABELS}
     if missing := wanted - found:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from srnn import tasks
+from srnn.bodies.module import as_named
 from srnn.errors import UserError, option, shorten
-from srnn.experiment import Experiment
+from srnn.experiment import Experiment, TaskConfig
 from srnn.files import is_file
-from srnn.methods.optimizers import build_optimizer
-from srnn.particle import Particle
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.groups import first_difference
@@ -25,7 +22,11 @@ from srnn.runs.run import Run
 from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import make_folder, read_checkpoint, write_config
-from srnn.training.birth import STREAMS, particle_count
+from srnn.tasks import Task
+from srnn.training.state import require_layout
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
 
 def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, say: Callable[[str], None]) -> bool:
@@ -162,18 +163,62 @@ def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]
     found = Experiment.from_toml(folder / "config.toml")
     if found.seed != experiment.seed:
         raise UserError(f"{folder} holds seed {found.seed}, not {experiment.seed}: choose another {option('out')}")
+    _require_no_difference(folder, found, experiment)
+    for name, now in experiment.versions.items():
+        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
+            say(f"{folder} was begun with {name} {then or 'unknown'} and goes on with {now}: the last bits may differ")
+
+
+def _require_no_difference(folder: Path, found: Experiment, experiment: Experiment) -> None:
     if (difference := first_difference(found, experiment)) is not None:
         key, theirs, ours = difference
         raise UserError(
             f"{key} is {ours!r} now and {theirs!r} in {folder}, and a run goes on only as it was begun: "
             f"set it to {theirs!r}, or choose another {option('out')}"
         )
-    for name, now in experiment.versions.items():
-        if (then := found.versions.get(name)) != now and not recorded(folder).ended:
-            say(f"{folder} was begun with {name} {then} and goes on with {now}: the last bits may differ")
 
 
-def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:
+def as_begun(config: TaskConfig, folders: Iterable[Path]) -> TaskConfig:
+    """How the data of runs are to be loaded: as it was then, if one was begun by an srnn that did not describe them.
+
+    Raises:
+        UserError: A run's config.toml is damaged.
+    """
+    for folder in folders:
+        if is_file(folder / "config.toml"):
+            found = Experiment.from_toml(folder / "config.toml").task
+            if found.fingerprint == {}:
+                return config.model_copy(update={"fingerprint": {}, "scale": config.scale or found.scale})
+    return config
+
+
+def require_same_data(folder: Path, experiment: Experiment, task: Task) -> None:
+    """Make sure that a run goes on with the data that it was begun with; where they lie now is recorded.
+
+    Args:
+        folder: The run folder, locked.
+        experiment: What is to be run, complete with what its data say.
+        task: The data.
+
+    Raises:
+        UserError: They are others, or scaled in another way.
+    """
+    if not is_file(folder / "config.toml"):
+        return
+    found = Experiment.from_toml(folder / "config.toml")
+    otherwise = f"than {folder} was begun with, and a run goes on only as it was begun"
+    tasks.require_same_data(
+        found.task.fingerprint, task, f"{otherwise}: bring those back, or choose another {option('out')}"
+    )
+    _require_no_difference(folder, found, experiment)
+    if found.task.path != experiment.task.path:
+        moved = found.task.model_copy(update={"path": experiment.task.path})
+        write_config(folder, found.model_copy(update={"task": moved}))
+
+
+def starts(
+    folders: Mapping[int, Path], say: Callable[[str], None], body: Body | None = None
+) -> list[dict[int, Checkpoint | None]]:
     """From where runs go on, by seed: those of one group side by side, one group after the other.
 
     Seeds that were trained side by side go on so from the newest checkpoint that is whole in all of them: then even
@@ -182,6 +227,7 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
     Args:
         folders: The run folders of the seeds, locked.
         say: Told of every damaged checkpoint.
+        body: What makes their body, if that is not srnn's own.
 
     Returns:
         Groups of seeds in their order, with their checkpoints; ``None`` for the very beginning. Seeds that have
@@ -194,7 +240,8 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
         try:
             checkpoint = read_checkpoint(path)
             with explained(path):
-                _require_tensors(checkpoint, Experiment.from_toml(path.parents[1] / "config.toml"))
+                experiment = Experiment.from_toml(path.parents[1] / "config.toml")
+                _require_tensors(checkpoint, as_named(experiment, body))
             return checkpoint
         except UserError as error:
             say(f"{error}; the checkpoint before it is used")
@@ -230,44 +277,7 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
 
 def _require_tensors(checkpoint: Checkpoint, experiment: Experiment) -> None:
     """Raise ValueError or KeyError unless the tensors are such as training the experiment leaves behind."""
-    state, tensors = checkpoint.state, checkpoint.tensors
-    sizes = state["inputs"], state["outputs"]
+    sizes = checkpoint.state["inputs"], checkpoint.state["outputs"]
     if (known := tasks.shape(experiment.task)) is not None and known[:2] != sizes:
         raise ValueError(f"it is of {sizes[0]} inputs and {sizes[1]} outputs; the task has {known[0]} and {known[1]}")
-    particles = particle_count(experiment, *sizes)
-    swarm = (Particle(experiment.particle.hidden).size, particles)
-    shapes: dict[str, tuple[int, ...]] = {"weights": swarm}
-    if not state["diverged"]:
-        trained = swarm if experiment.replication.method != "lifted" else swarm[1:]
-        shapes |= _optimizer_shapes(experiment, trained)
-        if state["batches_of_epoch"]:
-            batch = (experiment.training.batch_size,)
-            shapes |= {"sums.replication": swarm[1:], "sums.task": batch, "sums.score": batch}
-        # Each would become a buffer of the optimizer.
-        if odd := [name for name in tensors if name not in shapes and not name.startswith("generator.")]:
-            raise ValueError(f"it has a tensor {odd[0]!r}")
-    for name, shape in shapes.items():
-        found = tensors[name]
-        if tuple(found.shape) != shape or found.dtype != torch.float32:
-            raise ValueError(f"its {name} is {found.dtype} of shape {tuple(found.shape)}, not float32 of {shape}")
-    for stream in STREAMS:
-        try:
-            torch.Generator().set_state(tensors[f"generator.{stream}"])
-        except RuntimeError as error:
-            raise ValueError(f"its generator.{stream} is none: {error}") from None
-
-
-def _optimizer_shapes(experiment: Experiment, trained: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """What the optimizer keeps from one batch to the next, by the names of :meth:`Training.state`."""
-    settings, replication = experiment.training, experiment.replication
-    small = nn.Parameter(torch.zeros([1] * len(trained)))
-    optimizer = build_optimizer([small], settings)
-    small.grad = torch.zeros_like(small)
-    optimizer.step()
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, value in optimizer.state[small].items():
-        if isinstance(value, Tensor):
-            shapes |= {f"optimizer.{name}": ()} if value.ndim == 0 else {name: trained}
-    if replication.method == "sgd" and replication.momentum == "separate" and settings.momentum:
-        shapes["replication_buffer"] = trained
-    return shapes
+    require_layout(experiment, checkpoint.tensors, checkpoint.state)

@@ -8,15 +8,19 @@ from math import isclose, isnan
 import pandas as pd
 import torch
 
+from srnn.bodies.module import require_consent
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.kernels.arithmetic import plain_torch
+from srnn.methods.plain import ordinary_tensors
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.run import Run
 from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
+from srnn.tasks.fingerprint import difference
+from srnn.training.learning import answers
 
 
 @plain_torch()
@@ -30,6 +34,7 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
     Returns:
         Columns Check (str), Holds (bool), Found (str), a row for each check.
     """
+    require_consent(run.experiment)
     checks: dict[str, Callable[[Run], str]] = {
         "it has ended": _ended,
         "checkpoints are whole": _checkpoints,
@@ -37,6 +42,7 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
         "metrics have every row once": _metrics,
         "trajectory has every row once": _trajectory,
         "trajectory ends with the checkpoint": _last_weights,
+        "data are those it was trained on": lambda run: _data(run, task),
         f"test {task.metric} is that of the weights": lambda run: _test_metric(run, task),
     }
     rows = []
@@ -92,7 +98,8 @@ def _metrics(run: Run) -> str:
         raise _Wrong("there are none")
     counts = frame.groupby("Epoch")["Metric"].agg(set)
     always = {metric for metric in counts.iloc[-1] if metric == "task_loss" or metric.startswith("train_")}
-    when_logged = {kind.label for kind in FixpointType} | set(counts.iloc[0])
+    types = {kind.label for kind in FixpointType} if run.experiment.particle.kind != "number" else set()
+    when_logged = types | set(counts.iloc[0])
     for epoch in range(1, state["epoch"] + 1):
         expected = always | (when_logged if epoch in _logged(run, state["epoch"]) else set())
         if missing := expected - counts.get(epoch, set()):
@@ -125,6 +132,7 @@ def _trajectory(run: Run) -> str:
             raise _Wrong(f"epoch {epoch} has not one row for each of {rows:,} particles")
         if names != (followed := followed or names):
             raise _Wrong(f"epoch {epoch} has other particles than the first")
+        checkpoints.fill_ordinary(run.folder, epoch, organism.body)
     return f"{len(expected)} epochs, {rows:,} particles"
 
 
@@ -143,12 +151,27 @@ def _last_weights(run: Run) -> str:
     ours = organism.weights.detach()[:, [places[name] for name in frame["Weight"]]]
     if not torch.equal(ours.view(torch.int32), theirs.contiguous().view(torch.int32)):
         raise _Wrong(f"epoch {epoch} has other weights")
+    ordinary = ordinary_tensors(organism.body)
+    checkpoints.fill_ordinary(run.folder, epoch, organism.body)
+    for name, theirs in ordinary_tensors(organism.body).items():
+        if not torch.equal(*(one.flatten().view(torch.uint8) for one in (ordinary[name], theirs))):
+            raise _Wrong(f"epoch {epoch} has another {name}")
     return f"epoch {epoch}, bit by bit"
+
+
+def _data(run: Run, task: Task) -> str:
+    known = run.experiment.task.fingerprint
+    if not known:
+        return "not recorded by the srnn that trained it" if task.fingerprint else "they are drawn"
+    if changed := difference(known, task.fingerprint):
+        raise _Wrong(changed)
+    return ", ".join(known)
 
 
 @torch.no_grad()
 def _test_metric(run: Run, task: Task) -> str:
-    answer = run.organism().eval()(task.test_x)
+    organism = run.organism().eval()
+    [answer] = answers(organism, organism.worth(), task.test_x)
     computed = float(task.score(answer, task.test_y).mean())
     scores = run.metrics.query(f"Metric == 'test_{task.metric}'")["Score"]
     if scores.empty:

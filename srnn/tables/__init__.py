@@ -18,7 +18,6 @@ from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.job import run as run_experiment
-from srnn.particle import Particle
 from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
@@ -75,7 +74,7 @@ SECTIONS = {
         ],
         questions.worth,
     ),
-    "baselines": Section("Dense baselines", ["connectivity", "no-replication"], questions.dense, seconds=350),
+    "baselines": Section("Dense baselines", ["connectivity", "no-replication", "dense-baselines"], questions.dense),
     "cubes": Section("Trajectories", ["connectivity"], questions.cubes),
     "robustness": Section("Robustness", ["connectivity", "residual-h8"], questions.robust),
     "heatmap": Section("Input heat map", ["connectivity"], questions.heat),
@@ -100,7 +99,7 @@ SECTIONS = {
     "later": Section("The later configuration", ["mnist-h5"], training.later),
     "exact": Section(
         "Exact self-replication",
-        ["connectivity", "exact-newton", "exact-lifted", "trade-off", "exact-comparison"],
+        ["connectivity", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
         exact.exact,
         seconds=240,
         published=False,
@@ -237,7 +236,7 @@ def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
     inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
     settings = experiment.training
     steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = particle_count(experiment, inputs, outputs) * Particle(experiment.particle.hidden).size
+    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
     return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.summary import last_scores, mean_and_half_width
-from srnn.laboratory.questions import draw
+from srnn.analysis.statistics import last_scores, mean_and_half_width
+from srnn.laboratory.questions import Drawing
+from srnn.laboratory.subject import Subject
+from srnn.plots.particle_types import particle_types
 from srnn.plots.style import save
+from srnn.plots.training_curves import training_curves
 from srnn.runs.run import Run
 from srnn.tasks import Task
 
@@ -29,17 +32,18 @@ class Desk:
         """The data of a preset."""
         return tasks.load(self.runs[preset][0].experiment.task, self.data_dir)
 
-    def over_seeds(self, preset: str, answer: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
+    def over_seeds(self, preset: str, answer: Callable[[Subject], pd.DataFrame]) -> pd.DataFrame:
         """An analysis of every seed of a preset, one after the other, told apart by a column Seed."""
-        frames = []
+        task, frames = self.task(preset), []
         for run in self.runs[preset]:
             self.watch(f"{preset}, seed {run.experiment.seed}")
-            frames.append(answer(run).assign(Seed=run.experiment.seed))
+            frames.append(answer(Subject(run, task)).assign(Seed=run.experiment.seed))
         return pd.concat(frames, ignore_index=True)
 
     def metrics(self, preset: str) -> pd.DataFrame:
         """The metrics of all seeds of a preset."""
-        return self.over_seeds(preset, lambda run: run.metrics)
+        frames = [run.metrics.assign(Seed=run.experiment.seed) for run in self.runs[preset]]
+        return pd.concat(frames, ignore_index=True)
 
     def ended(self, preset: str, metric: str, form: str = "{:,.0f}") -> str:
         """How the seeds of a preset ended: the mean of a metric and its interval."""
@@ -51,21 +55,17 @@ class Desk:
         counts = [self.ended(preset, kind) for kind in ("zero", "identity", "other")]
         return [*counts, self.ended(preset, "test_accuracy", "{:.3f}")]
 
-    def image(self, drawing: str, frame: pd.DataFrame, title: str, name: str, **options: bool) -> str:
+    def image(self, drawing: Drawing, frame: pd.DataFrame, title: str, name: str, **options: bool) -> str:
         """Draw an image of this section with a function of ``srnn.plots``; its Markdown."""
-        path = save(draw(drawing, frame, title, **options), self.folder / f"{name}.png")
+        path = save(drawing(frame, title, **options), self.folder / f"{name}.png")
         return f"![{title or name}]({self.folder.name}/{path.name})"
 
     def training(self, preset: str) -> str:
         """The two figures of a preset's runs, side by side."""
         return side_by_side(
             {
-                "training": self.image(
-                    "training_curves.training_curves", self.metrics(preset), preset, f"{preset}-training"
-                ),
-                "particle types": self.image(
-                    "particle_types.particle_types", self.metrics(preset), preset, f"{preset}-types"
-                ),
+                "training": self.image(training_curves, self.metrics(preset), preset, f"{preset}-training"),
+                "particle types": self.image(particle_types, self.metrics(preset), preset, f"{preset}-types"),
             }
         )
 

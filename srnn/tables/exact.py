@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
-from srnn.analysis.baselines import drift, newborn_bodies, train_dense
-from srnn.analysis.summary import last_scores, mean_and_half_width
+from srnn.analysis.baselines import layers
+from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.experiment import Experiment
+from srnn.laboratory.subject import Subject
 from srnn.particle import Particle
+from srnn.plots import stability as draw
 from srnn.plots.methods import by_method
+from srnn.plots.pruning import pruning as draw_pruning
+from srnn.plots.trade_off import trade_off
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk, between, interval, markdown
 from srnn.tasks import Task
@@ -21,6 +25,8 @@ from srnn.tasks import Task
 #: The runs of each method, of the published body and of a larger one.
 _PUBLISHED: Final = {"sgd": "connectivity", "newton": "exact-newton", "lifted": "exact-lifted"}
 _LARGER: Final = {method: f"exact-comparison-{method}" for method in _PUBLISHED}
+#: The same bodies as plain numbers, from where the exact ones begin.
+_DENSE: Final = {"connectivity": "exact-dense", "exact-comparison-sgd": "exact-comparison-dense"}
 #: The runs of sgd that lie between accuracy and self-replication.
 _TRADE_OFF: Final = (
     "trade-off-alpha-0.01",
@@ -42,19 +48,11 @@ def exact(desk: Desk) -> str:
 
 def _cost(desk: Desk) -> str:
     rows, paired, verdicts = [], [], []
-    dense_scores: dict[str, pd.Series] = {}
     for presets in (_PUBLISHED, _LARGER):
-        task, runs = desk.task(presets["lifted"]), desk.runs[presets["lifted"]]
-        experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
-        body = _body(experiment, task)
-        desk.watch(f"dense {body}")
-        bodies = newborn_bodies(experiment, task, seeds)
-        train_dense(
-            experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: desk.watch(f"dense, epoch {epoch}")
-        )
+        dense = _DENSE[presets["sgd"]]
+        body = _body(desk.runs[dense][0].experiment, desk.task(dense))
         for method, preset in presets.items():
-            found = drift(desk.runs[preset], bodies, task)
-            dense_scores[presets["lifted"]] = found["Dense"]
+            found = _drift(desk.runs[preset], desk.runs[dense])
             accuracy = _mean(found["Organism"], "{:.4f}")
             counts = [desk.ended(preset, kind) for kind in ("zero", "identity")]
             rows.append(
@@ -66,8 +64,8 @@ def _cost(desk: Desk) -> str:
             difference = between(mean, mean - half, mean + half, "{:+.2f}")
             paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
             verdicts.append(f"{difference} points with {method} on {body}")
-        rows.append([body, "dense", _mean(dense_scores[presets["lifted"]], "{:.4f}"), "", "", "", ""])
-    ended = _ended(desk, dense_scores[_PUBLISHED["lifted"]])
+        rows.append([body, "dense", _mean(found["Dense"], "{:.4f}"), "", "", "", ""])
+    ended = _ended(desk)
     # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
     lost = ended.groupby("Name", sort=False)["Diverged"].agg(["sum", "size"]).query("sum > 0")
     ended = ended[~ended["Name"].isin(lost.index)]
@@ -77,7 +75,7 @@ def _cost(desk: Desk) -> str:
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
 follow; `sgd` is gradient descent on the replication loss, times α.
 
-{desk.image("trade_off.trade_off", ended, _TITLE, "trade-off")}
+{desk.image(trade_off, ended, _TITLE, "trade-off")}
 
 {markdown(rows, columns)}
 
@@ -92,6 +90,25 @@ Judged: against the dense body, to be a self-replicator in every weight changes 
 """
 
 
+def _drift(organisms: Sequence[Run], dense: Sequence[Run]) -> pd.DataFrame:
+    """How far organisms have come away from plain numbers that began where they did, on the same batches.
+
+    Returns:
+        A row for each seed that both have: Seed (int), Drift (float: the largest difference of an effective weight and
+        the number in its place), Organism, Dense, Difference (float: the last metric on test data, and Organism −
+        Dense).
+    """
+    numbers = {run.experiment.seed: run for run in dense}
+    rows = []
+    for run in organisms:
+        if (other := numbers.get(run.experiment.seed)) is None:
+            continue
+        apart = float((run.organism().worth() - other.organism().worth()).abs().max())
+        own, theirs = (float(one.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1]) for one in (run, other))
+        rows.append((run.experiment.seed, apart, own, theirs, own - theirs))
+    return pd.DataFrame(rows, columns=["Seed", "Drift", "Organism", "Dense", "Difference"])
+
+
 def _frontier(ended: pd.DataFrame) -> str:
     """What the most accurate and the most replicating sgd have, in a sentence."""
     means = ended[ended["Method"] == "sgd"].groupby("Name", sort=False)[["Identity share", "Accuracy"]].mean()
@@ -104,7 +121,7 @@ def _frontier(ended: pd.DataFrame) -> str:
 
 
 def _leaving(desk: Desk) -> str:
-    growth = _by_method(desk, stability.self_application)
+    growth = _by_method(desk, lambda subject: stability.self_application(subject.organism()))
     rows = []
     for method, own in by_method(growth).items():
         median = own.groupby("Applications").median(numeric_only=True)
@@ -126,7 +143,7 @@ def _leaving(desk: Desk) -> str:
     return f"""Is an exact self-replicator stable? Its own output takes its place, again and again (float32, medians
 over the particles of a seed, and over the seeds).
 
-{desk.image("stability.self_application", growth, _TITLE, "self-application")}
+{desk.image(draw.self_application, growth, _TITLE, "self-application")}
 
 {markdown(rows, columns)}
 
@@ -136,7 +153,7 @@ were exact, rounding holds more of them than theory lets stay: {kept}.
 
 
 def _multipliers(desk: Desk) -> str:
-    found = _by_method(desk, stability.multipliers)
+    found = _by_method(desk, lambda subject: stability.multipliers(subject.organism()))
     rows = []
     for method, own in by_method(found).items():
         others = own[[f"Multiplier {n}" for n in (1, 2, 3)]].to_numpy()
@@ -171,7 +188,7 @@ def _multipliers(desk: Desk) -> str:
     return f"""By how much does a self-replicator multiply an error of itself? All but four eigenvalues of
 self-application's derivative are 1; of these four one is always 4, because `F((1 + ε) w) = (1 + ε)⁴ w`.
 
-{desk.image("stability.multipliers", found, _TITLE, "multipliers")}
+{desk.image(draw.multipliers, found, _TITLE, "multipliers")}
 
 {markdown(rows, columns)}
 
@@ -182,10 +199,8 @@ of float32, and there is no error along themselves to multiply, until the smalle
 
 
 def _robust(desk: Desk) -> str:
-    levels = {
-        method: robustness.by_level(own).set_index("Level")
-        for method, own in by_method(_by_method(desk, robustness.robustness)).items()
-    }
+    clones = _by_method(desk, lambda one: robustness.robustness(one.organism(), generator=one.generator))
+    levels = {method: robustness.by_level(own).set_index("Level") for method, own in by_method(clones).items()}
     rows = []
     for level in next(iter(levels.values())).index:
         own = [of_method.loc[level] for of_method in levels.values()]
@@ -204,7 +219,7 @@ decides is the noise, not how exact the original was, until the noise is as smal
 
 
 def _return(desk: Desk) -> str:
-    clones = _by_method(desk, stability.noisy_return)
+    clones = _by_method(desk, lambda one: stability.noisy_return(one.organism(), generator=one.generator))
     size = Particle(desk.runs["exact-lifted"][0].experiment.particle.hidden).size
     rows, kept = [], []
     for method, own in by_method(clones).items():
@@ -218,7 +233,7 @@ def _return(desk: Desk) -> str:
     return f"""Do noisy clones return? Each self-replicator is cloned ten times with noise on every weight, and the
 clones are put back onto the set by Newton steps; distances are medians in lengths of the noise.
 
-{desk.image("stability.noisy_return", clones, _TITLE, "noisy-return")}
+{desk.image(draw.noisy_return, clones, _TITLE, "noisy-return")}
 
 {markdown(rows, columns)}
 
@@ -229,7 +244,7 @@ length, stays. Below 1e-6 the distances are those of rounding, and of how inexac
 
 
 def _tolerance(desk: Desk) -> str:
-    counts = _by_method(desk, stability.census_by_tolerance)
+    counts = _by_method(desk, lambda subject: stability.census_by_tolerance(subject.organism()))
     identity = counts[counts["Type"] == "identity"]
     totals = counts.groupby(["Method", "Seed", "Tolerance"])["Particles"].sum()
     rows, kept = [], []
@@ -241,7 +256,7 @@ def _tolerance(desk: Desk) -> str:
         kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
     return f"""How exact are they? Self-replicators at finer and coarser tolerances.
 
-{desk.image("stability.census_by_tolerance", counts, _TITLE, "tolerance")}
+{desk.image(draw.census_by_tolerance, counts, _TITLE, "tolerance")}
 
 {markdown(rows, ["identity at", *(f"{level:.0e}" for level in stability.TOLERANCES)])}
 
@@ -251,9 +266,7 @@ tells 1 from 1 + 1.2e-7 and no finer.
 
 
 def _pruning(desk: Desk) -> str:
-    # The methods share their data.
-    task = desk.task("exact-lifted")
-    curves = _by_method(desk, lambda run: pruning.run_pruning(run, task))
+    curves = _by_method(desk, lambda one: pruning.pruning(one.organism(), one.task, generator=one.generator))
     shown = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
     rows, free = [], []
     for method, own in by_method(curves).items():
@@ -271,7 +284,7 @@ def _pruning(desk: Desk) -> str:
     return f"""How many particles can be dropped, and in which order? Where all are self-replicators a type tells
 nothing: there the second order is the first.
 
-{desk.image("pruning.pruning", curves, _TITLE, "pruning")}
+{desk.image(draw_pruning, curves, _TITLE, "pruning")}
 
 {markdown(rows, ["method", "order", *(f"{share:.0%} dropped" for share in shown), "within a point"])}
 
@@ -288,13 +301,13 @@ def _share_of_replicators(desk: Desk) -> float:
     return min(pruning.SHARES[1:], key=lambda one: abs(one - share))
 
 
-def _by_method(desk: Desk, answer: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
+def _by_method(desk: Desk, answer: Callable[[Subject], pd.DataFrame]) -> pd.DataFrame:
     """An analysis of every seed of every method, told apart by the columns Method and Seed."""
     frames = [desk.over_seeds(preset, answer).assign(Method=method) for method, preset in _PUBLISHED.items()]
     return pd.concat(frames, ignore_index=True)
 
 
-def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
+def _ended(desk: Desk) -> pd.DataFrame:
     """How the runs of the trade-off ended, as its figure takes it."""
     rows = []
     for preset in (*_TRADE_OFF, "exact-newton", "exact-lifted"):
@@ -312,19 +325,19 @@ def _ended(desk: Desk, dense: pd.Series) -> pd.DataFrame:
                     "Accuracy": last["test_accuracy"],
                 }
             )
-    seeds = [run.experiment.seed for run in desk.runs["exact-lifted"]]
-    rows += [
-        {"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": score, "Diverged": False}
-        for seed, score in zip(seeds, dense, strict=True)
-    ]
+    for run in desk.runs["exact-dense"]:
+        accuracy = last_scores([run]).set_index("Metric")["Score"]["test_accuracy"]
+        seed = run.experiment.seed
+        rows.append({"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": accuracy, "Diverged": False})
     return pd.DataFrame(rows)
 
 
 def _body(experiment: Experiment, task: Task) -> str:
     """``225-6-6-6-6-10`` and, if it has one, its activation."""
-    sizes = [task.inputs, *[experiment.body.width] * (experiment.body.depth - 1), task.outputs]
-    activation = experiment.body.activation
-    return "-".join(map(str, sizes)) + ("" if activation == "none" else f" {activation}")
+    body = layers(experiment)
+    return "-".join(map(str, body.sizes(task.inputs, task.outputs))) + (
+        "" if body.activation == "none" else f" {body.activation}"
+    )
 
 
 def _particles(run: Run) -> int:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from srnn.analysis import baselines, dropout, heatmap, robustness, thinning, trajectories, transfer
-from srnn.analysis.summary import mean_and_interval
+from srnn.analysis.statistics import over_seeds
+from srnn.plots.baselines import baselines as draw_baselines
+from srnn.plots.dropout import dropout as draw_dropout
+from srnn.plots.heatmap import heatmap as draw_heatmap
+from srnn.plots.robustness import robustness as draw_robustness
+from srnn.plots.thinning import live_edges, structure
+from srnn.plots.trajectories import trajectories as draw_trajectories
+from srnn.plots.transfer import weights
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
 
 _LIVE = {
@@ -17,20 +24,19 @@ _LIVE = {
 
 def thin(desk: Desk) -> str:
     """Does the network really thin out?"""
-    task = desk.task("connectivity")
-    frame = desk.over_seeds("connectivity", lambda run: thinning.thinning(run, task))
+    frame = desk.over_seeds("connectivity", lambda one: thinning.thinning(one.over_epochs(), one.task.test_x))
     shares = thinning.live_shares(frame, [0, 50, 200])
     rows = [
         [
             _LIVE[str(metric)],
             layer,
-            *(interval(*pair, "{:.1%}") for pair in zip(own["mean"], own["half_width"], strict=True)),
+            *(interval(mean, high - mean, "{:.1%}") for mean, high in zip(own["Mean"], own["High"], strict=True)),
         ]
         for (metric, layer), own in shares.groupby(["Metric", "Layer"], sort=False)
     ]
     images = {
-        "live edges": desk.image("thinning.live_edges", frame, "connectivity", "live"),
-        "structure": desk.image("thinning.structure", frame, "connectivity", "structure"),
+        "live edges": desk.image(live_edges, frame, "connectivity", "live"),
+        "structure": desk.image(structure, frame, "connectivity", "structure"),
     }
     live = frame[(frame["Layer"] == "total") & (frame["Metric"] == "live_type")]
     early, late = (live[live["Epoch"] == epoch]["Score"] for epoch in (5, 200))
@@ -51,9 +57,8 @@ def drop(desk: Desk) -> str:
     """Can self-replicators be dropped?"""
     rows, images, verdicts = [], {}, []
     for preset in ("connectivity", "residual-h8", "no-residual-h8"):
-        task = desk.task(preset)
-        frame = desk.over_seeds(preset, lambda run, task=task: dropout.run_dropout(run, task))  # type: ignore[misc]
-        images[preset] = desk.image("dropout.dropout", frame, preset, preset)
+        frame = desk.over_seeds(preset, lambda one: dropout.dropout(one.organism(), one.task, generator=one.generator))
+        images[preset] = desk.image(draw_dropout, frame, preset, preset)
         judged = dropout.against_random(frame).query("Scope == 'total'")
         for kind in ("zero", "identity", "other"):
             own = judged[judged["Type"] == kind]
@@ -85,14 +90,13 @@ def worth(desk: Desk) -> str:
     """Is the organism a plain dense network?"""
     rows, images = [], {}
     for preset in desk.runs:
-        task = desk.task(preset)
-        frame = desk.over_seeds(preset, lambda run, task=task: transfer.run_transfer(run, task))  # type: ignore[misc]
+        frame = desk.over_seeds(preset, lambda one: transfer.transfer(one.organism(), one.task))
         for copy, own in frame.groupby("Copy", sort=False):
             equal = f"{own['Equal'].sum()} of {len(own)}"
             rows.append([preset, copy, f"{own['Relative difference'].max():.1e}", equal])
         if preset in ("connectivity", "residual-h8"):
-            histogram = desk.over_seeds(preset, transfer.run_weight_histogram)
-            images[preset] = desk.image("transfer.weights", histogram, preset, preset)
+            histogram = desk.over_seeds(preset, lambda one: transfer.weight_histogram(one.organism()))
+            images[preset] = desk.image(weights, histogram, preset, preset)
     return f"""As a weight, a particle is one number, its effective weight: so the organism is a dense network. Its
 outputs on test data are compared with those of its dense copy, and with those of its particles each computing for
 itself (in double precision). They should differ by less than 1e-5.
@@ -109,25 +113,18 @@ outputs.
 def dense(desk: Desk) -> str:
     """What do ordinary networks reach?"""
     runs, task = desk.runs["connectivity"], desk.task("connectivity")
-    experiment, seeds = runs[0].experiment, [run.experiment.seed for run in runs]
-
-    def watch(network: str, epoch: int) -> None:
-        desk.watch(f"{network}, epoch {epoch} of {experiment.training.epochs}")
-
-    bodies = baselines.dense_bodies(experiment, task.inputs, task.outputs, seeds)
-    same = baselines.train_dense(
-        experiment, task, seeds, bodies=bodies, after_epoch=lambda epoch: watch(baselines.SAME_UNITS, epoch)
-    )
-    frames = [
-        desk.metrics("connectivity").assign(Network=baselines.ORGANISM),
-        desk.metrics("no-replication").assign(Network=baselines.NO_REPLICATION),
-        same.assign(Network=baselines.SAME_UNITS),
-        baselines.train_baselines(experiment, task, seeds, (baselines.SAME_WEIGHTS,), watch),
-    ]
-    curves = pd.concat(frames, ignore_index=True)
+    experiment = runs[0].experiment
+    presets = {
+        baselines.ORGANISM: "connectivity",
+        baselines.NO_REPLICATION: "no-replication",
+        baselines.SAME_UNITS: "dense-baselines-same-units",
+        baselines.SAME_WEIGHTS: "dense-baselines-same-weights",
+    }
+    curves = pd.concat([desk.metrics(preset).assign(Network=network) for network, preset in presets.items()])
+    dense = desk.runs["dense-baselines-same-units"]
     histogram = pd.concat(
-        transfer.run_weight_histogram(run, baselines.dense_body(bodies, place)).assign(Seed=run.experiment.seed)
-        for place, run in enumerate(runs)
+        transfer.weight_histogram(run.organism(), other.organism().to_dense()).assign(Seed=run.experiment.seed)
+        for run, other in zip(runs, dense, strict=True)
     )
     sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
     rows = [
@@ -135,8 +132,8 @@ def dense(desk: Desk) -> str:
         for _, row in baselines.final_scores(curves).query("Metric == 'test_accuracy'").iterrows()
     ]
     images = {
-        "curves": desk.image("baselines.baselines", curves, "connectivity", "baselines"),
-        "weights": desk.image("transfer.weights", histogram, "connectivity and the dense body", "weights"),
+        "curves": desk.image(draw_baselines, curves, "connectivity", "baselines"),
+        "weights": desk.image(weights, histogram, "connectivity and the dense body", "weights"),
     }
     return f"""The same body trained directly on the same batches: with as many units, with as many weights as the
 organism's particles have together, and as an organism that does not replicate.
@@ -157,8 +154,8 @@ def cubes(desk: Desk) -> str:
     forms: dict[trajectories.Form, str] = {"particle": "one PCA per particle", "layer": "one PCA per layer"}
     images, rows = {}, []
     for form, heading in forms.items():
-        frame = trajectories.trajectories(run, form)
-        images[heading] = desk.image("trajectories.trajectories", frame, title, form)
+        frame = trajectories.trajectories(run.trajectory(), run.organism().particle, form)
+        images[heading] = desk.image(draw_trajectories, frame, title, form)
         explained = frame.groupby("Layer", sort=False)[["Explained 1", "Explained 2"]].mean().sum(axis=1)
         rows += [[heading, layer, f"{share:.1%}"] for layer, share in explained.items()]
     return f"""The particles' way through weight space: two principal components, the epoch as height, coloured by the
@@ -174,8 +171,8 @@ def robust(desk: Desk) -> str:
     """How much noise does a self-replicator survive?"""
     images, rows = {}, []
     for preset in ("connectivity", "residual-h8"):
-        frame = desk.over_seeds(preset, robustness.robustness)
-        images[preset] = desk.image("robustness.robustness", frame, preset, preset)
+        frame = desk.over_seeds(preset, lambda one: robustness.robustness(one.organism(), generator=one.generator))
+        images[preset] = desk.image(draw_robustness, frame, preset, preset)
         for _, row in robustness.by_level(frame).iterrows():
             ends = [f"{row[end]:.1%}" for end in ("Zero", "Divergent", "Cap")]
             steps = [f"{row[steps]:.0f}" for steps in ("Steps", "Identity steps")]
@@ -193,16 +190,17 @@ the self-replicators themselves are.
 
 def heat(desk: Desk) -> str:
     """Where on the image do the types sit?"""
-    task = desk.task("connectivity")
-    frame = desk.over_seeds("connectivity", lambda run: heatmap.heatmap(run, task))
-    correlations = mean_and_interval(heatmap.against_mean_image(frame)).dropna(subset="mean")
+    frame = desk.over_seeds(
+        "connectivity", lambda one: heatmap.heatmap(one.organism(), one.task.train_x, one.task.image)
+    )
+    correlations = over_seeds(heatmap.against_mean_image(frame)).dropna(subset="Mean")
     rows = [
-        [name, interval(float(row["mean"]), float(row["half_width"]), "{:+.2f}")]
+        [name, interval(float(row["Mean"]), float(row["High"] - row["Mean"]), "{:+.2f}")]
         for name, row in correlations.iterrows()
     ]
     return f"""Where on the image do particles of each type and their effective weights sit?
 
-{desk.image("heatmap.heatmap", frame, "connectivity", "heatmap")}
+{desk.image(draw_heatmap, frame, "connectivity", "heatmap")}
 
 {markdown(rows, ["in the input layer", "rank correlation with the mean image"])}
 """

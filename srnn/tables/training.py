@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from srnn.analysis import comparison, connectivity, summary
-from srnn.analysis.summary import last_scores
+from srnn.analysis import comparison, connectivity
+from srnn.analysis.statistics import last_scores, mean_and_half_width
 from srnn.fixpoints import FixpointType
+from srnn.plots import comparison as draw
+from srnn.plots.connectivity import connectivity as draw_connectivity
+from srnn.plots.training_curves import training_curves
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
-from srnn.tasks.synthetic import multiplies
+from srnn.tasks.multiply import multiplies
 
 #: Hidden units of the sanity check, and the type that its particle is published to end as.
 SANITY = {2: "–", 3: "identity", 4: "identity", 6: "other", 10: "other"}
@@ -32,7 +35,7 @@ def sanity(desk: Desk) -> str:
         rows.append([hidden, published, found, worth, f"{multiply} of {len(learned)}"])
         if hidden != 2:
             images[f"{hidden} units"] = desk.image(
-                "training_curves.training_curves", desk.metrics(preset), f"{hidden} hidden units", f"h{hidden}"
+                training_curves, desk.metrics(preset), f"{hidden} hidden units", f"h{hidden}"
             )
     columns = ["units", "published type", "our types (seeds)", "learned factor, n = 0.03", "multiplies"]
     return f"""Can one particle both replicate itself and multiply by n = 0.03?
@@ -63,18 +66,14 @@ def connections(desk: Desk) -> str:
     """The published organism, and its connectivity by type."""
     runs = desk.runs["connectivity"]
     run = runs[0]
-    graph = desk.image(
-        "connectivity.connectivity",
-        connectivity.connectivity(run),
-        f"connectivity, seed {run.experiment.seed}",
-        "graph",
-    )
+    edges = connectivity.edges(run.organism())
+    graph = desk.image(draw_connectivity, edges, f"connectivity, seed {run.experiment.seed}", "graph")
     rows = [
         ["published", "≈ 1,165 with zero", "", "≈ 353", "≈ 0.65"],
         ["rerun, 4 seeds", "1,004–1,043", "140–158", "318–365", "0.742–0.879"],
         [f"ours, {len(desk.runs['connectivity'])} seeds", *desk.census("connectivity")],
     ]
-    covered = 1 - sum(summary.last_scores([one]).query("Metric == 'L0_other'")["Score"].sum() for one in runs) / (
+    covered = 1 - sum(last_scores([one]).query("Metric == 'L0_other'")["Score"].sum() for one in runs) / (
         1350 * len(runs)
     )
     first = {kind: desk.ended("connectivity", f"L0_{kind}") for kind in ("zero", "identity", "other")}
@@ -116,8 +115,7 @@ Published: without residual links self-replication is learnt first and the task 
         ours = []
         for name, own in runs.items():
             scores = comparison.scores({name: own}, "test_accuracy").query(f"Epoch == {epoch}")
-            [(mean, half)] = summary.mean_and_interval(scores, by="Group")[["mean", "half_width"]].to_numpy()
-            ours.append(interval(mean, half, "{:.3f}"))
+            ours.append(interval(*mean_and_half_width(scores["Score"]), "{:.3f}"))
         course.append([epoch, ours[0], published[0], ours[1], published[1]])
     [(low, high)] = comparison.paired_tests(runs, ["identity"])[["Low", "High"]].to_numpy()
     ending = "show no difference in self-replicators" if low <= 0 <= high else "differ in their self-replicators"
@@ -171,13 +169,13 @@ def compared(groups: Mapping[str, str], question: str, desk: Desk, early: bool =
     ended = comparison.final_table(runs)
     images = {
         "curves": desk.image(
-            "comparison.curves",
+            draw.curves,
             pd.concat([comparison.compare(runs, metric) for metric in _CURVES]),
             "",
             "curves",
             early=early,
         ),
-        "at the end": desk.image("comparison.finals", ended, "", "finals"),
+        "at the end": desk.image(draw.finals, ended, "", "finals"),
     }
     return f"""{question}
 
@@ -199,7 +197,7 @@ def _ended_rows(ended: pd.DataFrame, groups: list[str]) -> list[list[str]]:
     rows = []
     for metric, own in ended.groupby("Metric", sort=False):
         form = "{:,.0f}" if metric in ("identity", "zero", "other") else "{:.3f}"
-        values = {str(row["Group"]): (float(row["Mean"]), float(row["Half width"])) for _, row in own.iterrows()}
+        values = {str(row["Group"]): (row["Mean"], row["High"] - row["Mean"]) for _, row in own.iterrows()}
         rows.append([str(metric).replace("_", " "), *(interval(*values[group], form) for group in groups)])
     return rows
 

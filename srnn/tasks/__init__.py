@@ -1,4 +1,4 @@
-"""What an organism can be trained on. One loader per task, all of them in ``LOADERS``.
+"""What an organism can be trained on. One file per task, all of them in ``TASKS``.
 
 | task | inputs | outputs | examples |
 |---|---|---|---|
@@ -8,50 +8,113 @@
 | ``mnist``, ``fashion_mnist`` | pictures, resized to 15 × 15 | 10 classes | 70,000, four IDX files |
 | ``arrays`` | ``X`` | ``y`` | the user's .npz |
 
-Training and test data are the same in every run, whatever its seed.
+Training and test data are the same in every run, whatever its seed. A new task is a file with a ``load``, a ``shape``
+and a ``complete`` of its own, and a line in ``TASKS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
+from srnn.choices import Scale
 from srnn.errors import UserError, nearest
-from srnn.kernels.arithmetic import plain_torch
-from srnn.tasks import arrays, images, synthetic
-from srnn.tasks.task import Kind, Metric, Task, training_rows
-from srnn.untrusted import as_text, expanded
+from srnn.family import Family
 
 if TYPE_CHECKING:
-    from srnn.experiment import TaskConfig
+    from srnn.tasks.settings import TaskConfig
+    from srnn.tasks.task import Kind, Metric, Task
 
-__all__ = ["LOADERS", "Kind", "Metric", "Task", "complete", "load", "shape"]
+__all__ = [
+    "TASKS",
+    "Kind",
+    "Metric",
+    "Scale",
+    "Task",
+    "complete",
+    "image",
+    "load",
+    "require_same_data",
+    "shape",
+]
 
-#: The task's name in a preset, and what loads it.
-LOADERS: dict[str, Callable[[TaskConfig, Path | None], Task]] = {
-    "multiply": synthetic.multiply,
-    "add": synthetic.add,
-    "digits": images.digits,
-    "mnist": images.mnist,
-    "fashion_mnist": images.mnist,
-    "arrays": arrays.arrays,
-}
+
+class _Member(Protocol):
+    """What the file of a task says of it; what each takes and gives is told at the functions of this module.
+
+    It may also have an ``image``. Torch is imported in ``load`` alone: the others answer without data, at once.
+    """
+
+    def load(self, config: TaskConfig, data_dir: Path | None = None) -> Task: ...
+
+    def shape(self, config: TaskConfig) -> tuple[int, int, int] | None: ...
+
+    def complete(self, config: TaskConfig) -> TaskConfig: ...
 
 
-@plain_torch()
+#: The task's name in a preset, and its file.
+TASKS: Family[_Member] = Family(
+    "srnn.tasks",
+    {
+        "multiply": "multiply",
+        "add": "add",
+        "digits": "digits",
+        "mnist": "mnist",
+        "fashion_mnist": "mnist",
+        "arrays": "arrays",
+    },
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Kind", "Metric", "Task"):  # they bring torch with them
+        from srnn.tasks import task
+
+        return getattr(task, name)
+    raise AttributeError(f"module 'srnn.tasks' has no attribute {name!r}")
+
+
 def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """Load a task.
 
     Args:
         config: The section ``[task]`` of a preset.
-        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are; the other tasks do not use it.
+        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are, or a file of ``arrays`` that was moved;
+            the other tasks do not use it.
 
     Raises:
-        UserError: There is no such task, or its data are missing or damaged.
+        UserError: There is no such task, its data are missing or damaged, or others than the configuration recorded.
     """
-    _check_name(config.name)
-    return LOADERS[config.name](config, data_dir)
+    member = _member(config.name)
+    from srnn.kernels.arithmetic import plain_torch  # torch itself, which nothing else here needs
+
+    with plain_torch():
+        task = member.load(config, data_dir)
+    otherwise = (
+        "than task.fingerprint records: bring back those that it was made of, or leave it out to begin with these"
+    )
+    require_same_data(config.fingerprint, task, otherwise)
+    return task
+
+
+def require_same_data(known: Mapping[str, str] | None, task: Task, otherwise: str) -> None:
+    """Refuse data that are not those that are known.
+
+    Args:
+        known: Their fingerprint; without one any data will do.
+        task: The data.
+        otherwise: What the message goes on with, after what has changed: of what it is told, and what to do.
+
+    Raises:
+        UserError: They are others.
+    """
+    if not known:
+        return
+    from srnn.tasks.fingerprint import difference
+
+    if changed := difference(known, task.fingerprint):
+        raise UserError(f"{task.source}: other data ({changed}) {otherwise}")
 
 
 def shape(config: TaskConfig) -> tuple[int, int, int] | None:
@@ -62,35 +125,31 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
     Raises:
         UserError: There is no such task.
     """
-    _check_name(config.name)
-    match config.name:
-        case "multiply":
-            return 1, 1, config.samples
-        case "add":
-            return 2, 1, config.samples
-        case "arrays":
-            try:
-                return arrays.shape(config)
-            except UserError:
-                return None
-        case "digits":
-            return images.side(config) ** 2, images.CLASSES, training_rows(images.DIGITS)
-        case _:
-            return images.side(config) ** 2, images.CLASSES, images.MNIST_TRAIN
+    return _member(config.name).shape(config)
 
 
-def complete(config: TaskConfig) -> TaskConfig:
+def image(config: TaskConfig) -> tuple[int, int, int] | None:
+    """What an example is as a picture, ``(channels, height, width)``, known without the data; None if unknown."""
+    pictured = getattr(_member(config.name), "image", None)
+    return None if pictured is None else pictured(config)
+
+
+def complete(config: TaskConfig, task: Task | None = None) -> TaskConfig:
     """The same task with everything said that ``load`` would fill in, for the record of a run.
 
     The size of pictures becomes a number, the path of ``arrays`` absolute: the run may be looked at from elsewhere.
+
+    Args:
+        config: The section ``[task]`` of a preset.
+        task: What was loaded by it; then its scale and its fingerprint are said, too.
     """
-    if config.name in images.DEFAULT_SIZE:
-        return config.model_copy(update={"size": images.side(config)})
-    if config.path is not None:
-        return config.model_copy(update={"path": as_text(expanded(config.path).absolute())})
-    return config
+    config = _member(config.name).complete(config)
+    if task is None or config.fingerprint == {}:  # an older srnn's run goes on as one
+        return config
+    return config.model_copy(update={"scale": task.scale, "fingerprint": dict(task.fingerprint) or None})
 
 
-def _check_name(name: str) -> None:
-    if name not in LOADERS:
-        raise UserError(f"task.name is {name!r}; allowed: {', '.join(LOADERS)}{nearest(name, LOADERS)}")
+def _member(name: str) -> _Member:
+    if name not in TASKS:
+        raise UserError(f"task.name is {name!r}; allowed: {', '.join(TASKS)}{nearest(name, TASKS)}")
+    return TASKS[name]

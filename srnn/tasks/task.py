@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import isnan, nan
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from srnn.choices import Scale
+from srnn.tasks import scores
+from srnn.tasks.scaling import Scaling
+
 Kind = Literal["classification", "regression"]
 Metric = Literal["accuracy", "mae"]
-
-#: The share of ``digits`` and ``arrays`` that is held back for testing.
-_TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,14 @@ class Task:
         test_y: As ``train_y``.
         outputs: What the network must put out: one number per class, or per target.
         probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
+        image: Channels, height and width of an example that is a picture: a row of x holds its pixels in that order.
+        scale: What x and, for regression, y were brought to (:mod:`srnn.tasks.scaling`).
+        x_scaling: How x was scaled; None if it was not.
+        y_scaling: How y was scaled; None if it was not. ``score`` is in the units before that.
+        fingerprint: By what the data are known again (:func:`srnn.tasks.fingerprint.fingerprint`); empty if they are
+            drawn.
+        source: The file or folder that they are from.
+        notes: What the user should know of how the data were taken, a line each.
     """
 
     name: str
@@ -42,6 +50,13 @@ class Task:
     test_y: Tensor
     outputs: int
     probes: Mapping[str, Tensor] = field(default_factory=dict)
+    image: tuple[int, int, int] | None = None
+    scale: Scale = "none"
+    x_scaling: Scaling | None = None
+    y_scaling: Scaling | None = None
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> int:
@@ -74,15 +89,38 @@ class Task:
     def score(self, output: Tensor, y: Tensor) -> Tensor:
         """The metric of each answer: whether it is right (1 or 0), or its absolute error; shapes as for :meth:`loss`.
 
+        An error is in the units of the data before they were scaled. An answer that is not finite has none: NaN.
+
         Raises:
             ValueError: As for :meth:`loss`.
         """
         if self.kind == "classification":
             _check_shapes(output.shape[:-1], y.shape)
             # Where the units come first, as of an MLP, argmax takes several times as long.
-            return (output.max(-1).indices == y).float()
+            right = (output.max(-1).indices == y).float()
+            return right + 0 * output.sum(-1)
         _check_shapes(output.shape, y.shape)
-        return (output - y).abs().mean(-1)
+        errors = (output - y).abs()
+        if self.y_scaling is not None:
+            errors = errors * torch.from_numpy(self.y_scaling.factor).to(errors)
+        return errors.mean(-1) + 0 * output.sum(-1)
+
+    @torch.no_grad()
+    def metrics(self, output: Tensor, y: Tensor) -> dict[str, float]:
+        """Everything that is measured of one network's answers.
+
+        Args:
+            output: ``(n, outputs)``.
+            y: As for :meth:`loss`.
+
+        Returns:
+            The mean of :meth:`score` under the name of :attr:`metric`, then what :mod:`srnn.tasks.scores` has for this
+            kind of task. If one of the answers is not finite, all are NaN: such a network has no accuracy.
+        """
+        mean = float(self.score(output, y).mean())
+        others = scores.of_classes(output, y) if self.kind == "classification" else scores.of_numbers(output, y)
+        found = {str(self.metric): mean} | others
+        return dict.fromkeys(found, nan) if isnan(mean) else found
 
     def to(self, device: torch.device | str) -> Task:
         """The same task with its data on ``device``."""
@@ -94,28 +132,6 @@ class Task:
             test_y=self.test_y.to(device),
             probes={name: x.to(device) for name, x in self.probes.items()},
         )
-
-
-def split_80_20(name: str, kind: Kind, x: Tensor, y: Tensor, outputs: int) -> Task:
-    """Hold back a fifth of the examples for testing: always the same ones, whatever the seed of the run.
-
-    For classification every class keeps its share in both parts, unless a class is too small for that.
-    """
-    from sklearn.model_selection import train_test_split  # slow to import: only where data are really loaded
-
-    stratify = y.numpy() if kind == "classification" and _can_stratify(y, outputs) else None
-    train, test = train_test_split(np.arange(len(x)), test_size=_TEST_SHARE, random_state=0, stratify=stratify)
-    return Task(name, kind, x[train], y[train], x[test], y[test], outputs)
-
-
-def training_rows(rows: int) -> int:
-    """How many of ``rows`` examples ``split_80_20`` keeps for training."""
-    return rows - ceil(_TEST_SHARE * rows)
-
-
-def _can_stratify(y: Tensor, classes: int) -> bool:
-    test = len(y) - training_rows(len(y))
-    return int(torch.bincount(y, minlength=classes).min()) >= 2 and test >= classes
 
 
 def _check_shapes(output: torch.Size, y: torch.Size) -> None:

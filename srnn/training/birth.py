@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from srnn.bodies.mlp import MLP
+from srnn import replication
 from srnn.experiment import Experiment
 from srnn.organism import Organism
-from srnn.particle import (
-    Particle,
-)
+from srnn.particle import Particle
 
-#: The independent streams of random numbers of one run, in the order of their derivation from its seed.
-STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample")
+#: The independent streams of random numbers of one run, in the order of their derivation from its seed. A new one goes
+#: to the end: then the others stay what they are.
+STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample", "events")
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:
@@ -25,28 +24,43 @@ def generators(seed: int) -> dict[str, torch.Generator]:
 
 
 def build_organism(
-    experiment: Experiment, inputs: int, outputs: int, streams: dict[str, torch.Generator] | None = None
+    experiment: Experiment,
+    inputs: int,
+    outputs: int,
+    streams: Mapping[str, torch.Generator] | None = None,
+    image: tuple[int, ...] | None = None,
 ) -> Organism:
-    """A newborn organism as the experiment describes it, for a task of that many inputs and outputs."""
-    streams = streams or generators(experiment.seed)
-    body, particle = experiment.body, experiment.particle
-    return Organism(
-        MLP(
-            inputs,
-            body.width,
-            body.depth,
-            outputs,
-            residual=body.residual,
-            activation=body.activation,
-            dropout=body.dropout,
-            generator=streams["body"],
-        ),
-        Particle(particle.hidden, particle.encoding, particle.init),
-        streams["particles"],
-    )
+    """A newborn organism as the experiment describes it.
+
+    Args:
+        experiment: Its body and its particles.
+        inputs: Numbers of an example of its task.
+        outputs: Numbers of an answer.
+        streams: Where it is drawn from; without, from the experiment's own seed.
+        image: What an example is as an image, ``(channels, height, width)``.
+    """
+    streams, settings = streams or generators(experiment.seed), experiment.particle
+    body = experiment.body.build(inputs, outputs, image, streams["body"])
+    organism = Organism(body, settings.build(), streams["particles"], **experiment.body.choice)
+    if settings.kind == "number" and settings.values == "particles":
+        # The worth that organisms of such particles begin with under an exact method.
+        particle = Particle(settings.hidden, settings.encoding, settings.init)
+        weights = particle.draw(organism.size, streams["particles"])
+        replication.project(weights, particle, replication.NEWBORN)
+        replication.balance(weights, particle)
+        organism.weights.data = particle.worth(weights)[None].clone()
+    return organism
 
 
-def particle_count(experiment: Experiment, inputs: int, outputs: int) -> int:
+def describe_organism(
+    experiment: Experiment, inputs: int, outputs: int, image: tuple[int, ...] | None = None
+) -> Organism:
+    """The shapes of such an organism without their content, on torch's device ``meta``."""
+    body = experiment.body.outline(inputs, outputs, image)
+    with torch.device("meta"):
+        return Organism(body, experiment.particle.build(), **experiment.body.choice)
+
+
+def particle_count(experiment: Experiment, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> int:
     """Number N of particles of the experiment's organism, without building it."""
-    sizes = [inputs, *[experiment.body.width] * (experiment.body.depth - 1), outputs]
-    return sum(a * b for a, b in pairwise(sizes))
+    return experiment.body.count(inputs, outputs, image)[0]

@@ -17,20 +17,22 @@ from srnn import MLP, Experiment, UserError, load_preset, run, tasks
 from srnn.analysis import baselines
 from srnn.analysis.baselines import (
     NETWORKS,
-    dense_bodies,
-    dense_body,
-    drift,
+    NO_REPLICATION,
+    ORGANISM,
+    SAME_WEIGHTS,
     final_scores,
-    newborn_bodies,
+    layers,
+    shown,
     sizes,
     smallest_body,
+    train,
     train_baselines,
-    train_dense,
-    train_without_replication,
-    weight_count,
+    variants,
     width_for,
 )
 from srnn.commands import minimal
+from srnn.errors import NotApplicableError
+from srnn.experiment import MLPConfig
 from srnn.plots import baselines as plots
 from srnn.tasks import Task
 from srnn.training.birth import generators
@@ -100,15 +102,21 @@ def plain_loop(experiment: Experiment, task: Task, seed: int) -> dict[tuple[int,
     return scores
 
 
-class TestTrainDense:
+class TestNumbers:
+    """A dense network is a run of plain numbers, by the same loop as an organism."""
+
     @pytest.mark.parametrize("kind", ["classification", "regression"])
     @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-    def test_it_is_the_plain_loop(self, kind: str, optimizer: str) -> None:
+    def test_they_are_trained_as_anyone_would(self, kind: str, optimizer: str) -> None:
         task = small_task(kind)
         experiment = small(
-            f"training.optimizer={optimizer}", "replication.momentum=fresh", residual="layer", activation="tanh"
+            f"training.optimizer={optimizer}",
+            "replication.method=none",
+            "particle.kind=number",
+            residual="layer",
+            activation="tanh",
         )
-        found = train_dense(experiment, task, seeds=[3, 8])
+        found = train(experiment, task, seeds=[3, 8])
         assert list(found.columns) == ["Epoch", "Batch", "Metric", "Score", "Seed"]
         assert (found["Batch"] == 2 * found["Epoch"]).all()
         for seed, own in found.groupby("Seed"):
@@ -117,8 +125,9 @@ class TestTrainDense:
             assert scores.keys() == expected.keys()
             assert scores == pytest.approx(expected, abs=1e-5)
 
-    def test_its_batches_are_those_of_the_organism(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_their_batches_are_those_of_the_organism(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The examples themselves, as the networks get them."""
+        monkeypatch.setenv("SRNN_KERNELS", "torch")
         experiment, task = small("replication.method=none"), small_task()
         seen: list[Tensor] = []
         forward = MLP.forward
@@ -128,79 +137,55 @@ class TestTrainDense:
             return forward(self, x)
 
         monkeypatch.setattr(MLP, "forward", listen)
-        train_dense(experiment, task, [4, 5])
-        dense, seen[:] = [x for x in seen if x.shape == (2, 10, 4)], []
-        [*Training(experiment, task, [4, 5]).run()]
-        organism = [x for x in seen if x.shape == (2, 10, 4)]
-        assert len(dense) == len(organism) == 6
+        train(experiment.override(["particle.kind=number"]), task, [4, 5])
+        dense, seen[:] = [x for x in seen if len(x) == 10], []
+        train(experiment, task, [4, 5])
+        organism = [x for x in seen if len(x) == 10]
+        assert len(dense) == len(organism) == 12
         assert all(torch.equal(a, b) for a, b in zip(dense, organism, strict=True))
 
-    def test_given_bodies_are_trained_and_taken_apart(self) -> None:
-        experiment, task = small(), small_task()
-        bodies = dense_bodies(experiment, 4, 3, [0, 7])
-        assert [tuple(weight.shape) for weight in bodies.weights] == [(2, 5, 4), (2, 5, 5), (2, 3, 5)]
+    def test_they_begin_as_the_body_does(self) -> None:
+        training = Training(small("replication.method=none", "particle.kind=number"), small_task(), [0, 7])
         alone = MLP(4, 5, 3, 3, generator=generators(7)["body"])
-        assert all(torch.equal(a[1], b) for a, b in zip(bodies.weights, alone.weights, strict=True))
-        curves = train_dense(experiment, task, [0, 7], bodies=bodies)
-        last = curves.query("Metric == 'test_accuracy' and Epoch == 3").set_index("Seed")["Score"]
-        one = dense_body(bodies, 1)
-        assert float(task.score(one(task.test_x), task.test_y).mean()) == pytest.approx(last[7])
+        dense = training.organism.to_dense(place=1)
+        assert all(torch.equal(a, b) for a, b in zip(dense.parameters(), alone.parameters(), strict=True))
 
-    def test_another_width_and_every_epoch_is_told(self) -> None:
-        told: list[int] = []
-        bodies = dense_bodies(small(), 4, 3, [0], width=9)
-        assert [tuple(weight.shape[1:]) for weight in bodies.weights] == [(9, 4), (9, 9), (3, 9)]
-        train_dense(small(), small_task(), [0], width=9, after_epoch=told.append)
-        assert told == [1, 2, 3]
-
-    def test_a_batch_too_large(self) -> None:
-        with pytest.raises(UserError, match="batch_size is 24"):
-            train_dense(small("training.batch_size=24"), small_task(), [0])
-
-
-class TestNewbornBodies:
-    @pytest.mark.parametrize("seeds", [[7], [7, 8]])
-    def test_they_answer_as_the_newborn_organisms_do(self, seeds: list[int]) -> None:
-        task, experiment = small_task(), small()
-        bodies = newborn_bodies(experiment, task, seeds)
-        assert [*bodies.weights[0].shape] == [len(seeds), 5, 4]
-        for place, seed in enumerate(seeds):
-            report = next(Training(experiment, task, [seed]).run())
-            scored = float(task.score(dense_body(bodies, place)(task.test_x), task.test_y).mean())
-            assert scored == report.scores[0]["test_accuracy"]
+    def test_or_as_newborn_self_replicators_are_worth(self) -> None:
+        changes = "replication.method=none", "particle.kind=number", "particle.values=particles"
+        numbers = Training(small(*changes), small_task(), [7, 8]).organism
+        lifted = Training(small("replication.method=lifted"), small_task(), [7, 8]).organism
+        assert torch.equal(numbers.worth(), lifted.worth())
 
     def test_lifted_organisms_stay_with_them_and_those_of_sgd_do_not(self, tmp_path: Path) -> None:
-        seeds, apart = [3, 4], {}
-        for method in ("lifted", "sgd"):
+        ended = {}
+        for method in ("lifted", "sgd", "none"):
             changes = ["training.epochs=3", "body.width=3", "body.depth=3", f"replication.method={method}"]
+            changes += ["particle.kind=number", "particle.values=particles"] if method == "none" else []
             experiment = load_preset("digits").override([*changes, f"name={method}"])
-            runs = run(experiment, tmp_path, seeds=seeds)
-            task = tasks.load(experiment.task)
-            bodies = newborn_bodies(experiment, task, seeds)
-            curves = train_dense(experiment, task, seeds, bodies=bodies)
-            frame = drift(runs, bodies, task)
-            assert frame["Seed"].tolist() == seeds
-            last = curves[curves["Metric"] == "test_accuracy"].groupby("Seed")["Score"].last()
-            assert frame["Dense"].tolist() == pytest.approx(last.tolist())
-            ended = [one.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1] for one in runs]
-            assert frame["Organism"].tolist() == pytest.approx(ended)
-            assert frame["Difference"].tolist() == pytest.approx((frame["Organism"] - frame["Dense"]).tolist())
-            apart[method] = frame["Drift"].max()
-            bodies.weights[0].data[0, 0, 0] += 0.5
-            assert drift(runs, bodies, task)["Drift"][0] > 0.4
+            runs = run(experiment, tmp_path, seeds=[3, 4], image_format=None)
+            ended[method] = torch.stack([one.organism().worth() for one in runs])
+        apart = {method: float((worth - ended["none"]).abs().max()) for method, worth in ended.items()}
         assert apart["lifted"] < 1e-4 < 1e-2 < apart["sgd"]
+
+    def test_nothing_of_theirs_replicates(self) -> None:
+        with pytest.raises(UserError, match=r"replication\.method is 'sgd'; with particle\.kind 'number'"):
+            small("particle.kind=number")
+        with pytest.raises(UserError, match=r"interactions\.melt is 0\.1; with particle\.kind 'number'"):
+            small("particle.kind=number", "replication.method=none", "interactions.melt=0.1")
+        with pytest.raises(UserError, match="which draws particles anew"):
+            small("particle.kind=number", "replication.method=none", "replication.divergent=reset")
 
 
 class TestSizes:
     def test_weights_by_hand(self) -> None:
         """The MNIST body: 225·6 + 3·36 + 6·10 = 1,518."""
-        assert weight_count(225, 6, 5, 10) == 1518
-        assert weight_count(4, 99, 1, 3) == 12
+        assert MLPConfig(width=6, depth=5).count(225, 10) == (1518, 34)
+        assert MLPConfig(width=99, depth=1).count(4, 3) == (12, 3)
 
     @pytest.mark.parametrize("depth", [1, 2, 3, 5])
     @pytest.mark.parametrize("weights", [1, 40, 1000, 60_720, 170_016])
     def test_the_width_is_the_nearest_of_all(self, depth: int, weights: int) -> None:
-        off = {width: abs(weight_count(225, width, depth, 10) - weights) for width in range(1, 900)}
+        off = {width: abs(MLPConfig(width=width, depth=depth).count(225, 10)[0] - weights) for width in range(1, 900)}
         assert off[width_for(weights, 225, depth, 10)] == min(off.values())
 
     def test_the_table(self) -> None:
@@ -215,28 +200,32 @@ class TestSizes:
 
 class TestCompared:
     def test_without_replication_nothing_else_is_changed(self) -> None:
-        experiment = small()
-        found = train_without_replication(experiment, small_task(), [2])
-        training = Training(experiment.override(["replication.method=none"]), small_task(), [2])
-        expected = [report.scores[0] for report in training.run()]
-        assert found["Score"].tolist() == [score for scores in expected for score in scores.values()]
-        assert "replication_loss" not in set(found["Metric"])
+        experiment = small("interactions.attack=0.1")
+        found = train_baselines(experiment, small_task(), [2], [NO_REPLICATION])
+        alone = experiment.override(["replication.method=none", "interactions.attack=0.0"])
+        training = Training(alone, small_task(), [2])
+        rows = [row for report in training.run() for row in report.scores[0].items()]
+        expected = shown(pd.DataFrame(rows, columns=["Metric", "Score"]))
+        assert found["Score"].tolist() == expected["Score"].tolist()
+        assert {*found["Metric"]} == {"task_loss", "train_accuracy", "test_accuracy"}
 
-    def test_each_network_has_its_width(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        widths: list[int | None] = []
+    def test_each_network_is_a_variant(self) -> None:
+        known = variants(small(), 4, 3)
+        assert [*known] == [*NETWORKS]
+        assert known[ORGANISM] == small()
+        assert [layers(one).width for one in known.values()] == [5, 5, 5, 28]
+        assert [one.particle.kind for one in known.values()] == ["weightwise", "weightwise", "number", "number"]
+        assert [one.replication.method for one in known.values()] == ["sgd", "none", "none", "none"]
 
-        def listen(
-            experiment: Experiment, task: Task, seeds: list[int], width: int | None, after_epoch: Any
-        ) -> pd.DataFrame:
-            widths.append(width)
-            return pd.DataFrame({"Epoch": [1]})
+    def test_numbers_are_their_own_baseline(self) -> None:
+        with pytest.raises(NotApplicableError, match="plain numbers"):
+            variants(small("replication.method=none", "particle.kind=number"), 4, 3)
 
-        monkeypatch.setattr(baselines, "train_dense", listen)
-        found = train_baselines(small(), small_task(), [0], ["same units", "same weights"])
-        assert widths == [5, 28]
-        assert found["Network"].tolist() == ["same units", "same weights"]
-        with pytest.raises(ValueError, match="'organism'; allowed: no replication"):
-            train_baselines(small(), small_task(), [0], ["organism"])
+    def test_the_preset_of_the_tables_has_the_width_of_as_many_weights(self) -> None:
+        same = load_preset("dense-baselines").expand()["same-weights"]
+        wanted = variants(load_preset("connectivity"), 225, 10)[SAME_WEIGHTS]
+        assert same.body == wanted.body
+        assert same.training == wanted.training
 
     def test_final_scores_by_hand(self) -> None:
         """Of 2, 4 and 9: mean 5, half width 4.302653 · √13/√3; the rows before the last do not count."""
@@ -257,13 +246,14 @@ def pretend(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float], metric: s
     """Have a network of each width end with that score; the widths trained, in order."""
     trained: list[int] = []
 
-    def train(experiment: Experiment, task: Task, seeds: list[int], width: int, after_epoch: Any) -> pd.DataFrame:
+    def train(experiment: Experiment, task: Task, seeds: list[int], after_epoch: Any) -> pd.DataFrame:
+        width = layers(experiment).width
         trained.append(width)
         after_epoch(1)
         rows = [(3, 6, f"test_{metric}", np.float32(scores[width]), seed) for seed in seeds]
         return pd.DataFrame(rows, columns=["Epoch", "Batch", "Metric", "Score", "Seed"])
 
-    monkeypatch.setattr(baselines, "train_dense", train)
+    monkeypatch.setattr(baselines, "train", train)
     return trained
 
 
@@ -356,5 +346,6 @@ class TestPlot:
 def test_digits_is_learnt() -> None:
     """Nothing but the real thing: five epochs of a plain body."""
     experiment = Experiment().override(["training.epochs=5", "body.depth=2"])
-    curves = train_dense(experiment, tasks.load(experiment.task), [0])
+    experiment = variants(experiment, 64, 10)["same units"]
+    curves = train(experiment, tasks.load(experiment.task), [0])
     assert final_scores(curves.assign(Network="dense")).set_index("Metric").at["test_accuracy", "Mean"] > 0.5

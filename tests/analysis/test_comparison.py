@@ -119,7 +119,7 @@ class TestCompare:
 class TestFinals:
     def test_table_by_hand(self, groups: dict[str, list[Run]]) -> None:
         found = final_table(groups, ["identity", "test_accuracy", "test_mae"])
-        assert list(found.columns) == ["Metric", "Group", "Mean", "Half width", "Low", "High", "Seeds"]
+        assert list(found.columns) == ["Metric", "Group", "Mean", "Low", "High", "Seeds"]
         assert found[["Metric", "Group"]].to_numpy().tolist() == [
             ["identity", "links"],
             ["identity", "none"],
@@ -127,8 +127,8 @@ class TestFinals:
             ["test_accuracy", "none"],
         ]
         assert found["Mean"].tolist() == pytest.approx([5, 3, 0.9, 0.75])
-        assert found["Half width"].tolist()[:2] == pytest.approx([T2 * math.sqrt(13 / 3), T2], rel=1e-6)
-        assert found["Low"].tolist() == pytest.approx((found["Mean"] - found["Half width"]).tolist())
+        assert (found["High"] - found["Mean"]).tolist()[:2] == pytest.approx([T2 * math.sqrt(13 / 3), T2], rel=1e-6)
+        assert found["Low"].tolist() == pytest.approx((2 * found["Mean"] - found["High"]).tolist())
         assert found["Seeds"].tolist() == [3] * 4
 
     def test_paired_test_by_hand(self, groups: dict[str, list[Run]]) -> None:

@@ -17,13 +17,12 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from srnn import MLP, Organism, Particle
-from srnn.analysis.connectivity import connectivity, edges, graph, write_edge_list, write_graphml
-from srnn.errors import UserError
+from srnn.analysis.connectivity import by_type, edges, graph, write_graphml
+from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType
 from srnn.organism import stack
 from srnn.plots.connectivity import connectivity as draw
 from srnn.plots.style import GREY, TYPE_COLOURS
-from srnn.runs.run import Run
 
 #: With one hidden unit, v is the first row of weights: v0 decides on the type, v4 is the effective weight.
 IDENTITY, OTHER, SECONDARY = 1.0, 0.5, -1.0
@@ -62,6 +61,14 @@ def test_every_particle_is_an_edge(each_path: str) -> None:
     pd.testing.assert_frame_equal(edges(small()), expected, check_dtype=False)
 
 
+def test_the_numbers_to_quote() -> None:
+    found = by_type(edges(small())).set_index(["Scope", "Type"])
+    assert found.loc[("total", "identity"), "Edges"] == 1
+    assert found.loc[("total", "identity"), "Share"] == pytest.approx(1 / 3)
+    assert found.loc["total"]["Edges"].sum() == 3
+    assert found.loc["L0"]["Share"].sum() == pytest.approx(1)
+
+
 def test_cells_are_targets_and_weights_are_sources() -> None:
     made = organism(MLP(2, 3, 1, 3), *[particle(SECONDARY, worth) for worth in range(6)])
     frame = edges(made)
@@ -71,19 +78,6 @@ def test_cells_are_targets_and_weights_are_sources() -> None:
     # The matrix that the body is called with.
     matrix = frame.pivot(index="Cell", columns="Weight", values="Effective weight").to_numpy()
     np.testing.assert_array_equal(matrix, [[0, 1], [2, 3], [4, 5]])
-
-
-def test_a_run_is_read_at_the_epoch_asked_for() -> None:
-    class OneRun(Run):
-        def organism(self, epoch: int | None = None) -> Organism:
-            made = small()
-            if epoch == 5:
-                made.weights.data[:] = math.nan
-            return made
-
-    run = OneRun(Path("nowhere"))
-    assert list(connectivity(run)["Type"]) == ["identity", "zero", "other"]
-    assert set(connectivity(run, epoch=5)["Type"]) == {"divergent"}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +90,7 @@ def test_a_run_is_read_at_the_epoch_asked_for() -> None:
     ids=["convolution", "stack", "side by side"],
 )
 def test_only_layers_of_one_organism_have_edges(wrong: Callable[[], Organism]) -> None:
-    with pytest.raises(ValueError, match="needed is one organism of matrices"):
+    with pytest.raises(NotApplicableError, match="needed is one organism of matrices"):
         edges(wrong())
 
 
@@ -134,14 +128,6 @@ def test_the_graph_comes_back_from_graphml(tmp_path: Path) -> None:
     assert dict(read.nodes(data=True)) == dict(made.nodes(data=True))
     assert list(read.edges(data=True)) == list(made.edges(data=True))
     assert [path.name for path in tmp_path.iterdir()] == ["small.graphml"]
-
-
-def test_the_edge_list_comes_back_from_csv(tmp_path: Path) -> None:
-    frame = edges(small())
-    write_edge_list(frame, tmp_path / "edges.csv")
-    read = pd.read_csv(tmp_path / "edges.csv")
-    assert list(read)[:2] == ["Source", "Target"]
-    pd.testing.assert_frame_equal(read[list(frame)], frame, check_dtype=False)
 
 
 def collections(figure: Figure) -> dict[str, LineCollection]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from srnn import MLP, Organism, Particle
@@ -16,7 +16,7 @@ from srnn.analysis.dropout import against_random, dropout
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType, classify
 from srnn.plots import dropout as plots
-from srnn.plots.style import TYPE_COLOURS
+from srnn.plots.style import LINE_COLOURS
 from srnn.tasks import Task
 
 ZERO, IDENTITY, OTHER = FixpointType.ZERO, FixpointType.IDENTITY, FixpointType.OTHER
@@ -154,28 +154,36 @@ class TestAgainstRandom:
 class TestPlot:
     frame = dropout(ONE_UNIT, ONES, 20, torch.Generator().manual_seed(0))
 
-    def test_bars_marks_and_line(self) -> None:
+    def test_the_census_above_and_the_changes_below(self) -> None:
         top, bottom = plots.dropout(self.frame, "by hand").axes
-        bars = {to_hex(bar.get_facecolor()).upper(): bar for bar in bottom.patches[::2]}  # those of all layers
-        heights = {kind: bars[TYPE_COLOURS[kind]].get_height() for kind in (ZERO, IDENTITY, OTHER)}
-        assert heights == {ZERO: 0, IDENTITY: 1, OTHER: 5}
         assert [bar.get_height() for bar in top.patches] == [0.25] * 4 + [0.5] * 2
-        marks = {str(container.get_label()): container[0] for container in bottom.containers if container.get_label()}
-        random = by_type(self.frame)["Random nonzero"]
-        assert marks["Random nonzero for other"].get_ydata()[0] == random["other"]
-        dashed = next(line for line in bottom.lines if line.get_label() == "nothing dropped")
-        assert set(dashed.get_ydata()) == {0}
+        marks = {str(container.get_label()): container[0] for container in bottom.containers}
+        changes = {kind: marks[f"After for {kind}"].get_ydata()[0] for kind in ("zero", "identity", "other")}
+        assert changes == {"zero": 0, "identity": 1, "other": 5}
+        assert marks["Random nonzero for other"].get_ydata()[0] == by_type(self.frame).at["other", "Random nonzero"]
+        assert to_hex(marks["After for identity"].get_color()).upper() == LINE_COLOURS[IDENTITY]
+        assert set(bottom.lines[0].get_ydata()) == {0}
+        [legend] = [text.get_text() for text in bottom.get_legend().get_texts()][:1]
+        assert legend == "all of a type"
 
-    def test_of_several_seeds_the_mean_with_the_interval_of_the_change(self) -> None:
-        """After is 0.5 and 0.9, Before 0.6 and 1.0: the change is −0.1 in both, so that its interval is nothing."""
+    def test_of_a_single_seed_the_interval_is_that_of_the_random_choices(self) -> None:
+        _, bottom = plots.dropout(self.frame).axes
+        assert self.segment(bottom, "Random for identity") == pytest.approx([0, 3])
+        assert self.segment(bottom, "After for identity") == pytest.approx([1, 1])
+
+    def test_of_several_seeds_the_mean_change_with_its_interval(self) -> None:
+        """After is 0.5 and 0.7, Before 0.6 and 1.0: changes of −0.1 and −0.3, −0.2 ± 12.7062 · 0.1."""
         own = self.frame.assign(Before=0.6, After=0.5, Seed=0)
-        _, bottom = plots.dropout(pd.concat([own, own.assign(Before=1.0, After=0.9, Seed=1)])).axes
-        np.testing.assert_allclose([bar.get_height() for bar in bottom.patches], [0.7] * 6)
-        [arms] = [one for one in bottom.containers if one.get_label() == "Random for other"]
-        assert len(arms[2]) == 1
-        own_arms = next(one for one in bottom.collections)
-        lengths = [np.ptp(segment[:, 1]) for segment in own_arms.get_segments()]
-        assert lengths == pytest.approx([0] * len(lengths), abs=1e-9)
+        _, bottom = plots.dropout(pd.concat([own, own.assign(Before=1.0, After=0.7, Seed=1)])).axes
+        assert self.segment(bottom, "After for other") == pytest.approx([-0.2 - 1.27062, -0.2 + 1.27062], rel=1e-4)
+        low, high = bottom.get_ylim()
+        assert low < -0.2 - 1.27062
+        assert high > -0.2 + 1.27062
+
+    def segment(self, axes: Axes, label: str) -> list[float]:
+        """The ends of the error bar of all layers together."""
+        [bars] = [one for one in axes.containers if one.get_label() == label]
+        return [*bars[2][0].get_segments()[0][:, 1]]
 
     def test_nothing_to_draw(self) -> None:
         with pytest.raises(UserError, match="nothing to draw"):

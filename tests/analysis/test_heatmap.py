@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,14 +9,12 @@ import torch
 from matplotlib.colors import to_rgb
 from torch import nn
 
-from srnn import MLP, Organism, Particle
-from srnn.analysis.heatmap import against_mean_image, heatmap, pixels
-from srnn.errors import UserError
+from srnn import MLP, Experiment, Organism, Particle, tasks
+from srnn.analysis.heatmap import against_mean_image, heatmap
+from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.heatmap import heatmap as draw
 from srnn.plots.style import TYPE_COLOURS
-from srnn.runs.run import Run
-from srnn.tasks import Task
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -56,31 +52,32 @@ def test_each_pixel_has_the_particles_of_its_own(each_path: str) -> None:
             "Effective weight": [1, 0.5, 0.5, 1],
         }
     )
-    pd.testing.assert_frame_equal(pixels(small(), X), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(heatmap(small(), X, (1, 2, 2)), expected, check_dtype=False)
 
 
-def test_a_run_is_shown_beside_its_training_images() -> None:
-    class OneRun(Run):
-        def organism(self, epoch: int | None = None) -> Organism:
-            made = small()
-            if epoch == 0:
-                made.weights.data[:] = 0
-            return made
-
-    run, task = OneRun(Path("nowhere")), Task("made", "regression", X, X[:, :1], 0 * X, X[:, :1], 1)
-    assert list(heatmap(run, task)["Mean image"]) == [0, 0.5, 0.25, 0.5]
-    assert list(heatmap(run, task, epoch=0)["zero"]) == [1, 1, 1, 1]
+def test_what_is_no_picture_has_no_heat_map_whatever_its_number_of_inputs() -> None:
+    """Iris has four features; they are no 2 × 2 pixels."""
+    with pytest.raises(NotApplicableError, match="the inputs of this task are no pictures"):
+        heatmap(small(), X, None)
 
 
-@pytest.mark.parametrize("inputs", [1, 2, 5, 15])
-def test_what_is_no_square_image_has_no_heat_map(inputs: int) -> None:
-    with pytest.raises(UserError, match=rf"the task has {inputs} input\(s\), which is not a square image"):
-        pixels(Organism(MLP(inputs, 2, 2, 1), Particle(1)), torch.zeros(3, inputs))
+def test_pictures_need_not_be_square_and_their_channels_are_taken_together() -> None:
+    """Two channels of 1 × 2: inputs 0 and 2 are the left pixel, 1 and 3 the right one."""
+    found = heatmap(small(), X, (2, 1, 2))
+    assert found[["Row", "Column"]].to_numpy().tolist() == [[0, 0], [0, 1]]
+    assert found["Mean image"].tolist() == [0.125, 0.5]
+    assert found["Effective weight"].tolist() == [0.75, 0.75]
+    assert found["identity"].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize(("task", "image"), [("digits", (1, 8, 8)), ("add", None)])
+def test_the_task_tells_whether_its_inputs_are_pictures(task: str, image: tuple[int, int, int] | None) -> None:
+    assert tasks.load(Experiment.from_dict({"task": {"name": task}}).task).image == image
 
 
 def test_a_body_of_convolutions_has_no_heat_map() -> None:
-    with pytest.raises(ValueError, match="matrix"):
-        pixels(Organism(nn.Conv2d(1, 1, 2), Particle(1)), X)
+    with pytest.raises(NotApplicableError, match="matrix"):
+        heatmap(Organism(nn.Conv2d(1, 1, 2), Particle(1)), X, (1, 2, 2))
 
 
 def test_rank_correlation_with_the_mean_image() -> None:
@@ -97,7 +94,7 @@ def test_rank_correlation_with_the_mean_image() -> None:
 
 
 def test_the_panels_show_the_pixels_in_the_types_colours() -> None:
-    figure = draw(pixels(small(), X), "small")
+    figure = draw(heatmap(small(), X, (1, 2, 2)), "small")
     shown = {axes.get_title(): axes.images[0] for axes in figure.axes if axes.images}
     np.testing.assert_array_equal(shown["mean image"].get_array(), [[0, 0.5], [0.25, 0.5]])
     np.testing.assert_array_equal(shown["effective weights"].get_array(), [[1, 0.5], [0.5, 1]])
@@ -110,14 +107,14 @@ def test_the_panels_show_the_pixels_in_the_types_colours() -> None:
 
 
 def test_of_several_seeds_the_mean_is_drawn() -> None:
-    one = pixels(small(), X)
+    one = heatmap(small(), X, (1, 2, 2))
     figure = draw(pd.concat([one.assign(Seed=0), one.assign(Seed=1, identity=0.0)]), "small")
     shown = next(axes.images[0] for axes in figure.axes if axes.get_title() == "self-replicators")
     np.testing.assert_array_equal(shown.get_array(), [[0.5, 0.25], [0, 0]])
-    assert figure.get_suptitle() == "small (mean of 2 seeds)"
+    assert (figure.get_suptitle(), figure.get_supxlabel()) == ("small", "means of 2 seeds")
 
 
 def test_what_diverged_or_is_empty() -> None:
-    assert draw(pixels(small(), X).assign(**{"Effective weight": np.nan, "zero": 0.0}))
+    assert draw(heatmap(small(), X, (1, 2, 2)).assign(**{"Effective weight": np.nan, "zero": 0.0}))
     with pytest.raises(UserError, match="no pixels"):
-        draw(pixels(small(), X)[:0])
+        draw(heatmap(small(), X, (1, 2, 2))[:0])

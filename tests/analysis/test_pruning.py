@@ -73,7 +73,7 @@ class TestPlot:
         lines = {line.get_label(): [*line.get_ydata()] for line in axes.lines}
         assert lines[SMALLEST] == [0, 0, 1, 3, 6]
         assert lines[REPLICATORS] == [0, 1, 1, 3, 6]
-        assert axes.get_xlabel() == "particles dropped"
+        assert axes.get_xlabel() == "particles dropped\nband: 95 % of the random orders"
 
     def test_a_panel_for_each_method_and_the_mean_of_seeds(self) -> None:
         other = self.frame.assign(Seed=1, Score=self.frame["Score"] + 2)

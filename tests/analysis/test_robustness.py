@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
-from srnn import Experiment, Organism, Particle, Run
-from srnn.analysis.robustness import LEVELS, by_level, organism_robustness, robustness, until_zero_or_divergent
+from srnn import Organism, Particle
+from srnn.analysis.robustness import LEVELS, by_level, robustness, until_zero_or_divergent
 from srnn.errors import UserError
 from srnn.particle import noise, self_output
 from srnn.plots import robustness as plots
-from srnn.runs.writer import RunWriter
-from srnn.training.birth import build_organism
 
 PARTICLE = Particle(hidden=1)  # W1 is the first five weights, W2 the sixth, W3 the last: v = W3 · W2 · W1
 COLUMNS = ["Weight", "Level", "Clone", "Steps", "Identity steps", "End"]
@@ -101,7 +97,7 @@ class TestOrganismRobustness:
     ORGANISM = organism(made(1.0), torch.zeros(7), made(2.0), made(1.0))
 
     def test_only_self_replicators_are_cloned_at_every_level(self) -> None:
-        clones = organism_robustness(self.ORGANISM, clones=3, cap=5, generator=torch.Generator().manual_seed(0))
+        clones = robustness(self.ORGANISM, clones=3, cap=5, generator=torch.Generator().manual_seed(0))
         assert list(clones.columns) == COLUMNS
         assert list(clones["Level"].unique()) == list(LEVELS) == [10.0**-k for k in range(10)]
         for _, own in clones.groupby("Level"):
@@ -109,14 +105,12 @@ class TestOrganismRobustness:
             assert list(own["Clone"]) == [0, 1, 2, 0, 1, 2]
 
     def test_without_noise_a_fixpoint_stays_until_the_cap(self) -> None:
-        clones = organism_robustness(self.ORGANISM, clones=1, levels=[0.0], cap=7)
+        clones = robustness(self.ORGANISM, clones=1, levels=[0.0], cap=7)
         assert clones["Steps"].tolist() == clones["Identity steps"].tolist() == [7, 7]
         assert clones["End"].tolist() == ["cap", "cap"]
 
     def test_noise_makes_each_clone_another(self) -> None:
-        clones = organism_robustness(
-            organism(made(1.0)), clones=50, levels=[1.0], generator=torch.Generator().manual_seed(0)
-        )
+        clones = robustness(organism(made(1.0)), clones=50, levels=[1.0], generator=torch.Generator().manual_seed(0))
         expected = noise(made(1.0)[:, None].repeat(1, 50), 1.0, torch.Generator().manual_seed(0))
         steps, _, ends = zip(*(plain_loop(one[:, None], PARTICLE, 1000) for one in expected.T), strict=True)
         assert clones["Steps"].tolist() == list(steps)
@@ -125,26 +119,13 @@ class TestOrganismRobustness:
 
     def test_of_many_self_replicators_some_are_taken_evenly(self) -> None:
         many = organism(*[made(1.0)] * 11)
-        clones = organism_robustness(many, clones=1, levels=[0.0], cap=1, at_most=3)
+        clones = robustness(many, clones=1, levels=[0.0], cap=1, at_most=3)
         assert clones["Weight"].tolist() == ["L0_C0_W0", "L0_C0_W5", "L0_C0_W10"]
 
     def test_without_self_replicators_there_is_nothing_to_clone(self) -> None:
         with pytest.raises(UserError, match="none of the 2 particles is a self-replicator") as error:
-            organism_robustness(organism(made(2.0), torch.zeros(7)))
+            robustness(organism(made(2.0), torch.zeros(7)))
         assert "\n" not in str(error.value)
-
-    def test_of_a_run_the_noise_is_drawn_from_its_seed(self, tmp_path: Path) -> None:
-        experiment = Experiment.model_validate(
-            {"seed": 3, "task": {"name": "multiply"}, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}}
-        )
-        writer = RunWriter(tmp_path / "run", experiment)
-        weights = made(1.0)[:, None].repeat(1, build_organism(experiment, 1, 1).size)
-        writer.checkpoint(1, {"weights": weights}, {"inputs": 1, "outputs": 1})
-        run = Run.open(writer.folder)
-        first = robustness(run, clones=2)
-        pd.testing.assert_frame_equal(first, robustness(run, clones=2))
-        generator = torch.Generator().manual_seed(3)
-        pd.testing.assert_frame_equal(first, organism_robustness(run.organism(), 2, generator=generator))
 
 
 CLONES = pd.DataFrame(

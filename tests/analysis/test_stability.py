@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,28 +11,27 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from strategies import drawn, particles, seeds
 from torch import Tensor, nn
 
-from srnn import Experiment, Organism, Particle, Run, replication
-from srnn.analysis import stability
+from srnn import Organism, Particle, replication
 from srnn.analysis.stability import (
+    census_by_tolerance,
     growth_rate,
+    multipliers,
     multipliers_of,
-    organism_census_by_tolerance,
-    organism_multipliers,
-    organism_noisy_return,
-    organism_self_application,
+    noisy_return,
     return_by_level,
+    self_application,
 )
 from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType
-from srnn.particle import effective_weight, noise, row_vector, self_application
+from srnn.particle import effective_weight, noise, row_vector
+from srnn.particle import self_application as applied_once
 from srnn.plots import stability as plots
 from srnn.plots.style import TYPE_COLOURS
-from srnn.runs.writer import RunWriter
-from srnn.training.birth import build_organism
 
 PARTICLE = Particle(hidden=1)  # W1 is the first five weights, W2 the sixth, W3 the last: v = W3 · W2 · W1
 #: A power of two, so that 1 ± D is exact: as v0 it is an error of D in each weight of 1.
@@ -67,7 +65,7 @@ class TestMultipliers:
         found = multipliers_of(weights, particle)
         for n in range(2):
             derivative = torch.autograd.functional.jacobian(
-                lambda w: self_application(w[:, None], particle)[:, 0], weights[:, n]
+                lambda w: applied_once(w[:, None], particle)[:, 0], weights[:, n]
             )
             v0 = row_vector(weights, particle)[0, n]
             for power in (1, 2, 3, 4):
@@ -83,7 +81,7 @@ class TestMultipliers:
     @given(particles, seeds, st.floats(-0.3, 0.3))
     def test_beyond_first_order(self, particle: Particle, seed: int, epsilon: float) -> None:
         weights = replicators(particle, 8, seed)
-        applied = self_application((1 + epsilon) * weights, particle)
+        applied = applied_once((1 + epsilon) * weights, particle)
         torch.testing.assert_close(applied, (1 + epsilon) ** 4 * weights, rtol=1e-7, atol=1e-7)
 
     def test_by_hand(self) -> None:
@@ -92,7 +90,7 @@ class TestMultipliers:
         The 3 × 3 block has these in its third column and next to nothing elsewhere: eigenvalues 3/4, 0 and 0. With
         v0 = 1 + D all are larger by D, and the 3 is 3 (1 + D).
         """
-        frame = organism_multipliers(organism(made(1.0), made(2.0), torch.zeros(7), made(1 + D)))
+        frame = multipliers(organism(made(1.0), made(2.0), torch.zeros(7), made(1 + D)))
         assert frame["Weight"].tolist() == ["L0_C0_W0", "L0_C0_W3"]
         columns = ["Along itself", "Multiplier 1", "Multiplier 2", "Multiplier 3", "Radius"]
         assert frame[columns].iloc[0].tolist() == pytest.approx([4, 1.75, 1, 1, 4], abs=1e-7)
@@ -109,7 +107,7 @@ class TestSelfApplication:
 
     def test_by_hand(self) -> None:
         """v0 is multiplied fourfold in its exponent, a weight of 1 by all v0 so far: 1 + D, 1 + 5 D, 1 + 21 D …"""
-        frame = organism_self_application(self.ORGANISM, (1, 2, 3, 50)).set_index("Applications")
+        frame = self_application(self.ORGANISM, (1, 2, 3, 50)).set_index("Applications")
         assert (frame["Particles"] == 3).all()
         assert frame["Distance max"].tolist()[:3] == pytest.approx([D, 5 * D, 21 * D], rel=0.1)
         assert frame["Distance 25 %"].tolist() == [0, 0, 0, 0]
@@ -121,11 +119,11 @@ class TestSelfApplication:
 
     def test_it_leaves_the_organism_alone(self) -> None:
         before = self.ORGANISM.weights.detach().clone()
-        organism_self_application(self.ORGANISM, (5,))
+        self_application(self.ORGANISM, (5,))
         assert torch.equal(self.ORGANISM.weights, before)
 
     def test_of_many_some_are_taken_evenly(self) -> None:
-        frame = organism_self_application(organism(*[made(1.0)] * 9, made(1 - D)), (30,), at_most=2)
+        frame = self_application(organism(*[made(1.0)] * 9, made(1 - D)), (30,), at_most=2)
         assert frame[["Particles", "Identity", "Zero"]].iloc[0].tolist() == [2, 0.5, 0.5]
 
 
@@ -137,7 +135,7 @@ def test_the_rate_of_growth_is_that_between_rounding_and_one() -> None:
 
 class TestNoisyReturn:
     def test_without_noise_there_are_no_lengths_of_it(self) -> None:
-        frame = organism_noisy_return(organism(made(1.0), made(2.0), made(1 + D)), clones=2, levels=[0.0])
+        frame = noisy_return(organism(made(1.0), made(2.0), made(1 + D)), clones=2, levels=[0.0])
         assert frame["Weight"].tolist() == ["L0_C0_W0"] * 2 + ["L0_C0_W2"] * 2
         assert frame["Clone"].tolist() == [0, 1, 0, 1]
         assert frame["Type"].tolist() == ["identity"] * 4
@@ -146,7 +144,7 @@ class TestNoisyReturn:
 
     def test_each_clone_is_noise_and_a_projection(self) -> None:
         one = organism(made(1.0))
-        [row] = organism_noisy_return(one, 1, [0.1], generator=torch.Generator().manual_seed(0)).to_dict("records")
+        [row] = noisy_return(one, 1, [0.1], generator=torch.Generator().manual_seed(0)).to_dict("records")
         start = one.weights.detach()
         clone = noise(start, 0.1, torch.Generator().manual_seed(0))
         back = clone.clone()
@@ -162,7 +160,7 @@ class TestNoisyReturn:
         particle = Particle(4, "l2", "fan_in")
         many = Organism(nn.Linear(200, 1, bias=False), particle)
         many.weights.data = replicators(particle, 200, 0).float()
-        frame = organism_noisy_return(many, 2, [1e-2], generator=torch.Generator().manual_seed(1))
+        frame = noisy_return(many, 2, [1e-2], generator=torch.Generator().manual_seed(1))
         [level] = return_by_level(frame).to_dict("records")
         assert level["Identity"] == 1
         assert level["From original"] == pytest.approx(math.sqrt(36 / 40), abs=0.02)
@@ -189,38 +187,17 @@ class TestNoisyReturn:
 def test_census_by_tolerance_by_hand() -> None:
     """An error of D = 9.5e-7 passes at 1e-6, one of 2⁻¹⁵ = 3.1e-5 at 1e-4; weights of 5e-5 are zero at 1e-4."""
     many = organism(made(1.0), made(1 + D), made(1 + 2.0**-15), made(1.0, 5e-5), made(2.0))
-    wide = organism_census_by_tolerance(many).pivot(index="Tolerance", columns="Type", values="Particles")
+    wide = census_by_tolerance(many).pivot(index="Tolerance", columns="Type", values="Particles")
     assert list(wide.index) == [1e-7, 1e-6, 1e-5, 1e-4, 1e-3]
     assert wide["identity"].tolist() == [1, 2, 2, 3, 3]
     assert wide["zero"].tolist() == [0, 0, 0, 1, 1]
     assert (wide.sum(axis=1) == 5).all()
 
 
-@pytest.mark.parametrize("ask", [organism_self_application, organism_multipliers, organism_noisy_return])
+@pytest.mark.parametrize("ask", [self_application, multipliers, noisy_return])
 def test_without_self_replicators_nothing_applies(ask: Callable[[Organism], pd.DataFrame]) -> None:
     with pytest.raises(NotApplicableError, match="none of the 2 particles is a self-replicator"):
         ask(organism(made(2.0), torch.zeros(7)))
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A run of seed 3 that ended with self-replicators only."""
-    experiment = Experiment.model_validate(
-        {"seed": 3, "task": {"name": "multiply"}, "particle": {"hidden": 1}, "body": {"width": 2, "depth": 2}}
-    )
-    writer = RunWriter(tmp_path / "run", experiment)
-    weights = made(1.0)[:, None].repeat(1, build_organism(experiment, 1, 1).size)
-    writer.checkpoint(1, {"weights": weights}, {"inputs": 1, "outputs": 1})
-    return Run.open(writer.folder)
-
-
-def test_a_run_is_asked_about_the_organism_that_it_ended_with(run: Run) -> None:
-    one = run.organism()
-    pd.testing.assert_frame_equal(stability.self_application(run), organism_self_application(one))
-    pd.testing.assert_frame_equal(stability.multipliers(run), organism_multipliers(one))
-    pd.testing.assert_frame_equal(stability.census_by_tolerance(run), organism_census_by_tolerance(one))
-    from_its_seed = organism_noisy_return(one, generator=torch.Generator().manual_seed(3))
-    pd.testing.assert_frame_equal(stability.noisy_return(run), from_its_seed)
 
 
 GROWTH = pd.DataFrame(
@@ -285,6 +262,14 @@ class TestFigures:
         assert lower.lines[0].get_ydata() == pytest.approx([1, 1, 0.5, 0.25])
         assert upper.get_yscale() == lower.get_xscale() == "log"
 
+    def test_of_several_seeds_what_is_left_has_an_interval_that_is_not_cut_off(self) -> None:
+        other = GROWTH.assign(Identity=GROWTH["Identity"] / 2)
+        upper, lower = plots.self_application(pd.concat([GROWTH.assign(Seed=0), other.assign(Seed=1)])).axes
+        assert lower.lines[0].get_ydata() == pytest.approx([0.75, 0.75, 0.375, 0.1875])
+        assert lower.get_ylim()[1] > 0.75 + 12.7 * 0.25
+        assert "band: 95 % interval" in lower.get_xlabel()
+        assert "band: middle half of the particles" in upper.get_xlabel()
+
     def test_the_histogram_counts_every_multiplier_that_is_not_common(self) -> None:
         [axes] = plots.multipliers(MULTIPLIERS).axes
         [bars] = axes.patches
@@ -299,6 +284,12 @@ class TestFigures:
         assert original[0].get_ydata() == pytest.approx([0.9] * 3)
         assert clone[0].get_ydata() == pytest.approx([0.3] * 3)
         assert worth.lines[0].get_ydata() == pytest.approx([0.1, 0.01, 0.001])
+
+    def test_of_several_seeds_the_ends_of_the_bars_have_intervals(self) -> None:
+        both = pd.concat([COUNTS.assign(Seed=seed) for seed in (0, 1)])
+        [axes] = plots.census_by_tolerance(both).axes
+        assert sum(isinstance(one, ErrorbarContainer) for one in axes.containers) == 2
+        assert "2 seeds, bars of the ends: 95 % interval" in axes.get_xlabel()
 
     def test_bars_are_shares(self) -> None:
         [axes] = plots.census_by_tolerance(COUNTS).axes

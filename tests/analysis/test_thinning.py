@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,9 @@ from torch import nn
 
 from srnn import MLP, Organism, Particle
 from srnn.analysis.thinning import effective_rank, gini, live_shares, measure, signals, thinning
-from srnn.errors import UserError
+from srnn.errors import NotApplicableError, UserError
 from srnn.plots.style import GREEN, ORANGE, PURPLE
 from srnn.plots.thinning import live_edges, structure
-from srnn.runs.run import Run
-from srnn.tasks import Task
 
 #: With one hidden unit, v is the first row of weights: v0 decides on the type, v4 is the effective weight.
 IDENTITY, OTHER = 1.0, 0.5
@@ -127,7 +124,7 @@ def test_the_last_signal_is_the_output(residual: str, activation: str) -> None:
 
 
 def test_only_an_mlp_is_measured() -> None:
-    with pytest.raises(ValueError, match="MLP"):
+    with pytest.raises(NotApplicableError, match="MLP"):
         measure(Organism(nn.Linear(2, 2), Particle(1)), X)
 
 
@@ -140,29 +137,22 @@ def test_inequality_and_rank() -> None:
     assert effective_rank(np.zeros((2, 3))) == 0
 
 
-class TwoEpochs(Run):
-    @property
-    def logged_epochs(self) -> list[int]:
-        return [0, 5]
-
-    def organism(self, epoch: int | None = None) -> Organism:
-        made = small()
-        if epoch == 5:
-            made.weights.data[:, 0] = 0
-        return made
+def two_epochs() -> pd.DataFrame:
+    """Thinning of a small organism, and of one that lost an edge."""
+    grown = small()
+    grown.weights.data[:, 0] = 0
+    return thinning([(0, small()), (5, grown)], X)
 
 
-def task() -> Task:
-    return Task("made", "regression", 0 * X, X[:, :1], X, X[:, :1], 1)
-
-
-def test_a_run_is_measured_at_every_logged_epoch_on_test_data() -> None:
-    frame = thinning(TwoEpochs(Path("nowhere")), task())
+def test_an_organism_is_measured_at_every_epoch() -> None:
+    frame = two_epochs()
     assert list(frame) == ["Epoch", "Layer", "Metric", "Score"]
     born, grown = (frame[frame["Epoch"] == epoch] for epoch in (0, 5))
     assert scores(born, "live_type")["L0"] == 4 / 6
     assert scores(grown, "live_type")["L0"] == 3 / 6
-    assert scores(born, "live_signal")["L0"] == 2 / 6  # 0 on the training data, which are dark
+    assert scores(born, "live_signal")["L0"] == 2 / 6
+    with pytest.raises(NotApplicableError, match="no epoch was logged"):
+        thinning([], X)
 
 
 def made_up() -> pd.DataFrame:
@@ -179,20 +169,20 @@ def made_up() -> pd.DataFrame:
 
 def test_the_numbers_to_quote() -> None:
     frame = live_shares(made_up())
-    assert list(frame) == ["Metric", "Layer", "Epoch", "mean", "half_width", "seeds"]
+    assert list(frame) == ["Metric", "Layer", "Epoch", "Mean", "Low", "High", "Seeds"]
     assert list(frame["Metric"].unique()) == ["live_type", "live_weight", "live_signal"]
     first = frame[(frame["Metric"] == "live_type") & (frame["Layer"] == "L0")]
     assert list(first["Epoch"]) == [0, 5, 20]
-    np.testing.assert_allclose(first["mean"], [1, 0.825, 0.3])
+    np.testing.assert_allclose(first["Mean"], [1, 0.825, 0.3])
     # Half the difference of two seeds times t of one degree of freedom.
-    np.testing.assert_allclose(first["half_width"], [0, 0.025 * 12.7062, 0.1 * 12.7062], rtol=1e-5)
+    np.testing.assert_allclose(first["High"] - first["Mean"], [0, 0.025 * 12.7062, 0.1 * 12.7062], rtol=1e-5)
     assert list(live_shares(made_up(), [10, 15])["Epoch"].unique()) == [10, 15]
     with pytest.raises(UserError, match=r"^epoch is 7; the runs logged 0, 5, 10, 15, 20$"):
         live_shares(made_up(), [7])
 
 
 def test_curves_of_live_edges() -> None:
-    frame = thinning(TwoEpochs(Path("nowhere")), task())
+    frame = two_epochs()
     figure = live_edges(frame, "small")
     assert [axes.get_title() for axes in figure.axes][:4] == [
         "layer L0: 6 edges",
@@ -212,7 +202,7 @@ def test_curves_of_live_edges() -> None:
 
 
 def test_curves_of_several_seeds_are_means_with_bands() -> None:
-    one = thinning(TwoEpochs(Path("nowhere")), task())
+    one = two_epochs()
     other = one.assign(Score=one["Score"].where(one["Metric"] != "live_type", 0.25))
     frame = pd.concat([one.assign(Seed=0), other.assign(Seed=1)])
     axes = live_edges(frame).axes[0]
@@ -221,7 +211,7 @@ def test_curves_of_several_seeds_are_means_with_bands() -> None:
 
 
 def test_curves_of_the_structure() -> None:
-    frame = thinning(TwoEpochs(Path("nowhere")), task())
+    frame = two_epochs()
     figure = structure(frame, "small")
     panels = {axes.get_title(): axes for axes in figure.axes}
     without = {line.get_label(): list(line.get_ydata()) for line in panels["units without a live input"].lines}

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from matplotlib.colors import to_hex
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from sklearn.decomposition import PCA
 
-from srnn import Experiment, Particle, Run
-from srnn.analysis.trajectories import principal_components, project_each, project_together, trajectories
+from srnn import Particle
+from srnn.analysis.trajectories import project_each, project_together, trajectories
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots import trajectories as plots
 from srnn.plots.style import TYPE_COLOURS, WIDTH
-from srnn.runs.writer import RunWriter
 
 PARTICLE = Particle(hidden=1)  # P = 7
 COLUMNS = ["Weight", "Layer", "Type", "Epoch", "PC1", "PC2", "Explained 1", "Explained 2", "Left out"]
@@ -102,7 +99,7 @@ class TestPrincipalComponents:
     )
 
     def test_rows(self) -> None:
-        found = principal_components(self.FRAME, PARTICLE)
+        found = trajectories(self.FRAME, PARTICLE)
         assert list(found.columns) == COLUMNS
         assert list(found["Weight"].unique()) == ["L0_C0_W0", "L0_C0_W1", "L1_C0_W0"]
         assert list(found["Epoch"]) == [0, 5, 10] * 3
@@ -111,17 +108,17 @@ class TestPrincipalComponents:
         np.testing.assert_allclose(found["PC1"][3:6], np.sqrt(7) * np.array([0.5, 0, -0.5]), atol=1e-6)
 
     def test_the_type_is_that_at_the_end(self) -> None:
-        found = principal_components(self.FRAME, PARTICLE).set_index("Weight")["Type"]
+        found = trajectories(self.FRAME, PARTICLE).set_index("Weight")["Type"]
         assert set(found["L0_C0_W1"]) == {"zero"}
         assert set(found["L0_C0_W0"]) == {"other"}
 
     def test_a_particle_that_diverges_on_the_way_is_left_out_and_counted(self) -> None:
-        found = principal_components(self.FRAME, PARTICLE).groupby("Layer")["Left out"].unique()
+        found = trajectories(self.FRAME, PARTICLE).groupby("Layer")["Left out"].unique()
         assert found["L0"].tolist() == [1]
         assert found["L1"].tolist() == [0]
 
     def test_a_layer_has_components_of_its_own(self) -> None:
-        found = principal_components(self.FRAME, PARTICLE, "layer")
+        found = trajectories(self.FRAME, PARTICLE, "layer")
         assert found.groupby("Layer")["Explained 1"].nunique().eq(1).all()
         np.testing.assert_allclose(found.loc[found["Layer"] == "L1", "PC1"], [3, -1, -2], atol=1e-6)
         l0 = self.FRAME[self.FRAME["Weight"].isin(["L0_C0_W0", "L0_C0_W1"])].sort_values("Weight", kind="stable")
@@ -130,19 +127,11 @@ class TestPrincipalComponents:
 
     def test_what_cannot_be_drawn_is_said_in_one_line(self) -> None:
         with pytest.raises(UserError, match="two logged epochs"):
-            principal_components(self.FRAME[self.FRAME["Epoch"] == 0], PARTICLE)
+            trajectories(self.FRAME[self.FRAME["Epoch"] == 0], PARTICLE)
         with pytest.raises(UserError, match="same particles"):
-            principal_components(self.FRAME.iloc[:-1], PARTICLE)
+            trajectories(self.FRAME.iloc[:-1], PARTICLE)
         with pytest.raises(UserError, match="diverged"):
-            principal_components(self.FRAME[self.FRAME["Weight"] == "L0_C1_W0"], PARTICLE)
-
-    def test_of_a_run(self, tmp_path: Path) -> None:
-        experiment = Experiment.model_validate({"particle": {"hidden": 1, "encoding": "max"}})
-        writer = RunWriter(tmp_path / "run", experiment)
-        for epoch, place in ((0, 1.0), (5, 2.0), (10, 6.0)):
-            writer.trajectory(epoch, ["L0_C0_W0"], torch.tensor(on_a_line(place)).T)
-        found = trajectories(Run.open(writer.folder))
-        np.testing.assert_allclose(found["PC1"], [-2, -1, 3], atol=1e-6)
+            trajectories(self.FRAME[self.FRAME["Weight"] == "L0_C1_W0"], PARTICLE)
 
 
 def courses(types: dict[str, str], left_out: int = 0) -> pd.DataFrame:

@@ -130,7 +130,7 @@ class TestWeights:
         assert len(total) == 6 * (len(BINS) - 1)
         filled = total[total["Count"] > 0].set_index("Type")
         # The bins begin at 0, then at 10^(k/4): 0.316, 0.562, 1, 1.78, 3.16 are those in question.
-        lows = {kind: filled.loc[[kind], "Low"].round(3).tolist() for kind in ("zero", "identity", "other")}
+        lows = {kind: filled.loc[[kind], "From"].round(3).tolist() for kind in ("zero", "identity", "other")}
         assert lows == {"zero": [0], "identity": [1, 1.778, 3.162], "other": [0.316, 1.778]}
         assert filled.loc["all", "Count"].sum() == 6
 

@@ -85,14 +85,6 @@ def test_dropout_zeroes_a_share_in_training_only_and_keeps_the_mean() -> None:
     assert torch.equal(dropout.eval()(x), x)
 
 
-def test_dropout_masks_of_a_network_do_not_depend_on_its_neighbours() -> None:
-    together, alone = Dropout(0.5), Dropout(0.5)
-    together.generators = [generator(1), generator(2)]
-    alone.generators = [generator(2)]
-    x = torch.ones(2, 8, 5)
-    assert torch.equal(together(x)[1], alone(x[1:])[0])
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

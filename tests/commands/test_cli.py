@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
 import shutil
@@ -19,10 +21,11 @@ import torch
 from processes import SRNN, Answer, forked, process, start, without_compiling
 
 from srnn import Run, UserError
-from srnn.analysis.summary import last_scores, mean_and_interval
+from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
 from srnn.commands.live import _mean
 from srnn.commands.tables import with_interval
+from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
 from srnn.seeds import parse_seeds
@@ -160,11 +163,17 @@ class TestRun:
     ) -> None:
         write_idx(tmp_path / "files")
         quick = ("run", "mnist-h5", "--set=training.epochs=1", "--set=training.batch_size=4", "--quiet")
-        assert srnn(*quick, "--data-dir", "files", "--out=option") == Answer(
-            0, "option/mnist-h5-batch_size-4/seed-0\n", ""
+        ours = (
+            f"srnn: {(tmp_path / 'files').resolve()}: its four files are not officially of MNIST (another checksum): "
         )
+        option = srnn(*quick, "--data-dir", "files", "--out=option")
+        assert (option.code, option.out) == (0, "option/mnist-h5-batch_size-4/seed-0\n")
+        assert option.err.startswith(ours)
         monkeypatch.setenv("SRNN_DATA_DIR", "files")
-        assert srnn(*quick, "--out=environment") == Answer(0, "environment/mnist-h5-batch_size-4/seed-0\n", "")
+        environment = srnn(*quick, "--out=environment")
+        assert (environment.code, environment.out) == (0, "environment/mnist-h5-batch_size-4/seed-0\n")
+        assert environment.err == option.err
+        assert len(option.err.splitlines()) == 1
 
     def test_ctrl_c_ends_in_one_line_that_says_how_to_go_on(self, tmp_path: Path) -> None:
         settings = [f"--set={key}" for key in ("training.epochs=1000000", "log.every=1", "checkpoint.every=1")]
@@ -248,7 +257,7 @@ class TestComparison:
         assert (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns == before
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
-    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.questions.compare_variants"])
+    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.compare.compare_variants"])
     def test_a_signal_after_the_last_batch_ends_it(
         self, srnn: Srnn, file: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, doing: str
     ) -> None:
@@ -276,7 +285,7 @@ class TestComparison:
         def refuse(*arguments: object) -> list[Path]:
             raise UserError("they are too many")
 
-        monkeypatch.setattr("srnn.laboratory.questions.compare_variants", refuse)
+        monkeypatch.setattr("srnn.laboratory.compare.compare_variants", refuse)
         answer = srnn("run", file, *(["--quiet"] if quiet else []))
         assert (answer.code, answer.err) == (0, "")
         folders = [f"runs/pair-{variant}/seed-0" for variant in ("plain", "lifted")]
@@ -315,12 +324,12 @@ class TestShow:
         answer = srnn("show", folder)
         assert (answer.code, answer.err) == (0, "")
         assert "seeds 0, 1, 2" in answer.out
-        summary = mean_and_interval(last_scores(open_runs([folder])))
+        summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert with_interval(row["mean"], row["half_width"]) in answer.out
+            assert with_interval(row["Mean"], row["High"] - row["Mean"]) in answer.out
         row = summary.loc["other"]
-        assert with_interval(row["mean"], row["half_width"], counts=True) in answer.out
+        assert with_interval(row["Mean"], row["High"] - row["Mean"], counts=True) in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
@@ -566,6 +575,21 @@ class TestAnalyze:
         assert (folder / "figures/dropout.png").is_file()
         assert (folder / "results/transfer.csv").is_file()
 
+    def test_it_prints_a_short_answer_to_each_question(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
+        folder = shutil.copytree(first.folder / "runs/digits/seed-0", tmp_path / "seed-0")
+        lines = srnn("analyze", folder, "--only", "dropout,pruning", "--title", "").out.splitlines()
+        answer = lines[: next(place for place, line in enumerate(lines) if line.startswith("results"))]
+        assert max(map(len, answer)) <= 80
+        assert next(line for line in answer if line.startswith("dropout ")).endswith("a type are dropped?")
+        assert any(line.startswith("smallest first") for line in answer)
+        assert sum(bool(line) for line in answer) < 20
+
+    def test_its_help_names_every_question_with_its_meaning(self, srnn: Srnn) -> None:
+        text = srnn("analyze", "--help").out
+        for name, question in QUESTIONS.items():
+            assert f"{name:<13} {question.about}" in text
+        assert max(map(len, text.splitlines())) <= 80
+
     def test_an_unknown_question_is_named(self, srnn: Srnn, first: Session) -> None:
         line = srnn("analyze", first.folder / "runs/digits/seed-0", "--only", "droput").line
         assert "'droput'; did you mean dropout?" in line
@@ -579,3 +603,27 @@ class TestAnalyze:
         assert answer.code == 3
         assert "results: File exists" in answer.err
         assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("error", [EOFError("Ran out of input"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_what_ends_or_breaks_inside_is_a_fault_of_ours(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its traceback: typer alone would take the one for Ctrl-C, and the other for a reader that has gone."""
+
+    def fail() -> list[str]:
+        raise error
+
+    monkeypatch.setattr("srnn.presets.preset_names", fail)
+    monkeypatch.setattr(sys, "argv", ["srnn", "presets"])
+    with pytest.raises(type(error)):
+        main()
+
+
+def without_a_reader() -> None:
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    os.close(reading)
+
+
+def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:
+    answer = start(["presets"], tmp_path, before=without_a_reader).end()
+    assert answer == Answer(1, "", "")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +21,8 @@ from torch import Tensor
 from srnn import fixpoints, kernels, replication
 from srnn import particle as algebra
 from srnn.fixpoints import FixpointType
-from srnn.kernels import compiled, cpu, threads
+from srnn.kernels import algebra as formulas
+from srnn.kernels import cpu, threads
 from srnn.particle import Particle
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -205,7 +204,7 @@ def test_task_step_with_momentum_needs_a_buffer():
 
 @few
 @given(particles, counts, seeds)
-def test_self_application_and_attack(particle, count, seed):
+def test_attack(particle, count, seed):
     weights, others = swarm(particle, count, seed), swarm(particle, count, seed + 1)
     before = weights.clone()
     # The same sums over the magnitudes bound what rounding can do to them.
@@ -215,16 +214,6 @@ def test_self_application_and_attack(particle, count, seed):
         tolerance = rounding * algebra.attack(attackers.double().abs(), weights.double().abs(), particle)
         assert ((cpu.attack(attackers, weights, particle) - expected).abs() <= tolerance).all()
     assert torch.equal(weights, before)
-
-
-def test_self_application_several_times_over():
-    particle = Particle(3)
-    weights = swarm(particle, 20, 0)
-    thrice = weights
-    for _ in range(3):
-        thrice = cpu.attack(thrice, thrice, particle)
-    assert torch.equal(cpu.self_application(weights, particle, 3), thrice)
-    assert torch.equal(cpu.self_application(weights, particle, 0), weights)
 
 
 @few
@@ -258,6 +247,12 @@ def _identity(particle: Particle, count: int, seed: int) -> Tensor:
     W1, _, W3 = algebra.matrices(weights, particle)
     W1[:, 1:4] = 0
     W3 /= algebra.row_vector(weights, particle)[0]
+    return weights
+
+
+def self_applied(weights: Tensor, particle: Particle, times: int = 1) -> Tensor:
+    for _ in range(times):
+        weights = cpu.attack(weights, weights, particle)
     return weights
 
 
@@ -304,7 +299,7 @@ def test_golden_interactions(golden):
     )
     # A particle's v has three of its weights as factors, so every application triples its relative rounding error.
     for times, tolerance in ((1, 1e-5), (2, 3e-5), (5, 1e-3)):
-        applied, expected = cpu.self_application(weights, particle, times), _columns(trace[f"self_applied_{times}"])
+        applied, expected = self_applied(weights, particle, times), _columns(trace[f"self_applied_{times}"])
         calm = expected.abs().amax(0) <= 10
         assert calm.sum() >= 8
         assert torch.allclose(applied[:, calm], expected[:, calm], rtol=tolerance, atol=tolerance)
@@ -327,7 +322,7 @@ def test_alone_or_among_others_the_result_is_the_same_to_the_bit(hidden, count, 
     weights[0, broken] = float("nan")
     weights[-1, broken[:1]] = float("inf")
     alone = weights[:, which : which + 1].clone()
-    assert torch.equal(cpu.self_application(weights, particle)[:, which], cpu.self_application(alone, particle)[:, 0])
+    assert torch.equal(self_applied(weights, particle)[:, which], self_applied(alone, particle)[:, 0])
     assert cpu.classify(weights, particle)[which] == cpu.classify(alone, particle)[0]
     losses = cpu.train(weights, particle, 20, 0.01, 0.9, target=target)
     assert losses[which] == cpu.train(alone, particle, 20, 0.01, 0.9, target=target)[0]
@@ -345,7 +340,7 @@ def test_the_number_of_threads_does_not_matter(count, many_threads):
         buffer = torch.zeros_like(weights)
         losses = cpu.train(weights, particle, 10, 0.01, 0.9, target="live", buffer=buffer)
         cpu.sgd_step(weights, particle, losses, buffer, 0.01, 0.9)
-        applied = cpu.self_application(weights, particle)
+        applied = self_applied(weights, particle)
         leaf = weights.clone().requires_grad_()
         worth = cpu.effective_weight(leaf, particle)
         worth.backward(losses)
@@ -440,59 +435,11 @@ def test_the_fused_path_is_for_plain_float32_on_the_cpu():
     assert kernels.fast_path(weights, Particle(3)) is None
     assert kernels.fast_path(torch.zeros(Particle(64).size, 2), Particle(64)) is None
     assert kernels.fast_path(weights.to("meta"), particle) is None
-    seen = []
-    torch.func.vmap(lambda row: seen.append(kernels.fast_path(row, particle)) or row.sum())(torch.stack([weights] * 2))
-    assert seen == [None]
-
-
-def test_the_environment_turns_it_off(monkeypatch):
-    weights = swarm(Particle(2), 6, 0)
-    monkeypatch.setenv("SRNN_KERNELS", "torch")
-    assert kernels.fast_path(weights, Particle(2)) is None
-
-
-def test_without_numba_torch_computes(monkeypatch):
-    monkeypatch.setitem(sys.modules, "srnn.kernels.cpu", None)
-    monkeypatch.delattr(kernels, "cpu")
-    kernels._cpu.cache_clear()
-    try:
-        assert kernels.fast_path(swarm(Particle(2), 6, 0), Particle(2)) is None
-    finally:
-        kernels._cpu.cache_clear()
-
-
-def test_numba_is_imported_late_and_compiling_is_announced_once(tmp_path):
-    program = (
-        "import sys, torch, srnn.kernels as kernels\n"
-        "from srnn.particle import Particle\n"
-        "assert 'numba' not in sys.modules\n"
-        "weights = Particle(2).draw(3)\n"
-        "fast = kernels.fast_path(weights, Particle(2))\n"
-        "fast.effective_weight(weights, Particle(2)), fast.classify(weights, Particle(2))\n"
-    )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-
-    def run() -> str:
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stderr
-
-    assert run() == "srnn: compiling the kernels for particles of 2 hidden units (once; cached)…\n"
-    assert run() == ""
-
-
-def test_without_a_writable_cache_it_compiles_all_the_same(monkeypatch):
-    def refuse(self, function):
-        raise RuntimeError("cannot cache function: no locator available")
-
-    monkeypatch.setattr("numba.core.dispatcher.FunctionCache.__init__", refuse)
-    uncached = compiled._compiled(compiled.effective_weight.py_func)
-    out = np.zeros(1, dtype=np.float32)
-    uncached((0,), (np.full((7, 1), 2.0, dtype=np.float32), out), 1, 64, 0, 1)
-    assert out[0] == 8
 
 
 @pytest.mark.parametrize("hidden", [1, 4, 10])
 def test_operations_are_counted_on_the_compiled_code(hidden):
-    particle = Particle(hidden)
+    size = Particle(hidden).size
+    frozen, live = (formulas.operations(hidden, live) for live in (False, True))
     # A weight has at least two operations each in Σw², the sums and the momentum, and two in its update.
-    assert 8 * particle.size < cpu.operations(particle) < cpu.operations(particle, "live") < 30 * particle.size
+    assert 8 * size < frozen < live < 30 * size

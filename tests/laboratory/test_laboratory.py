@@ -8,12 +8,15 @@ from pathlib import Path
 import networkx as nx
 import pandas as pd
 import pytest
+import torch
 
 import srnn
 from srnn import tasks
-from srnn.analysis.dropout import run_dropout
+from srnn.analysis.dropout import dropout
 from srnn.errors import UserError
-from srnn.laboratory import questions as laboratory
+from srnn.laboratory.ask import analyze, choose
+from srnn.laboratory.compare import compare
+from srnn.laboratory.questions import QUESTIONS
 from srnn.runs.run import Run
 
 #: Result files of each question, as a user finds them.
@@ -50,17 +53,18 @@ def runs(trained: list[Run], tmp_path: Path) -> list[Run]:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_question_leaves_its_results_and_figures(name: str, runs: list[Run]) -> None:
-    figures, left_out = laboratory.analyze(runs, [name])
-    assert left_out == []
-    assert {path.stem for path in figures} == set(laboratory.QUESTIONS[name].figures)
+    answers = analyze(runs, [name])
+    assert answers.left_out == []
+    figures = answers.figures
+    assert {path.stem for path in figures} == set(QUESTIONS[name].figures)
     assert all(path.parent == runs[0].folder.parent / "figures" and path.stat().st_size > 1000 for path in figures)
     for run in runs:
         assert {path.stem for path in (run.folder / "results").iterdir()} == RESULTS[name]
 
 
 def test_all_are_asked_but_those_that_train() -> None:
-    assert set(laboratory.QUESTIONS) == set(RESULTS)
-    assert set(laboratory.choose(None)) == set(RESULTS) - {"baselines"}
+    assert set(QUESTIONS) == set(RESULTS)
+    assert set(choose(None)) == set(RESULTS) - {"baselines"}
 
 
 def test_experiments_are_compared(tmp_path: Path) -> None:
@@ -68,7 +72,7 @@ def test_experiments_are_compared(tmp_path: Path) -> None:
         name: srnn.run(short(**changes), tmp_path / name, seeds=[0, 1])
         for name, changes in (("small", {}), ("smaller", {"body.width": "2"}))
     }
-    figures = laboratory.compare(groups, tmp_path / "comparison")
+    figures = compare(groups, tmp_path / "comparison")
     assert {path.stem for path in figures} == {"curves", "final", "order_of_learning"}
     final = pd.read_csv(tmp_path / "comparison/results/final.csv").set_index(["Metric", "Group"])
     ended = [run.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1] for run in groups["smaller"]]
@@ -76,61 +80,94 @@ def test_experiments_are_compared(tmp_path: Path) -> None:
 
 
 def test_the_graph_is_exported(runs: list[Run]) -> None:
-    laboratory.analyze(runs[:1], ["connectivity"])
+    analyze(runs[:1], ["connectivity"])
     graph = nx.read_graphml(runs[0].folder / "results/connectivity.graphml")
     assert graph.number_of_edges() == runs[0].organism().size
 
 
 def test_each_run_gets_its_own_answer(runs: list[Run]) -> None:
-    laboratory.analyze(runs, ["dropout"])
+    analyze(runs, ["dropout"])
     task = tasks.load(runs[0].experiment.task)
     for run in runs:
         written = pd.read_csv(run.folder / "results" / "dropout.csv")
-        pd.testing.assert_frame_equal(written, run_dropout(run, task), check_exact=False, rtol=1e-6)
+        expected = dropout(run.organism(), task, generator=torch.Generator().manual_seed(run.experiment.seed))
+        pd.testing.assert_frame_equal(written, expected, check_exact=False, rtol=1e-6)
     first, second = (pd.read_csv(run.folder / "results" / "dropout.csv") for run in runs)
     assert not first.equals(second)
 
 
 def test_figures_of_a_single_run_are_in_its_folder(runs: list[Run]) -> None:
-    [figure], _ = laboratory.analyze(runs[:1], ["heatmap"], image_format="svg")
+    [figure] = analyze(runs[:1], ["heatmap"], image_format="svg").figures
     assert figure == runs[0].folder / "figures" / "heatmap.svg"
     assert "seed 3" in figure.read_text()
+
+
+def test_a_title_can_be_another_or_none(runs: list[Run]) -> None:
+    for title, words in (("My title", True), ("", False)):
+        [figure] = analyze(runs[:1], ["heatmap"], image_format="svg", title=title).figures
+        assert ("My title" in figure.read_text()) == words
+        assert "seed 3" not in figure.read_text()
+
+
+def test_the_answers_of_several_seeds_are_written_beside_them_with_their_means(runs: list[Run]) -> None:
+    answers = analyze(runs, ["dropout", "connectivity"])
+    folder = runs[0].folder.parent / "results"
+    every = pd.read_csv(folder / "dropout.csv")
+    own = pd.read_csv(runs[1].folder / "results/dropout.csv")
+    pd.testing.assert_frame_equal(every[every["Seed"] == 4].drop(columns="Seed").reset_index(drop=True), own)
+    means = pd.read_csv(folder / "dropout_summary.csv").set_index(["Scope", "Type", "Quantity"])
+    after = every[(every["Scope"] == "total") & (every["Type"] == "other")]["After"]
+    found = means.loc[("total", "other", "After")]
+    assert found["Mean"] == pytest.approx(after.mean())
+    assert found["High"] - found["Mean"] == pytest.approx(12.7062 * after.std() / 2**0.5, rel=1e-4)
+    assert found["Seeds"] == 2
+    returned = answers.summaries["dropout"]["dropout"]
+    pd.testing.assert_frame_equal(means.reset_index()[list(returned)], returned)
+    # Of one run alone it is drawn: the edges of all seeds would say no more than those of each.
+    written = {"dropout.csv", "dropout_summary.csv", "connectivity_summary.csv"}
+    assert {path.name for path in folder.iterdir()} == written
+
+
+def test_a_single_run_has_its_answers_in_its_own_folder_alone(runs: list[Run]) -> None:
+    answers = analyze(runs[:1], ["dropout"])
+    assert not (runs[0].folder.parent / "results").exists()
+    assert answers.summaries["dropout"]["dropout"]["Low"].isna().all()
 
 
 def test_what_does_not_apply_is_left_out_and_the_rest_is_answered(tmp_path: Path) -> None:
     """A regression has no image; a newborn organism has no self-replicators."""
     short_addition = srnn.load_preset("addition").override(["training.epochs=1", "replication.method=none"])
     asked = ["heatmap", "robustness", "stability", "dropout"]
-    figures, left_out = laboratory.analyze(srnn.run(short_addition, tmp_path), asked)
-    assert [path.stem for path in figures] == ["dropout"]
-    assert [reason.partition(":")[0] for reason in left_out] == ["heatmap", "robustness", "stability"]
+    answers = analyze(srnn.run(short_addition, tmp_path), asked)
+    assert [path.stem for path in answers.figures] == ["dropout"]
+    assert [reason.partition(":")[0] for reason in answers.left_out] == ["heatmap", "robustness", "stability"]
 
 
 def test_a_sampled_trajectory_leaves_out_thinning_alone(tmp_path: Path) -> None:
     runs = srnn.run(short(**{"log.particles": "20"}), tmp_path)
-    figures, left_out = laboratory.analyze(runs, ["thinning", "trajectories", "dropout"])
-    assert {path.stem for path in figures} >= {"dropout", "trajectories_layer"}
-    assert [reason.partition(":")[0] for reason in left_out] == ["thinning"]
+    answers = analyze(runs, ["thinning", "trajectories", "dropout"])
+    assert {path.stem for path in answers.figures} >= {"dropout", "trajectories_layer"}
+    assert [reason.partition(":")[0] for reason in answers.left_out] == ["thinning"]
 
 
 def test_divergent_organisms_are_told_of_without_an_end(tmp_path: Path) -> None:
     runs = srnn.run(short(**{"training.lr": "5.0"}), tmp_path)
-    figures, left_out = laboratory.analyze(runs, ["transfer", "connectivity"])
-    assert [path.stem for path in figures] == ["connectivity"]
-    assert [reason.partition(":")[0] for reason in left_out] == ["transfer"]
+    answers = analyze(runs, ["transfer", "connectivity"])
+    assert [path.stem for path in answers.figures] == ["connectivity"]
+    assert [reason.partition(":")[0] for reason in answers.left_out] == ["transfer"]
 
 
 def test_a_seed_twice_is_refused(runs: list[Run], tmp_path: Path) -> None:
     again = Run.open(shutil.copytree(runs[0].folder, tmp_path / "again"))
     with pytest.raises(UserError, match="seed 3 is named twice"):
-        laboratory.analyze([runs[0], again], ["dropout"])
+        analyze([runs[0], again], ["dropout"])
 
 
 @pytest.mark.parametrize("only", ["dropouts", "", "dropout,", "dropout;heatmap"])
 def test_an_unknown_question_is_named(only: str) -> None:
     with pytest.raises(UserError, match="allowed: connectivity, thinning"):
-        laboratory.choose(only)
+        choose(only)
 
 
 def test_questions_are_chosen_in_the_order_named() -> None:
-    assert laboratory.choose("heatmap, dropout") == ["heatmap", "dropout"]
+    assert choose("heatmap, dropout") == ["heatmap", "dropout"]

@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from srnn.analysis.series import by_epoch, mean_and_band
+from srnn.analysis.statistics import by_epoch
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.particle_types import particle_types
@@ -82,15 +82,15 @@ def legend(figure: Figure) -> list[str]:
 
 
 class TestTrainingCurves:
-    def test_losses_are_on_the_left_log_axis_and_accuracy_on_the_right_from_zero_to_one(self) -> None:
-        left, right = drawn_once(training_curves).axes
-        assert left.get_yscale() == "log"
-        assert [line.get_label() for line in left.lines] == ["replication loss", "task loss"]
-        assert (right.get_yscale(), right.yaxis.get_label_position()) == ("linear", "right")
-        assert [line.get_label() for line in right.lines] == ["train accuracy", "test accuracy"]
-        assert right.get_ylim()[0] == 0
-        assert 1 <= right.get_ylim()[1] < 1.1
-        assert (left.get_ylabel(), right.get_ylabel(), left.get_xlabel()) == ("loss", "accuracy", "epoch")
+    def test_losses_are_above_on_a_log_axis_and_accuracy_below_from_zero_to_one(self) -> None:
+        upper, lower = drawn_once(training_curves).axes
+        assert upper.get_yscale() == "log"
+        assert [line.get_label() for line in upper.lines] == ["replication loss", "task loss"]
+        assert lower.get_yscale() == "linear"
+        assert [line.get_label() for line in lower.lines] == ["train accuracy", "test accuracy"]
+        assert lower.get_ylim()[0] == 0
+        assert 1 <= lower.get_ylim()[1] < 1.1
+        assert (upper.get_ylabel(), lower.get_ylabel(), lower.get_xlabel()) == ("loss", "accuracy", "epoch")
 
     def test_the_lines_are_the_data(self) -> None:
         run = a_run()
@@ -165,10 +165,15 @@ class TestTrainingCurves:
         line = curves(training_curves(metrics(task_loss=gaps)))["task loss"]
         assert np.flatnonzero(line.get_markevery()).tolist() == [3]
 
-    def test_untrained_the_axis_without_data_is_not_shown(self) -> None:
-        left, right = training_curves(metrics(test_accuracy={0: 0.1})).axes
-        assert not left.yaxis.get_visible()
-        assert right.yaxis.get_visible()
+    def test_untrained_there_is_no_panel_of_losses(self) -> None:
+        [axes] = training_curves(metrics(test_accuracy={0: 0.1})).axes
+        assert axes.get_ylabel() == "accuracy"
+
+    def test_what_is_drawn_over_epochs_that_were_not_logged_has_a_mark_at_both_ends(self) -> None:
+        line = curves(training_curves(metrics(task_loss={0: 0.5, 1: 0.4, 5: 0.3, 6: 0.2})))["task loss"]
+        assert np.flatnonzero(line.get_markevery()).tolist() == [1, 2]
+        line = curves(training_curves(metrics(task_loss=dict.fromkeys(range(5), 0.5))))["task loss"]
+        assert not any(line.get_markevery() or ())
 
     def test_the_curves_differ_without_colour(self) -> None:
         looks = [
@@ -190,15 +195,6 @@ class TestSeveralSeeds:
         assert bands(a_run()) == bands(of_seeds(1, a_run())) == 0
         assert bands(of_seeds(3, a_run())) == 4
 
-    def test_the_band_is_the_t_interval_of_the_mean(self) -> None:
-        # By hand: mean 2, standard deviation 1, t(0.975; 2) = 4.302653.
-        mean, low, high = mean_and_band(pd.DataFrame([[1.0, 2.0, 3.0], [5.0, math.nan, math.nan]]))
-        assert mean.tolist() == [2, 5]
-        assert low[0] == pytest.approx(2 - 4.302653 / math.sqrt(3))
-        assert high[0] == pytest.approx(2 + 4.302653 / math.sqrt(3))
-        assert math.isnan(low[1])
-        assert math.isnan(high[1])
-
     def test_the_mean_is_that_of_the_axis(self) -> None:
         run = pd.concat(
             [
@@ -210,11 +206,19 @@ class TestSeveralSeeds:
         assert drawn(lines["task loss"]) == pytest.approx({1: 1e-3, 2: 1.0})
         assert drawn(lines["test accuracy"]) == pytest.approx({1: 0.3, 2: 0.6})
 
-    def test_the_axis_spans_what_was_measured_however_wide_the_band(self) -> None:
-        run = pd.concat([metrics(task_loss={1: 10.0**-seed, 2: 1.0}).assign(Seed=seed) for seed in range(2)])
-        low, high = training_curves(run).axes[0].get_ylim()
-        assert 0.05 < low < 0.1
-        assert 1 < high < 2
+    def test_no_band_is_cut_off(self) -> None:
+        """Of 10⁰ and 10⁻¹ the interval is 10^(−0.5 ± 12.7062/2); of 0.5 and 1 it ends above 1 and below 0."""
+        runs = [
+            metrics(task_loss={1: 10.0**-seed, 2: 1.0}, test_accuracy={1: 0.5 + 0.5 * seed}).assign(Seed=seed)
+            for seed in range(2)
+        ]
+        losses, accuracy = training_curves(pd.concat(runs)).axes
+        low, high = losses.get_ylim()
+        assert 1e-8 < low < 10 ** (-0.5 - 6.3531)
+        assert 10 ** (-0.5 + 6.3531) < high < 1e7
+        low, high = accuracy.get_ylim()
+        assert -3 < low < 0.75 - 12.7062 / 4
+        assert 0.75 + 12.7062 / 4 < high < 4.5
 
     def test_a_diverged_seed_is_marked_and_left_out_of_the_mean(self) -> None:
         run = pd.concat(
@@ -236,8 +240,9 @@ class TestSeveralSeeds:
 
     @PLOTS
     def test_the_figure_says_that_it_shows_a_mean(self, plot: Plot) -> None:
-        left = plot(of_seeds(3, a_run())).axes[0]
-        assert "mean of 3 seeds" in left.get_xlabel() + left.get_ylabel()
+        words = " ".join(axes.get_xlabel() for axes in plot(of_seeds(3, a_run())).axes)
+        assert "mean of 3 seeds" in words
+        assert "95 % interval" in words
 
 
 class TestParticleTypes:
@@ -287,6 +292,15 @@ class TestParticleTypes:
         )
         identity = particle_types(run).axes[0].collections[0].get_paths()[0].vertices
         assert identity[identity[:, 0] == 0, 1].max() == 20
+
+    def test_the_logged_epochs_are_marked_and_of_several_seeds_the_ends_have_intervals(self) -> None:
+        run = metrics(identity={0: 10, 5: 30}, other={0: 90, 5: 70})
+        [marks] = particle_types(run).axes[0].lines
+        assert sorted(drawn(marks).items()) == [(0, 10), (5, 30)]
+        both = pd.concat([run.assign(Seed=0), run.assign(Seed=1, Score=[20, 40, 80, 60])])
+        [bars] = [one for one in particle_types(both).axes[0].containers if one.has_yerr]
+        mean, half = 15, 12.7062 * 5
+        assert bars[2][0].get_segments()[-1][:, 1] == pytest.approx([mean - half, mean + half], rel=1e-4)
 
     def test_no_particles_is_an_error_that_says_so(self) -> None:
         with pytest.raises(UserError, match="count no particles"):

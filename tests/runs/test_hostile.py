@@ -36,9 +36,10 @@ from hostile_worker import LIMIT
 
 import srnn
 from srnn import Experiment, Run, UserError, tasks
-from srnn.experiment import json_schema, known_keys
-from srnn.laboratory.questions import analyze
+from srnn.experiment import json_schema
+from srnn.laboratory.ask import analyze
 from srnn.presets import preset_folder, preset_names
+from srnn.section import known_keys
 from srnn.tasks import idx
 from srnn.training.loop import Training
 
@@ -74,13 +75,14 @@ class Answer(NamedTuple):
 
     @property
     def wrong(self) -> str:
-        """What is wrong with this end, if anything: 0 without a word, or 2 with one line."""
+        """What is wrong with this end, if anything: 0 with no word but how data were taken, or 2 with one line."""
         said = self.err.splitlines()
         if self.fault or self.code not in (0, 2):
             return f"{self.name}: code {self.code}, {self.fault or self.err}"
         if self.code == 2 and not (len(said) == 1 and said[0].startswith("srnn: ") and said[0].isprintable()):
             return f"{self.name}: {self.err[:500]!r} is not one line"
-        if self.code == 0 and said:
+        notes = "(another checksum)", "(task.scale is 'standard')"
+        if self.code == 0 and any(not line.isprintable() or all(note not in line for note in notes) for line in said):
             return f"{self.name}: exit code 0, but {self.err!r}"
         return ""
 
@@ -222,8 +224,8 @@ def bad_configurations() -> Iterator[tuple[str, bytes]]:
         '[task]\nname = "add"\nsamples = 1000000\n[training]\nbatch_size = 1000000\n[body]\nwidth = 2000',
     ):
         yield text, text.encode()
-    sections = {key.partition(".")[0] for key in known_keys() if "." in key}
-    typed = [(key, value) for key in sorted([*known_keys(), *sections]) for value in WRONG[kind_of(key)]]
+    sections = {key.partition(".")[0] for key in known_keys(Experiment) if "." in key}
+    typed = [(key, value) for key in sorted([*known_keys(Experiment), *sections]) for value in WRONG[kind_of(key)]]
     for key, value in rng.sample(typed, 290):
         if (key, value) not in RIGHT:
             yield f"{key} = {value[:30]}", written(key, value).encode()

@@ -27,11 +27,12 @@ from slow_disk import slow_disk
 import srnn
 from srnn import Experiment, Run, UserError
 from srnn.errors import StoppedError
+from srnn.kernels import description
 from srnn.runs import checkpoints, lock
 from srnn.runs.groups import first_difference
 from srnn.runs.resume import go_on_for_longer, starts
 from srnn.runs.status import Status, read_status, write_status
-from srnn.training.loop import Report
+from srnn.training.measuring import Report
 
 #: With it, as with ``make soak``: many more kills and sizes of a full disk, in processes that begin from nothing.
 SOAK = bool(os.environ.get("SRNN_SOAK"))
@@ -464,6 +465,15 @@ class TestWhatGoesOn:
         _, said = go_on(interrupted)
         assert len(said) == 1
         assert "seed-0 was begun with numba 0.1 and goes on with " in said[0]
+
+    @pytest.mark.parametrize("then", ["torch (AVX2)", "fused (haswell +avx2 +fma, torch AVX2)"])
+    def test_other_kernels_or_another_processor_are_said(self, interrupted: Path, then: str) -> None:
+        config = interrupted / "small/seed-0/config.toml"
+        config.write_text(re.sub('kernels = ".*"', f'kernels = "{then}"', config.read_text()))
+        _, [said] = go_on(interrupted)
+        assert (
+            f"seed-0 was begun with kernels {then} and goes on with {description()}: the last bits may differ" in said
+        )
 
 
 def write_config(folder: Path, name: str) -> None:

@@ -123,13 +123,19 @@ class TestConfig:
     def test_it_says_everything_with_versions_and_seed(self, run: Run) -> None:
         with (run.folder / "config.toml").open("rb") as file:
             values = tomllib.load(file)
-        for section, fields in SMALL.model_dump(exclude_none=True).items():
+        described = SMALL.model_copy(update={"task": tasks.complete(SMALL.task, tasks.load(SMALL.task))})
+        assert values["task"]["fingerprint"].keys() == {"images", "labels"}
+        for section, fields in described.model_dump(exclude_none=True).items():
             if section not in ("seed", "versions"):
                 assert values[section] == fields
         assert values["seed"] == int(run.folder.name.removeprefix("seed-"))
         assert values["versions"] == versions()
         assert values["versions"]["torch"] == torch.__version__
-        assert {"python", "srnn", "numpy"} < values["versions"].keys()
+        assert {"python", "srnn", "numpy", "kernels"} < values["versions"].keys()
+
+    def test_it_says_by_which_kernels_and_names_numba_only_where_it_is_used(self, each_path: str) -> None:
+        assert versions()["kernels"].startswith("fused (" if each_path == "kernels" else "torch (")
+        assert ("numba" in versions()) == (each_path == "kernels")
 
     def test_it_says_what_the_task_would_fill_in(self, tmp_path: Path) -> None:
         sizeless = SMALL.override(["training.epochs=1"]).model_dump(exclude_none=True)

@@ -237,7 +237,7 @@ def test_a_trajectory_of_an_older_srnn_holds(copy: Path) -> None:
 def test_on_the_command_line(finished: Path, copy: Path) -> None:
     well = forked(["show", str(finished), "--verify"], copy)
     assert (well.code, well.err) == (0, "")
-    assert len(re.findall(r" yes ", well.out)) == 7
+    assert len(re.findall(r" yes ", well.out)) == 8
     (copy / "trajectory/epoch-000002.parquet").unlink()
     ill = forked(["show", str(finished), str(copy), "--verify"], copy)
     assert (ill.code, ill.err) == (1, "")

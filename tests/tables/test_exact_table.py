@@ -28,6 +28,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     asked = {f"exact-{method}": [f"replication.method={method}"] for method in ("newton", "lifted")}
     for method in ("sgd", "newton", "lifted"):
         asked[f"exact-comparison-{method}"] = [f"replication.method={method}", "body.width=4", "body.activation=relu"]
+    numbers = ["replication.method=none", "particle.kind=number", "particle.values=particles"]
+    asked |= {"exact-dense": numbers, "exact-comparison-dense": [*numbers, "body.width=4", "body.activation=relu"]}
     asked |= {"connectivity": [], "little": ["replication.alpha=1"]}
     asked["trade-off-alpha-1000"] = ["replication.alpha=1000", "replication.divergent=stop", "training.lr=10"]
     runs = {

@@ -48,6 +48,9 @@ def test_points_and_intervals() -> None:
         band = axes.patches[0]
         assert band.get_y() == pytest.approx(0.91 - HALF, rel=1e-4)
         assert band.get_height() == pytest.approx(2 * HALF, rel=1e-4)
+        low, high = axes.get_ylim()
+        assert low < 0.7 - HALF
+        assert high > 0.91 + HALF
     assert "2 seeds" in lower.get_xlabel()
 
 

@@ -15,11 +15,13 @@ from srnn.methods.optimizers import build_optimizer
 from srnn.particle import matrices
 from srnn.tasks import Task
 from srnn.training.birth import build_organism, generators, particle_count
-from srnn.training.loop import Report, Training
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
 
 SMALL = {
     "body": {"depth": 3, "width": 4},
     "particle": {"hidden": 2},
+    "replication": {"divergent": "keep"},
     "training": {"epochs": 2, "batch_size": 300},
     "log": {"every": 1},
 }
@@ -165,7 +167,7 @@ def test_lifted_follows_the_dense_body(digits: Task, optimizer: str, lr: float) 
     stepping = build_optimizer(dense.parameters(), chosen.training)
     for _ in range(chosen.training.epochs):
         permutation = torch.randperm(len(digits.train_x), generator=order)
-        for index in permutation.split(chosen.training.batch_size)[: training.batches_per_epoch]:
+        for index in permutation.split(chosen.training.batch_size)[: training.batches.per_epoch]:
             stepping.zero_grad()
             cross_entropy(dense(digits.train_x[index]), digits.train_y[index]).backward()
             stepping.step()
@@ -195,12 +197,12 @@ def test_newton_balances_its_factors_and_their_momentum_at_the_end_of_an_epoch(d
     W1, W2, _ = matrices(training.weights.data, training.organism.particle)
     W1 *= 64
     W2 /= 64
-    [momentum] = training.buffers().values()
+    [momentum] = training.method.buffers().values()
     expected, before = training.weights.detach().clone(), momentum.clone()
     replication.project(expected, training.organism.particle)
     scale = replication.balance(expected, training.organism.particle)
     assert (scale != 1).any()
-    training._end_exact_epoch()
+    training.method.rest(training.running)
     assert torch.equal(training.weights, expected)
     assert torch.equal(momentum * scale, before)
 
@@ -214,13 +216,13 @@ def test_the_buffers_of_every_optimizer_follow_the_balance(digits: Task, optimiz
     W1, W2, _ = matrices(training.weights.data, training.organism.particle)
     W1 *= 64
     W2 /= 64
-    before = {name: buffer.clone() for name, buffer in training.buffers().items()}
+    before = {name: buffer.clone() for name, buffer in training.method.buffers().items()}
     expected = training.weights.detach().clone()
     replication.project(expected, training.organism.particle)
     scale = replication.balance(expected, training.organism.particle)
-    training._end_exact_epoch()
+    training.method.rest(training.running)
     assert before
-    for name, buffer in training.buffers().items():
+    for name, buffer in training.method.buffers().items():
         squares = name in ("exp_avg_sq", "square_avg", "sum")
         steps = (optimizer, name) == ("rmsprop", "momentum_buffer")
         assert torch.equal(buffer, before[name] / (1 if steps else scale**2 if squares else scale))
@@ -234,13 +236,13 @@ def test_newton_that_waits_leaves_the_training_of_the_task_as_it_is(digits: Task
 
 
 def test_what_a_report_holds(digits: Task) -> None:
-    chosen = experiment(training={"epochs": 5}, log={"every": 2})
+    chosen = experiment(training={"epochs": 5}, log={"every": 2}, replication={"alpha": 10.0})
     training, reports = train(chosen, digits, [0])
     assert [(report.epoch, report.batch, report.logged) for report in reports] == [
         (0, 0, True),
         *((1, 4, False), (2, 8, True), (3, 12, False), (4, 16, True), (5, 20, True)),
     ]
-    assert set(reports[1].scores[0]) == {"replication_loss", "task_loss", "train_accuracy"}
+    assert set(reports[1].scores[0]) == {"replication_loss", "replication_objective", "task_loss", "train_accuracy"}
     last = reports[-1].scores[0]
     types = classify(training.weights, training.organism.particle)
     for kind in FixpointType:
@@ -256,10 +258,16 @@ def test_means_of_an_epoch_are_over_its_batches(digits: Task) -> None:
     organism = build_organism(chosen, digits.inputs, digits.outputs, streams)
     optimizer = torch.optim.SGD(organism.parameters(), lr=0.008, momentum=0.9)
     order = torch.randperm(len(digits.train_x), generator=streams["order"])
-    expected: dict[str, list[float]] = {"replication_loss": [], "task_loss": [], "train_accuracy": []}
+    expected: dict[str, list[float]] = {
+        "replication_loss": [],
+        "replication_objective": [],
+        "task_loss": [],
+        "train_accuracy": [],
+    }
     for index in order[:1400].split(700):
         mean = replication.train(organism.weights, organism.particle, 1, 0.008, 0.9, 2.0, "live")
-        expected["replication_loss"].append(2.0 * mean.sum().item())
+        expected["replication_loss"].append(mean.mean().item())
+        expected["replication_objective"].append(2.0 * mean.sum().item())
         optimizer.zero_grad()
         output = organism(digits.train_x[index])
         loss = cross_entropy(output, digits.train_y[index])
@@ -294,11 +302,11 @@ def test_divergent_particles_are_kept_drawn_anew_or_the_end(digits: Task) -> Non
     reset, reports = train(experiment(replication={"divergent": "reset"}, **wild), digits, [0])
     assert reports[-1].epoch == 3
     assert reports[-1].scores[0]["divergent"] == 0
-    assert all(buffer.isfinite().all() for buffer in reset.buffers().values())
+    assert all(buffer.isfinite().all() for buffer in reset.method.buffers().values())
 
     stopped, reports = train(experiment(replication={"divergent": "stop"}, **wild), digits, [0])
     assert reports[-1].stopped
-    assert reports[-1].batch < 3 * stopped.batches_per_epoch
+    assert reports[-1].batch < 3 * stopped.batches.per_epoch
     # Stopped at once: the first divergent particles have not yet spoiled the others.
     assert 0 < reports[-1].scores[0]["divergent"] < stopped.organism.size
     assert stopped.running == []
@@ -395,10 +403,14 @@ def test_what_is_remembered_of_the_effective_weights_holds(
     training = Training(experiment(**sections), digits, [0, 1])
     seen = []
 
+    def remembered(training: Training) -> bool:
+        before = training.organism._worth
+        return before is not None and before[1] == training.weights._version
+
     def look() -> None:
-        seen.append(training._worth[1] == training.weights._version)
+        seen.append(remembered(training))
         expected = particle.effective_weight(training.weights.detach(), training.organism.particle)
-        assert training._effective_weights().numpy().tobytes() == expected.numpy().tobytes()
+        assert training.organism.worth().numpy().tobytes() == expected.numpy().tobytes()
 
     for _ in training.run(after_batch=look):
         look()

@@ -1,0 +1,18 @@
+"""The words by which settings and the algebra name what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+#: How a weight's position is put into numbers.
+Encoding = Literal["max", "l2"]
+#: Where a particle's weights are drawn from.
+Init = Literal["fan_in", "xavier"]
+#: Whether the weights as data are constants to the gradient of replication.
+Target = Literal["frozen", "live"]
+#: Which layers of an MLP add an input to their output.
+Residual = Literal["none", "layer", "pair"]
+#: What data are brought to.
+Scale = Literal["none", "standard", "unit"]
+#: What an MLP applies to the output of every layer but the last.
+Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]

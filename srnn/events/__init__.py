@@ -1,0 +1,19 @@
+"""What happens to organisms in training at given moments: one file an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srnn.family import Family
+
+if TYPE_CHECKING:
+    from srnn.events.event import Event
+
+#: ``do`` of ``[events.NAME]`` → its settings and its act.
+EVENTS: Family[type[Event]] = Family(
+    "srnn.events",
+    {
+        "freeze": "freeze:Freeze",
+        "meeting": "meeting:Meeting",
+    },
+)

@@ -1,0 +1,308 @@
+"""A batch of the MLP body in one call: forward, loss, score and backward, several networks side by side.
+
+In place of some fifty operations of torch on tiny matrices. Every network's results depend, to the last bit, on its own
+weights and examples alone: not on the networks beside it, the threads, or the processor (with fused multiply-add)::
+
+    if mlp.learns(body, task.kind, w, task.train_x):
+        losses, scores, gradient = mlp.learn(w, body, task.train_x, task.train_y, index)
+
+Tensors are contiguous and on the CPU. Numba is imported on the first use.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from srnn.bodies.mlp import MLP
+from srnn.kernels import choice, threads
+
+_ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
+#: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
+_WORTH_THREADS = 1_500_000
+#: Numbers in a vector and bytes of it, bytes of an address; examples whose signals stay in the cache.
+LANES, VECTOR, ADDRESS, BLOCK = 16, 64, 8, 64
+#: Stretches of a batch, at most, whose gradients are summed apart: as many threads can work on one network.
+STRETCHES = 8
+#: Tasks for each thread of an evaluation: not all are equally fast.
+_TASKS = 4
+#: The values of a call as they are in memory, and where.
+_VALUES, _FIRST = struct.Struct("21q"), 3 * ADDRESS
+#: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
+_PARTS = 2**25
+
+
+def learns(body: nn.Module, kind: str, *tensors: Tensor) -> bool:
+    """Whether :func:`learn` and :func:`answer` can compute with this body, kind of task and float32 tensors."""
+    if torch.compiler.is_compiling() or type(body) is not MLP:
+        return False
+    if kind not in ("classification", "regression") or _activation(body) is None:
+        return False
+    return all(choice.plain(tensor) for tensor in tensors) and not choice.watched() and choice.fused()
+
+
+def learn(
+    w: Tensor,
+    body: MLP,
+    train_x: Tensor,
+    train_y: Tensor,
+    index: Tensor,
+    masks: Sequence[Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses, scores, and the gradient of the sum over the networks of their mean losses.
+
+    Args:
+        w: Weights of S networks, one after the other, ``(S · N,)``; of each, layer by layer, ``(out, in)`` in C order.
+        body: What the networks look like.
+        train_x: float32 ``(rows, inputs)``.
+        train_y: int64 ``(rows,)`` for classification, float32 ``(rows, outputs)`` for regression.
+        index: The row of each example of each network, int64 ``(S, B)``.
+        masks: For dropout, a factor of each unit for each example, ``(S, width, B)`` for each hidden layer.
+
+    Returns:
+        Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
+
+    Raises:
+        ValueError: A tensor is not what it should be, or names a row or a class that is not there.
+    """
+    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), index.shape[-1]
+    networks, rows = _networks(w, layout), train_x.shape[0]
+    classes = body.sizes[-1] if train_y.dtype is torch.int64 else 0
+    _check((rows, body.sizes[0]), "train_x", train_x)
+    if classes:
+        _check((rows,), "train_y", train_y, torch.int64)
+    else:
+        _check((rows, body.sizes[-1]), "train_y", train_y)
+    _check((networks, examples), "index", index, torch.int64)
+    # Held until the end: a contiguous copy may be the only one.
+    layers, held = layout.layers, [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
+    if masks is not None:
+        layers = layers.copy()
+        for layer, mask in zip(layers[:-1], masks, strict=True):
+            _check((networks, int(layer["units"]), examples), "a mask", mask)
+            held.append(mask.contiguous())
+            layer["mask"] = held[-1].data_ptr()
+    losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
+    gradient = torch.empty_like(w)
+    if examples == 0:
+        return losses, scores, gradient.zero_()
+
+    team = _team(3 * networks * examples * layout.weights)
+    blocks_a_stretch = -(-examples // (STRETCHES * BLOCK))
+    stretches = -(-examples // (blocks_a_stretch * BLOCK))
+    whole = team == 1 or networks * stretches * layout.part_size > _PARTS
+    scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
+    problem = _run(
+        layout,
+        team,
+        networks=networks,
+        classes=classes,
+        rows=rows,
+        examples=examples,
+        blocks_a_stretch=blocks_a_stretch,
+        stretches=stretches,
+        tasks=networks if whole else networks * stretches,
+        whole=whole,
+        networks_a_task=0,
+        w=held[0].data_ptr(),
+        x=held[1].data_ptr(),
+        y=held[2].data_ptr(),
+        index=held[3].data_ptr(),
+        losses=losses.data_ptr(),
+        scores=scores.data_ptr(),
+        gradient=gradient.data_ptr(),
+        outputs=0,
+        layers=layers.ctypes.data if masks else layout.address,
+        scratch=scratch,
+        parts=scratch + team * layout.scratch_size,
+        activation=_activation(body) or 0,
+    )
+    if problem == 1:
+        raise ValueError(f"index names a row that is not there: there are {len(train_x)}")
+    if problem == 2:
+        raise ValueError(f"train_y names a class that is not there: there are {body.sizes[-1]}")
+    return losses, scores, gradient
+
+
+def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
+    """What all networks put out for the same examples, without dropout: ``(rows, inputs) -> (S, rows, outputs)``.
+
+    To the bit what :func:`learn` judges.
+
+    Raises:
+        ValueError: A tensor is not what it should be.
+    """
+    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), x.shape[0]
+    networks = _networks(w, layout)
+    _check((examples, body.sizes[0]), "x", x)
+    outputs = torch.empty(networks, examples, body.sizes[-1], dtype=torch.float32)
+    if examples == 0:
+        return outputs
+    held = w.contiguous(), x.contiguous()
+    team = _team(networks * examples * layout.weights)
+    blocks = -(-examples // BLOCK)
+    # A block is brought in once for all networks, unless there are too few blocks for the threads.
+    groups = 1 if team == 1 else min(networks, -(-_TASKS * team // blocks))
+    networks_a_task = -(-networks // groups)
+    _run(
+        layout,
+        team,
+        networks=networks,
+        classes=0,
+        rows=examples,
+        examples=examples,
+        blocks_a_stretch=0,
+        stretches=0,
+        tasks=blocks * -(-networks // networks_a_task),
+        whole=False,
+        networks_a_task=networks_a_task,
+        w=held[0].data_ptr(),
+        x=held[1].data_ptr(),
+        y=0,
+        index=0,
+        losses=0,
+        scores=0,
+        gradient=0,
+        outputs=outputs.data_ptr(),
+        layers=layout.address,
+        scratch=_room(team * layout.scratch_size),
+        parts=0,
+        activation=_activation(body) or 0,
+    )
+    return outputs
+
+
+class _Layout(NamedTuple):
+    """Where a body's layers have what they need; sizes in bytes.
+
+    Attributes:
+        layers: A record of each layer, see :data:`srnn.kernels.passes.LAYER`.
+        address: Where they are.
+        weights: How many a network has.
+        part_size: Of a gradient whose rows are filled up.
+        scratch_size: Of what a thread needs.
+        call: What is the same for all calls, see :data:`srnn.kernels.passes.CALL`; in front, room for the rest.
+    """
+
+    layers: NDArray[np.void]
+    address: int
+    weights: int
+    part_size: int
+    scratch_size: int
+    call: NDArray[np.int64]
+
+
+@functools.lru_cache
+def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
+    passes = _passes()
+    used = 0
+
+    def room(size: int) -> int:
+        nonlocal used
+        # Not all a multiple of 4096 apart: such addresses share a place in the first cache.
+        start, used = used, used + size + 5 * VECTOR
+        return start
+
+    panels = [-(-units // LANES) * LANES * VECTOR for units in sizes]
+    steps = list(panels)
+    if 0 not in sources:
+        steps[0] = 0  # once through the first layer, a panel of the examples is of no more use
+    signals = [room(BLOCK // LANES * panel) for panel in panels]
+    layers = np.zeros(len(sources), dtype=passes.LAYER)
+    weights = part_size = 0
+    for index, (layer, source) in enumerate(zip(layers, sources, strict=True)):
+        inputs, units = sizes[index : index + 2]
+        layer["inputs"], layer["units"], layer["weights"], layer["gradient"] = inputs, units, 4 * weights, part_size
+        layer["signal"], layer["output"] = signals[index : index + 2]
+        layer["input_panel"], layer["output_panel"] = panels[index : index + 2]
+        layer["signal_step"] = steps[index]
+        layer["slope"], layer["back"] = (room(BLOCK // LANES * panels[index + 1]) for _ in range(2))
+        layer["source"] = -1 if source is None else source
+        layer["taker"] = sources.index(index) if index in sources else -1
+        weights += inputs * units
+        part_size += units * panels[index] // LANES
+    # Rows an odd number of vectors apart, again so that they do not share places in the cache.
+    row_size = max((-(-units // LANES) | 1 for units in sizes[1:-1]), default=0) * VECTOR
+    tables = [room(size) for size in (2 * BLOCK * ADDRESS, BLOCK * (ADDRESS + VECTOR), BLOCK * (ADDRESS + row_size))]
+    labels, pulled = room(BLOCK // LANES * panels[-1]), room(BLOCK // LANES * max(panels[1:]))
+    same = len(sources), weights, part_size, used, *tables, row_size, labels, pulled
+    call = np.array([*[0] * (passes.COUNTERS - len(same)), *same])
+    return _Layout(layers, layers.ctypes.data, weights, part_size, used, call)
+
+
+def _activation(body: MLP) -> int | None:
+    """The number of the activation in :data:`srnn.kernels.functions.ACTIVATIONS`; None if it is none of them."""
+    activation: nn.Module = body._modules["activation"]  # type: ignore[assignment]  # as `body.activation`, which takes a microsecond to find
+    if type(activation) is nn.GELU and activation.approximate != "none":
+        return None
+    return _ACTIVATIONS.get(type(activation))
+
+
+def _networks(w: Tensor, layout: _Layout) -> int:
+    networks = w.numel() // layout.weights
+    _check((max(networks, 1) * layout.weights,), "w", w)
+    return networks
+
+
+def _check(shape: tuple[int, ...], name: str, tensor: Tensor, dtype: torch.dtype = torch.float32) -> None:
+    if tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu:
+        found = f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"
+        raise ValueError(f"{name} is {found}; needed: {dtype} {shape} on the CPU")
+
+
+def _team(products: int) -> int:
+    """How many threads are worth calling."""
+    return torch.get_num_threads() if products > _WORTH_THREADS and threads.parallel() else 1
+
+
+class _Memory(threading.local):
+    """Each thread of Python keeps its scratch memory from call to call: fresh memory has to be zeroed by the system."""
+
+    size = address = 0
+    held: Tensor | None = None
+
+
+_memory = _Memory()
+
+
+def _room(size: int) -> int:
+    """The address of so many bytes, until the next call."""
+    if _memory.size < size:
+        _memory.held = torch.empty(size, dtype=torch.uint8)
+        _memory.size, _memory.address = size, _memory.held.data_ptr()
+    return _memory.address
+
+
+def _run(layout: _Layout, team: int, **values: int) -> int:
+    """Call the kernel with the values, which are all that :data:`srnn.kernels.passes.CALL` has there, in its order.
+
+    Returns:
+        What was wrong with the data.
+    """
+    passes = _passes()
+    call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
+    call[: passes.COUNTERS] = layout.call
+    _VALUES.pack_into(call.data, _FIRST, *values.values())
+    try:
+        passes.run(call, threads.parallel(), team)
+    except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
+        reason = f"they cannot be compiled: {type(error).__name__}: {error}"
+        choice.give_up(reason)
+        raise choice.UnusableError(reason) from error
+    return int(call[passes.PROBLEM])
+
+
+def _passes() -> ModuleType:
+    # Here and not above: Numba takes a while to import.
+    from srnn.kernels import passes
+
+    return passes

@@ -1,0 +1,121 @@
+"""Method ``none``: descent on the task alone. The others build on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from srnn import kernels
+from srnn.methods.optimizers import build_optimizer
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
+from srnn.organism import Organism
+
+
+class Descent:
+    """The optimizer moves the particles, or plain numbers, down the gradient of the task.
+
+    A method owns what lies below the effective weights: it is asked at fixed moments of the loop, and nothing else
+    moves a particle for the task's or for replication's sake. Seeds are told by their places in the organism.
+
+    Args:
+        organism: What it moves.
+        replication: How replication is to be trained.
+        training: How the task is.
+
+    Attributes:
+        replicating: Of each seed, whether replication is trained by now.
+        exact: Whether the particles of those seeds are kept self-replicators.
+        trained: What the optimizer moves, ``(P, S · N)`` or, lifted, ``(S · N,)``.
+    """
+
+    exact = False
+
+    def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
+        self.organism, self.replication, self.training = organism, replication, training
+        self.replicating = [False] * organism.copies
+        self._prepare_optimizer(organism.weights)
+
+    def _prepare_optimizer(self, trained: nn.Parameter) -> None:
+        self.trained = trained
+        self.optimizer = build_optimizer([trained], self.training)
+
+    @property
+    def places(self) -> list[int]:
+        """The seeds that train replication."""
+        return [place for place, on in enumerate(self.replicating) if on]
+
+    def begin(self, places: Collection[int]) -> None:
+        """Begin with replication in these seeds: at birth, or once the task is learnt as far as it waits for."""
+        for place in places:
+            self.replicating[place] = True
+
+    def prepare(self, batch: int) -> Tensor | None:
+        """What is done before the forward pass of a batch; each particle's replication loss ``(S · N,)``, if any."""
+        return None
+
+    def move(self, gradient: Tensor, batch: int) -> Tensor | None:
+        """Take the gradient at the waist, ``(S · N,)``, to what lies below; returns as :meth:`prepare`."""
+        self._descend(gradient)
+        return None
+
+    def rest(self, places: Collection[int]) -> None:
+        """What is done after an epoch, in these seeds."""
+
+    def newborn(self, drawn: Tensor, place: int) -> Tensor:
+        """Make particles ``(P, n)`` that are drawn in place of lost ones such as the seed's others are."""
+        return drawn
+
+    def measure(self, place: int) -> dict[str, float]:
+        """What the method itself has to say of a seed, by metric."""
+        return {}
+
+    @kernels.or_by_torch
+    def _descend(self, gradient: Tensor) -> None:
+        """One step of the optimizer."""
+        fast = self._fused
+        if fast is not None:
+            # A kernel takes the gradient on to the particles as it steps.
+            settings, buffer = self.training, self._momentum
+            weights, particle = self.organism.weights.detach(), self.organism.particle
+            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum)
+        else:
+            self.organism.weights.grad = self.organism.pull_back(gradient)
+            self.optimizer.step()
+
+    @property
+    def _momentum(self) -> Tensor | None:
+        return self.optimizer.state[self.trained].get("momentum_buffer")
+
+    @property
+    def _fused(self) -> ModuleType | None:
+        """The kernels, where they can take a step of the optimizer."""
+        if self.training.optimizer != "sgd":
+            return None
+        return self.organism.fused(self._momentum)
+
+    # -- what lasts from one batch to the next ------------------------------------------------------------------------
+
+    def buffers(self) -> dict[str, Tensor]:
+        """What the next step depends on besides the particles, by name: ``(…, S · N)``."""
+        own = self.optimizer.state[self.trained].items()
+        return {name: value for name, value in own if isinstance(value, Tensor) and value.shape == self.trained.shape}
+
+    def counters(self) -> dict[str, Tensor]:
+        """What the optimizer keeps for all seeds alike, such as Adam's count of steps: scalars."""
+        own = self.optimizer.state[self.trained].items()
+        return {name: value for name, value in own if isinstance(value, Tensor) and value.ndim == 0}
+
+    def load(self, place: int, buffers: Mapping[str, Tensor], counters: Mapping[str, Tensor]) -> None:
+        """Take the buffers ``(…, N)`` of one seed, and what is kept for all, to what they were."""
+        for name, value in buffers.items():
+            self.buffer(name)[..., self.organism.columns(place)] = value.to(self.trained.device)
+        for name, value in counters.items():
+            self.optimizer.state[self.trained][name] = value.clone()
+
+    def buffer(self, name: str) -> Tensor:
+        """A buffer, made if need be: Adam has none before its first step."""
+        buffer: Tensor = self.optimizer.state[self.trained].setdefault(name, torch.zeros_like(self.trained))
+        return buffer

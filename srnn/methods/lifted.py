@@ -1,0 +1,36 @@
+"""Method ``lifted``: the optimizer moves the effective weights, and the particles follow as self-replicators."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from srnn import replication
+from srnn.methods.newton import Newton
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
+from srnn.organism import Organism
+
+
+class Lifted(Newton):
+    """An ordinary optimizer on plain numbers, which self-replicators follow by the change of least norm."""
+
+    def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
+        super().__init__(organism, replication, training)
+        self._prepare_optimizer(nn.Parameter(organism.worth().clone()))
+
+    def move(self, gradient: Tensor, batch: int) -> Tensor | None:
+        # It goes on from what the particles really are, not from a copy of its own.
+        effective = self.organism.worth()
+        self.trained.data, self.trained.grad = effective, gradient
+        self.optimizer.step()
+
+        def follow(weights: Tensor, effective: Tensor) -> Tensor:
+            return replication.lift(
+                weights, self.organism.replicator, effective, self.replication.iterations, worth=effective
+            )
+
+        self.organism.on(range(self.organism.copies), follow, self.organism.weights.detach(), effective)
+        self.organism.remember(effective)
+        return None
+
+    def _rescaled(self) -> dict[str, Tensor]:
+        return {}

@@ -1,0 +1,93 @@
+"""Method ``newton``: after task steps every particle is put back onto the set of self-replicators."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from srnn import kernels, replication
+from srnn.fixpoints import TOLERANCE
+from srnn.methods.descent import Descent
+from srnn.methods.settings import TrainingConfig
+from srnn.particle import self_output
+
+#: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
+SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
+
+
+def scaling(training: TrainingConfig, name: str) -> int:
+    """The power by which a buffer of that name follows the inverse of a rescaling."""
+    # RMSprop's is of steps, in which the gradient is divided by its own size.
+    return 0 if (training.optimizer, name) == ("rmsprop", "momentum_buffer") else SCALING[name]
+
+
+class Newton(Descent):
+    """Descent on the task, and a Newton step of least norm back to the self-replicators of the same worth."""
+
+    exact = True
+
+    def begin(self, places: Collection[int]) -> None:
+        """Make self-replicators of particles that are far from it, worth the same, with balanced matrices."""
+        super().begin(places)
+        for place in places:
+            self._project([place], replication.NEWBORN)
+            self._balance(place)
+
+    @kernels.or_by_torch
+    def move(self, gradient: Tensor, batch: int) -> Tensor | None:
+        if not self.places or (batch + 1) % self.replication.every:
+            return super().move(gradient, batch)
+        if (fast := self._fused) is not None and all(self.replicating):
+            # Both in one pass over the memory.
+            settings, weights = self.training, self.organism.weights.detach()
+            step = weights, self.organism.replicator, gradient, self._momentum, settings.lr, settings.momentum
+            self.organism.remember(fast.sgd_and_project(*step, self.replication.iterations))
+        else:
+            super().move(gradient, batch)
+            self._project(self.places, self.replication.iterations)
+        return None
+
+    def rest(self, places: Collection[int]) -> None:
+        """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""
+        for place in places:
+            if not self.replicating[place]:
+                continue
+            if not float(self._project([place], self.replication.iterations).max()) < TOLERANCE:
+                self._project([place], replication.NEWBORN)
+            self._balance(place)
+
+    def newborn(self, drawn: Tensor, place: int) -> Tensor:
+        if self.replicating[place]:
+            replication.project(drawn, self.organism.replicator, replication.NEWBORN)
+        return drawn
+
+    @torch.no_grad()
+    def measure(self, place: int) -> dict[str, float]:
+        """``replication_error``: the largest deviation of any weight from its particle's output for it."""
+        weights = self.organism.weights.detach()[:, self.organism.columns(place)].clone()
+        return {"replication_error": float((self_output(weights, self.organism.replicator) - weights).abs().max())}
+
+    def _project(self, places: Collection[int], iterations: int) -> Tensor:
+        """Project these seeds; how far each particle still is, ``(S · N,)``."""
+
+        def act(weights: Tensor) -> Tensor:
+            return replication.project(weights, self.organism.replicator, iterations)
+
+        return self.organism.on(places, act, self.organism.weights.detach())
+
+    def _balance(self, place: int) -> None:
+        buffers = self._rescaled()
+
+        def act(weights: Tensor, *parts: Tensor) -> Tensor:
+            scale = replication.balance(weights, self.organism.replicator)
+            for name, part in zip(buffers, parts, strict=True):
+                part /= scale ** scaling(self.training, name)
+            return scale
+
+        self.organism.on([place], act, self.organism.weights.detach(), *buffers.values())
+
+    def _rescaled(self) -> dict[str, Tensor]:
+        """The buffers that belong to the particles' matrices."""
+        return self.buffers()

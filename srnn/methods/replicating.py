@@ -1,0 +1,78 @@
+"""Method ``sgd``: descent on the replication loss, in alternation with the task or jointly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from srnn import replication
+from srnn.methods.descent import Descent
+from srnn.methods.settings import ReplicationConfig, TrainingConfig
+from srnn.organism import Organism
+from srnn.particle import replication_gradient
+
+
+class Replicating(Descent):
+    """Steps of SGD on ``α · Σ`` replication loss before each step on the task, or one step on the sum of both."""
+
+    def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
+        super().__init__(organism, replication, training)
+        self._joint = replication.objective == "joint"
+        #: The momentum of replication: the optimizer's own, one for itself, or none that lasts.
+        self._buffer: Tensor | None = None
+        match replication.momentum:
+            case "shared":
+                # There from the start: replication drives it before the first task step.
+                self._buffer = self._momentum
+            case "separate" if training.momentum:
+                self._buffer = torch.zeros_like(organism.weights)
+
+    def prepare(self, batch: int) -> Tensor | None:
+        if self._joint or not self.places:
+            return None
+        settings, training = self.replication, self.training
+
+        def steps(weights: Tensor, buffer: Tensor | None) -> Tensor:
+            return replication.train(
+                weights,
+                self.organism.replicator,
+                settings.steps,
+                training.lr,
+                training.momentum,
+                settings.alpha,
+                settings.target,
+                buffer,
+            )
+
+        return self.organism.on(self.places, steps, self.organism.weights.detach(), self._buffer)
+
+    def move(self, gradient: Tensor, batch: int) -> Tensor | None:
+        if not self._joint or not self.places:
+            return super().move(gradient, batch)
+        alpha, target = self.replication.alpha, self.replication.target
+
+        def add(weights: Tensor, total: Tensor) -> Tensor:
+            loss, own = replication_gradient(weights, self.organism.replicator, target)
+            total.add_(own, alpha=alpha)
+            return loss
+
+        organism = self.organism
+        total = organism.pull_back(gradient)
+        # Seed by seed: the closed form is torch's.
+        losses = [organism.on([place], add, organism.weights.detach(), total) for place in self.places]
+        organism.weights.grad = total
+        self.optimizer.step()
+        return torch.stack(losses).sum(0)
+
+    def buffers(self) -> dict[str, Tensor]:
+        own = (
+            {}
+            if self._buffer is None or self.replication.momentum == "shared"
+            else {"replication_buffer": self._buffer}
+        )
+        return super().buffers() | own
+
+    def buffer(self, name: str) -> Tensor:
+        if name == "replication_buffer" and self._buffer is not None:
+            return self._buffer
+        return super().buffer(name)

@@ -1,0 +1,61 @@
+"""What an experiment says of how an organism is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from srnn.choices import Target
+from srnn.methods import METHODS
+from srnn.section import Count, Section, Share
+
+if TYPE_CHECKING:
+    Method = str
+else:  # for pydantic, which checks the name when it reads an experiment
+    Method = Literal[tuple(METHODS)]
+Momentum = Literal["shared", "separate", "fresh"]
+Divergent = Literal["keep", "reset", "stop"]
+Optimizer = Literal["sgd", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop"]
+
+
+class ReplicationConfig(Section):
+    """How the particles learn to replicate themselves."""
+
+    method: Method = "sgd"
+    """``none`` trains the task alone. ``sgd``: descent on the replication loss. ``newton``: after task steps every
+    particle is put back onto the set of self-replicators. ``lifted``: the optimizer moves the effective weights, and
+    the particles follow within that set."""
+    target: Target = "live"
+    """Whether the weights as data are constants to the gradient (``frozen``) or not (``live``)."""
+    objective: Literal["alternate", "joint"] = "alternate"
+    """Steps on replication and on the task by turns, or one step on the sum of both losses."""
+    alpha: Annotated[float, Field(ge=0, le=1e9)] = 100.0
+    """Factor of the replication loss."""
+    steps: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """Replication steps of ``sgd`` per batch."""
+    every: Count = 1
+    """Batches between the projections of ``newton``."""
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Newton steps of a projection."""
+    momentum: Momentum = "shared"
+    """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
+    start_accuracy: Share = 0.0
+    """Training accuracy of an epoch from which on replication is trained."""
+    divergent: Divergent = "keep"
+    """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
+
+
+class TrainingConfig(Section):
+    """How the task is trained."""
+
+    epochs: Count = 100
+    """Passes over the training data."""
+    batch_size: Count = 50
+    """Examples per step; an incomplete last batch is left out."""
+    optimizer: Optimizer = "sgd"
+    """What takes the steps of the task."""
+    lr: Annotated[float, Field(gt=0, le=1000)] = 0.008
+    """Learning rate of the task and of replication."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of both."""

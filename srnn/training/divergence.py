@@ -1,0 +1,89 @@
+"""What is done with particles that hold a NaN or an infinity: nothing, draw them anew, or end the seed's training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from srnn.methods.descent import Descent
+from srnn.methods.settings import Divergent
+from srnn.organism import Organism
+from srnn.training.learning import Streams
+
+
+class Divergence:
+    """Looks for what is not finite.
+
+    Args:
+        policy: ``keep``, ``reset`` or ``stop``.
+        organism: Where to look.
+        method: Makes new particles what the others are; its buffers of lost ones are cleared.
+        streams: The generators of each seed; new particles come from ``reset``.
+
+    Attributes:
+        redrawn: Particles drawn anew in this epoch, by place.
+    """
+
+    def __init__(self, policy: Divergent, organism: Organism, method: Descent, streams: Streams) -> None:
+        self._policy, self._organism, self._method, self._streams = policy, organism, method, streams
+        self.redrawn = [0] * organism.copies
+
+    def particles(self) -> Tensor | None:
+        """Which particles, ``(S · N,)``, are not finite; None if all are."""
+        weights = self._organism.weights.detach()
+        # One pass in nearly every batch: a finite sum has finite terms.
+        if weights.sum().isfinite():
+            return None
+        divergent = ~weights.isfinite().all(0)
+        return divergent if divergent.any() else None
+
+    def stopping(self, running: list[int], losses: Tensor | None = None) -> list[int]:
+        """Seeds in training that have to stop because a particle, an ordinary number or a loss ``(S, B)`` diverged."""
+        if self._policy != "stop":
+            return []
+        lost = set() if losses is None else {*(~losses.isfinite().all(1)).nonzero().flatten().tolist()}
+        if (divergent := self.particles()) is not None:
+            lost |= {place for place in running if divergent[self._organism.columns(place)].any()}
+        return [place for place in running if place in lost]
+
+    def redraw(self) -> None:
+        """Draw divergent particles anew, if that is the policy."""
+        if self._policy != "reset" or (divergent := self.particles()) is None:
+            return
+        weights = self._organism.weights.detach()
+        for place, streams in enumerate(self._streams):
+            columns = self._organism.columns(place)
+            lost = columns.start + divergent[columns].nonzero().flatten()
+            self.redrawn[place] += len(lost)
+            drawn = self._organism.particle.draw(len(lost), streams["reset"])
+            weights[:, lost] = self._method.newborn(drawn, place).to(weights.device)
+            for buffer in self._method.buffers().values():
+                buffer[..., lost] = 0
+
+    def found(self, scores: Mapping[int, Mapping[str, float]]) -> dict[int, str]:
+        """What of each seed is not finite, in words, by its place."""
+        divergent, words = self.particles(), {}
+        of = f"of {self._organism.size:,} {'particles' if self._organism.particle.has_types else 'numbers'}"
+        for place, own in scores.items():
+            count = 0 if divergent is None else int(divergent[self._organism.columns(place)].sum())
+            loss = own.get("task_loss", 0.0)
+            if count:
+                words[place] = f"{count:,} {of} hold a NaN or an infinity"
+            elif self.redrawn[place]:
+                words[place] = f"{self.redrawn[place]:,} particles held a NaN or an infinity"
+            elif not isfinite(loss):
+                words[place] = f"the task loss is {loss}"
+        return words
+
+
+def columns_of(organism: Organism, places: list[int]) -> Tensor | None:
+    """The particles of these seeds as a mask ``(S · N,)``; None of none."""
+    if not places:
+        return None
+    mask = torch.zeros(organism.copies * organism.size, dtype=torch.bool, device=organism.weights.device)
+    for place in places:
+        mask[organism.columns(place)] = True
+    return mask

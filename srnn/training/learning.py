@@ -1,0 +1,132 @@
+"""From the effective weights to what they answer, what that costs, and the gradient: one way for every body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from srnn import kernels
+from srnn.bodies.mlp import MLP
+from srnn.drawing import drawing_from
+from srnn.kernels import mlp
+from srnn.organism import Organism, aligned
+from srnn.tasks import Task
+from srnn.terms.term import Term
+
+Streams = Sequence[Mapping[str, torch.Generator]]
+
+#: Examples that a body other than an MLP answers at once in evaluation.
+_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one batch taught: losses and scores of its examples ``(S, B)``, the gradient at the waist ``(S · N,)``."""
+
+    losses: Tensor
+    scores: Tensor
+    gradient: Tensor
+
+
+@kernels.or_by_torch
+def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:
+    """Losses, scores and gradient of each seed's mean loss over its batch; ordinary parameters get their ``grad``.
+
+    Of an MLP by one kernel, all seeds at once; of any other body, or without kernels, by torch.
+
+    Args:
+        organism: Whose bodies answer.
+        worth: With which weights, ``(S · N,)``.
+        task: Its training data.
+        index: The examples of each seed, int64 ``(S, B)``.
+        streams: The generators of each seed; what a body draws, such as the units it drops, comes from ``dropout``.
+    """
+    # One factor takes the errors of an answer back to the units of the data; several are for torch.
+    factors = {1.0} if task.y_scaling is None else {*task.y_scaling.factor.tolist()}
+    body = _fused(organism, task.kind, worth, task.train_x) if len(factors) == 1 else None
+    if body is not None:
+        masks = _masks(body, index.shape[1], streams)
+        losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, masks)
+        # What answers NaN has no score.
+        return Lesson(losses, factors.pop() * scores + 0 * losses, gradient)
+    return _learn_by_torch(organism, worth, task, index, streams)
+
+
+def _learn_by_torch(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:
+    """One seed after the other: how torch computes a product or the end of a row may depend on what is beside it."""
+    losses, scores, gradients = [], [], []
+    for place, own in enumerate(worth.detach().view(organism.copies, -1)):
+        x = task.train_x.index_select(0, index[place])
+        y = task.train_y.index_select(0, index[place])
+        leaf = aligned(own).requires_grad_()
+        with drawing_from(streams[place]["dropout"]):
+            output = organism.call_with(leaf, x, place=place)
+        loss = task.loss(output, y)
+        # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
+        torch.dot(loss, loss.new_full(loss.shape, 1 / len(loss))).backward()
+        gradients.append(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf))
+        losses.append(loss.detach())
+        scores.append(task.score(output.detach(), y))
+    return Lesson(torch.stack(losses), torch.stack(scores), torch.cat(gradients))
+
+
+@kernels.or_by_torch
+def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
+    """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
+    if (body := _fused(organism, "classification", worth, x)) is not None:
+        return mlp.answer(worth, body, x)
+    # The units of a convolution are many: of ten thousand images at once, gigabytes.
+    chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
+    parts = [aligned(own) for own in worth.view(organism.copies, -1)]
+    return torch.stack(
+        [torch.cat([organism.call_with(own, rows, place=place) for rows in chunks]) for place, own in enumerate(parts)]
+    )
+
+
+def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | None:
+    """The body if it is an MLP with which the kernel can compute, and all that it weighs is made of particles."""
+    body = organism.body
+    if not isinstance(body, MLP) or len(organism.shapes) != len(body.sources):
+        return None
+    return body if mlp.learns(body, kind, worth, x) else None
+
+
+def _masks(body: MLP, examples: int, streams: Streams) -> list[Tensor] | None:
+    """The factors of the hidden units by which dropout multiplies them: ``(S, width, B)`` for each layer."""
+    share = body.dropout.share
+    if share == 0 or not body.training:
+        return None
+    kept = [
+        [torch.rand(units, examples, generator=own["dropout"]) >= share for units in body.sizes[1:-1]]
+        for own in streams
+    ]
+    return [torch.stack(layer).float() / (1 - share) for layer in zip(*kept, strict=True)]
+
+
+def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:
+    """With which weights ``(S · N,)`` the bodies are called: what the particles are worth, behind the terms' gates."""
+    return torch.cat([_gated(terms, own) for own in worth.view(organism.copies, -1)])
+
+
+def through(terms: Sequence[Term], worth: Tensor, gradient: Tensor, organism: Organism) -> Tensor:
+    """Chain rule from behind the gates to the waist, and the gradient of the terms' costs: ``(S · N,)``."""
+    gradients = []
+    for own, behind in zip(*(one.view(organism.copies, -1) for one in (worth, gradient)), strict=True):
+        leaf = own.detach().clone().requires_grad_()
+        total = torch.dot(_gated(terms, leaf), behind)
+        for term in terms:
+            if (cost := term.cost(leaf)) is not None:
+                total = total + cost
+        total.backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad)
+    return torch.cat(gradients)
+
+
+def _gated(terms: Sequence[Term], worth: Tensor) -> Tensor:
+    for term in terms:
+        worth = term.gate(worth)
+    return worth

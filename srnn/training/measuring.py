@@ -1,0 +1,112 @@
+"""What is measured: means over an epoch's batches, the metric on test data, the census."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srnn.fixpoints import FixpointType, census, classify
+from srnn.methods.descent import Descent
+from srnn.organism import Organism
+from srnn.particle import Particle
+from srnn.tasks import Task
+from srnn.training.learning import answers
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured of some seeds after a number of epochs (0: before training).
+
+    Attributes:
+        epoch: Epochs trained.
+        batch: Batches trained, over all epochs.
+        scores: For each seed reported, by its place among the seeds of the training: metric → value. The losses and
+            the training metric are means over the epoch's batches; ``replication_loss`` is the mean
+            over the particles, ``replication_objective`` what is descended on, ``alpha · Σ`` over them; the others
+            are measured after the epoch. With an exact method there is no such loss, but
+            ``replication_error``: the largest deviation of any weight from its particle's output for it.
+        logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
+        stopped: Whether training of these seeds ended here because they diverged.
+        diverged: What of a seed is not finite, in words, by its place; seeds that are well are left out.
+    """
+
+    epoch: int
+    batch: int
+    scores: dict[int, dict[str, float]]
+    logged: bool
+    stopped: bool = False
+    diverged: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Sums:
+    """Sums over the batches of an epoch, on the device, so that no batch waits for them.
+
+    They are taken over a seed only in the end, one seed at a time: the order of the additions, and so the last bit,
+    would depend on how many seeds there are.
+    """
+
+    #: Replication loss of each particle, ``(S · N,)``.
+    replication: Tensor
+    #: Task loss and score of each place in the batch, ``(S, B)``.
+    task: Tensor
+    score: Tensor
+    batches: int = 0
+
+    @classmethod
+    def none(cls, organism: Organism, batch_size: int) -> Sums:
+        """Those of no batch."""
+        weights, examples = organism.weights.detach(), (organism.copies, batch_size)
+        return cls(weights.new_zeros(weights.shape[1]), weights.new_zeros(examples), weights.new_zeros(examples))
+
+    def means(self, organism: Organism, method: Descent, task: Task, place: int) -> dict[str, float]:
+        """What they come to in one seed, by metric."""
+        own = {}
+        if method.replicating[place] and not method.exact:
+            # numpy's sum of many numbers does not depend on the number of threads.
+            total = self.replication[organism.columns(place)].cpu().numpy().sum(dtype=np.float64)
+            own["replication_loss"] = float(total) / organism.size / self.batches
+            own["replication_objective"] = method.replication.alpha * float(total) / self.batches
+        own["task_loss"] = float(self.task[place].mean()) / self.batches
+        own[f"train_{task.metric}"] = float(self.score[place].mean()) / self.batches
+        return own
+
+
+@torch.no_grad()
+def measure(organism: Organism, method: Descent, task: Task, places: Collection[int]) -> dict[int, dict[str, float]]:
+    """The metric on test data, the task's probes, what the method has to say, and the census, by place."""
+    organism.eval()
+    scores = {}
+    types = _types(organism)
+    outputs = answers(organism, organism.worth(), task.test_x)
+    probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
+    for place in places:
+        own = {f"test_{name}": score for name, score in task.metrics(outputs[place], task.test_y).items()}
+        own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
+        own |= method.measure(place)
+        if types is not None:
+            own |= _counts(types[organism.columns(place)], organism)
+        scores[place] = own
+    organism.train()
+    return scores
+
+
+def _types(organism: Organism) -> Tensor | None:
+    """The type of each particle, ``(S · N,)``; None of what has none."""
+    particle = organism.particle
+    if not isinstance(particle, Particle):
+        return None
+    return organism.on(range(organism.copies), lambda weights: classify(weights, particle), organism.weights.detach())
+
+
+def _counts(types: Tensor, organism: Organism) -> dict[str, float]:
+    """The census of one seed: of the whole and of each layer, by metric."""
+    counts: dict[str, float] = {}
+    for layer, row in census(types, organism.layers).iterrows():
+        prefix = "" if layer == "total" else f"{layer}_"
+        counts |= {f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType}
+    return counts

@@ -1,0 +1,181 @@
+"""All that a seed's training depends on, to be saved and taken up again: which tensors there are, and of which shape.
+
+Whatever lasts is a tensor whose last dimension is the particles', a scalar for all seeds, the state of a generator, or
+an ordinary tensor of the body. Who owns it gives it and takes it back; here it only gets its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from srnn.experiment import Experiment
+from srnn.methods.optimizers import build_optimizer
+from srnn.methods.plain import Plain, require_same_kind
+from srnn.training.birth import STREAMS, describe_organism
+
+if TYPE_CHECKING:
+    from srnn.training.loop import Training
+
+
+def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """What one seed's training depends on, inside an epoch, too: tensors, and small plain values."""
+    organism, method = training.organism, training.method
+    columns = organism.columns(place)
+    tensors = {"weights": organism.weights[:, columns]}
+    tensors |= {name: buffer[..., columns] for name, buffer in method.buffers().items()}
+    tensors |= {f"optimizer.{name}": value for name, value in method.counters().items()}
+    tensors |= training.plain.tensors(place)
+    for name in streams_of(training.experiment):
+        tensors[f"generator.{name}"] = training.streams[place][name].get_state()
+    if training.frozen is not None:
+        tensors["frozen"] = training.frozen[columns]
+    if training.inside_epoch:
+        # As it was before the epoch, whose order is drawn again.
+        tensors["generator.order"] = training.batches.before[place]
+        sums = training.sums
+        tensors |= {"sums.replication": sums.replication[columns]}
+        tensors |= {"sums.task": sums.task[place], "sums.score": sums.score[place]}
+    plain: dict[str, object] = {
+        "epoch": training.epoch,
+        "batch": training.batch,
+        "batches_of_epoch": training.sums.batches,
+        "replicating": method.replicating[place],
+        "diverged": training.stopped.get(place, ""),
+        "inputs": training.task.inputs,
+        "outputs": training.task.outputs,
+    }
+    if training.experiment.body.needs_image:
+        plain["image"] = list(training.task.image or ())
+    return tensors, plain
+
+
+def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+    """Take a seed to what :func:`state` gave, so that training goes on to the same bits.
+
+    All seeds that are still running must come from the same batch. One that had stopped stays so.
+
+    Raises:
+        KeyError, RuntimeError: The state is that of another experiment.
+    """
+    organism, method = training.organism, training.method
+    columns, device = organism.columns(place), organism.weights.device
+    organism.weights.detach()[:, columns] = tensors["weights"].to(device)
+    for name in streams_of(training.experiment):
+        training.streams[place][name].set_state(tensors[f"generator.{name}"])
+    method.replicating[place] = plain["replicating"]
+    if plain["diverged"]:
+        # It only keeps the others company: what an optimizer keeps for all seeds is theirs.
+        training.stopped[place] = plain["diverged"]
+        training.running.remove(place)
+        return
+    training.plain.load(place, tensors)
+    scalars = {name for name in tensors if name.startswith("optimizer.") and name.count(".") == 1}
+    counters = {name.removeprefix("optimizer."): tensors[name] for name in scalars}
+    method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
+    if "frozen" in tensors:
+        training.freeze(place, tensors["frozen"].nonzero().flatten().to(device))
+    training.epoch, training.batch = plain["epoch"], plain["batch"]
+    training.sums.batches = plain["batches_of_epoch"]
+    if training.inside_epoch:
+        training.sums.replication[columns] = tensors["sums.replication"].to(device)
+        training.sums.task[place] = tensors["sums.task"].to(device)
+        training.sums.score[place] = tensors["sums.score"].to(device)
+
+
+def streams_of(experiment: Experiment) -> list[str]:
+    """The streams of random numbers that a run of the experiment may draw from."""
+    return [name for name in STREAMS if name != "events" or experiment.events]
+
+
+def _is_buffer(name: str) -> bool:
+    """Whether a tensor of that name is a buffer of the method, which alone have names without a prefix."""
+    return "." not in name and name not in ("weights", "frozen")
+
+
+def require_layout(
+    experiment: Experiment,
+    tensors: Mapping[str, Tensor],
+    plain: Mapping[str, Any],
+) -> None:
+    """Make sure that tensors are such as training the experiment leaves behind.
+
+    Raises:
+        ValueError: One is missing, too many, or of another shape or type.
+        KeyError: Likewise: one that always is there is missing.
+    """
+    layout = _layout(experiment, plain)
+    for name, wanted in layout.items():
+        require_same_kind(name, tensors[name], wanted)
+    # Each would become a buffer of the optimizer.
+    known = {*layout, "frozen"} if not plain["diverged"] else None
+    if known is not None and (
+        odd := [name for name in tensors if name not in known and not name.startswith("generator.")]
+    ):
+        raise ValueError(f"it has a tensor {odd[0]!r}")
+    for stream in streams_of(experiment):
+        try:
+            torch.Generator().set_state(tensors[f"generator.{stream}"])
+        except RuntimeError as error:
+            raise ValueError(f"its generator.{stream} is none: {error}") from None
+
+
+def image_of(plain: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """What an example is as an image, ``(channels, height, width)``; None where the body need not know.
+
+    Raises:
+        ValueError: It is none.
+        KeyError: The number of an example's numbers is missing.
+    """
+    if (image := plain.get("image")) is None:
+        return None
+    if (
+        not isinstance(image, list)
+        or len(image) != 3
+        or any(type(side) is not int or side < 1 for side in image)
+        or prod(image) != plain["inputs"]
+    ):
+        raise ValueError(f"its image is {image!r}")
+    return tuple(image)
+
+
+def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of :func:`state` but for the generators, without their content."""
+    organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image_of(plain))
+    tensors: dict[str, Tensor] = {"weights": organism.weights.detach()}
+    if plain["diverged"]:
+        return tensors
+    trained = organism.weights[0] if experiment.replication.method == "lifted" else organism.weights
+    tensors |= _kept(experiment, trained.shape)
+    for name, value in Plain(organism, experiment.training).values(0).items():
+        tensors[name] = value
+    for name, parameter in organism.ordinary().items():
+        for kept, value in _kept(experiment, parameter.shape).items():
+            key = kept.removeprefix("optimizer.")
+            tensors[f"optimizer.{key}.{name}"] = value
+    replication = experiment.replication
+    if (replication.method, replication.momentum) == ("sgd", "separate") and experiment.training.momentum:
+        tensors["replication_buffer"] = organism.weights.detach()
+    if plain["batches_of_epoch"]:
+        batch = torch.empty(experiment.training.batch_size, device="meta")
+        tensors |= {"sums.replication": organism.weights.detach()[0], "sums.task": batch, "sums.score": batch}
+    return tensors
+
+
+def _kept(experiment: Experiment, shape: torch.Size) -> dict[str, Tensor]:
+    """What an optimizer keeps of one parameter after a step: of its shape by its name, else ``optimizer.KEY``."""
+    small = nn.Parameter(torch.zeros([1] * len(shape), device="cpu"))
+    optimizer = build_optimizer([small], experiment.training)
+    small.grad = torch.zeros_like(small)
+    optimizer.step()
+    kept = {}
+    for name, value in optimizer.state[small].items():
+        if isinstance(value, Tensor):
+            kept[f"optimizer.{name}" if value.ndim == 0 else name] = torch.empty(
+                () if value.ndim == 0 else shape, device="meta", dtype=value.dtype
+            )
+    return kept

@@ -1,0 +1,31 @@
+"""Seeds side by side are each as alone to the bit, however the libraries below compute.
+
+How MKL, torch and LLVM compute hangs on the processor. They can be told to compute as on others, but only before they
+are loaded: each setting is a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from processes import process
+
+ALONE = (sys.executable, str(Path(__file__).parents[1] / "alone.py"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"OMP_NUM_THREADS": "2"},
+        {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell"},
+        {"MKL_CBWR": "AVX2", "ATEN_CPU_CAPABILITY": "default", "NUMBA_CPU_NAME": "haswell"},
+        {"MKL_CBWR": "AVX512", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"},
+    ],
+    ids=lambda settings: " ".join(settings.values()),
+)
+def test_seeds_side_by_side_are_each_as_alone(settings: dict[str, str], tmp_path: Path) -> None:
+    """Every optimizer, method, objective, activation and loss, by the kernels and by torch."""
+    answer = process(ALONE, tmp_path, **settings)
+    assert (answer.code, answer.err) == (0, "")
