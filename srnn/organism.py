@@ -247,7 +247,7 @@ class Organism(nn.Module):
 
     def worth(self) -> Tensor:
         """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
-        weights, version = self.weights.detach(), self._version
+        weights, version = self.weights.detach(), self._age
         known = self._worth
         # Memory that is held is not another's: whoever replaces the weights' data changes its address.
         if known is None or version < 0 or known[2] != version or known[1].data_ptr() != weights.data_ptr():
@@ -257,10 +257,10 @@ class Organism(nn.Module):
 
     def remember(self, worth: Tensor) -> None:
         """Take note of what the particles are worth now, where whoever changed them knows: ``(copies · N,)``."""
-        self._worth = worth, self.weights.detach(), self._version
+        self._worth = worth, self.weights.detach(), self._age
 
     @property
-    def _version(self) -> int:
+    def _age(self) -> int:
         # An inference tensor has none.
         return -1 if self.weights.is_inference() else self.weights._version
 
