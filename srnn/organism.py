@@ -246,7 +246,10 @@ class Organism(nn.Module):
         return result
 
     def worth(self) -> Tensor:
-        """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
+        """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change.
+
+        A change in place through ``weights.data`` is one that torch does not count: make it under ``no_grad``.
+        """
         weights, version = self.weights.detach(), self._age
         known = self._worth
         # Memory that is held is not another's: whoever replaces the weights' data changes its address.
@@ -337,7 +340,10 @@ class Organism(nn.Module):
     def to_dense(self, place: int = 0) -> nn.Module:
         """The same network as a plain dense one: a copy of the body filled with the effective weights."""
         dense = copy.deepcopy(self.bodies[place])
-        parts = self.worth()[self.columns(place)].split([shape.numel() for shape in self.shapes])
+        columns = self.columns(place)
+        # Computed anew, whoever has changed the weights, and however.
+        worth = self.on([place], self.particle.worth, self.weights.detach())[columns]
+        parts = worth.split([shape.numel() for shape in self.shapes])
         self._put(
             dense, [nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, self.shapes, strict=True)]
         )
