@@ -19,7 +19,7 @@ from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
 from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
-from srnn.section import Count, Section, Share, Text, explain, schema_of, unknown
+from srnn.section import Count, Section, Share, Text, explain, unknown
 from srnn.tasks.settings import TaskConfig
 from srnn.terms import TERMS
 from srnn.toml import read_toml, value_of
@@ -342,7 +342,7 @@ class Experiment(Section):
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise UserError(unknown(Experiment, key.strip()))
-            section[last] = value_of(text.strip(), _is_text(key.strip()))
+            section[last] = value_of(text.strip(), key.strip() in _AS_IT_IS)
             replaced.add(key.strip())
         self.task.replaced(values["task"], replaced)
         changed, changes = Experiment.from_dict(values), None
@@ -351,7 +351,7 @@ class Experiment(Section):
             changes = changed.changes(self)
         if not changes:
             return changed
-        settings = ", ".join(f"{key} = {value}" for key, value in changes.items())
+        settings = ", ".join(f"{key} = {value}" for key, value in changes.items() if value is not None)
         texts = {"about": shorten(f"{self.name} with {settings}", 400), "duration": ""}
         return changed.model_copy(update=texts)
 
@@ -376,6 +376,10 @@ def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Sec
     return family[name]
 
 
+#: Settings that may look like a number and are none.
+_AS_IT_IS = ("name", "task.path")
+
+
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:
     """A member of a family from plain values; ValueError for the first thing that is wrong, in one line."""
     if isinstance(values, Section):
@@ -386,12 +390,6 @@ def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] 
         return kind.model_validate({**values, **(more or {})})
     except ValidationError as error:
         raise ValueError(f"{key}.{explain(kind, error)}") from None
-
-
-def _is_text(key: str) -> bool:
-    """Whether a setting is text of any kind."""
-    node = schema_of(Experiment, tuple(key.split(".")))
-    return node.get("type") == "string" and "enum" not in node
 
 
 def folder_name(text: str) -> str:

@@ -68,7 +68,9 @@ def load_changed(name_or_path: str, settings: Iterable[str]) -> Experiment:
         path = changed.task.path
         words = [Path(path).stem if changed.task.name == "arrays" and path else changed.task.name]
     words += [
-        f"{key.partition('.')[2]}-{value}" for key, value in changes.items() if key not in ("task.name", "task.path")
+        f"{key.partition('.')[2]}-{value}"
+        for key, value in changes.items()
+        if key not in ("task.name", "task.path") and value is not None
     ]
     return changed.model_copy(update={"name": folder_name("-".join(words))})
 

@@ -86,7 +86,12 @@ FORMATS = ("png", "svg", "pdf")
 DEVICES = ("cpu", "cuda")
 
 DataDir = Annotated[
-    Path | None, path_option("Folder of the MNIST or Fashion-MNIST files.", "--data-dir", envvar="SRNN_DATA_DIR")
+    Path | None,
+    path_option(
+        "Folder of the MNIST or Fashion-MNIST files, or of own data that were moved.",
+        "--data-dir",
+        envvar="SRNN_DATA_DIR",
+    ),
 ]
 ImageFormat = Annotated[
     str,

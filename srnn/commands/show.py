@@ -191,7 +191,7 @@ def print_comparison(folder: Path) -> None:
         table.add_row(
             escape(group),
             *(
-                "" if one is None else with_interval(one["Mean"], one["Half width"], counts=metric in _labels())
+                "" if one is None else with_interval(one["Mean"], one["High"] - one["Mean"], counts=metric in _labels())
                 for metric, one in zip(metrics, row, strict=True)
             ),
         )
@@ -243,8 +243,8 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
             for metric, row in over_seeds(scores).iterrows():
                 own = scores[scores["Metric"] == metric]
                 metrics[str(metric)] = {
-                    "mean": number(row["mean"]),
-                    "half_width": number(row["half_width"]),
+                    "mean": number(row["Mean"]),
+                    "half_width": number(row["High"] - row["Mean"]),
                     "seeds": {str(seed): number(score) for seed, score in zip(own["Seed"], own["Score"], strict=True)},
                 }
         settings = runs[0].experiment.model_dump(exclude={"seed", "versions"}, exclude_none=True)
@@ -297,8 +297,9 @@ def _print_group(console: Console, runs: list[Run]) -> None:
     for line in _answers(experiment, scores):
         console.print(line)
     console.print()
-    console.print(_census(summary))
-    console.print()
+    if "identity" in summary.index:  # plain numbers have no types
+        console.print(_census(summary))
+        console.print()
     # Several seeds run together have figures of their own, with bands; those of each seed are in its folder.
     together = figures(runs[0].folder.parent) if len({run.folder.parent for run in runs}) == 1 < len(runs) else []
     for run in runs:

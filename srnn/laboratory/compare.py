@@ -106,7 +106,7 @@ class Comparison(list[Run]):
 
     @cached_property
     def final(self) -> pd.DataFrame:
-        """How the variants ended: Metric, Group, Mean, Half width, Low, High, Seeds.
+        """How the variants ended: Metric, Group, Mean, Low, High, Seeds.
 
         Raises:
             UserError: They are not compared yet, or the file is damaged.

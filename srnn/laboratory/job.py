@@ -164,13 +164,13 @@ def run(
             experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
             for seed in to_do:
                 require_same_data(folders[seed], experiments[seed], task)
-            for note in task.notes:
-                told(note)
             groups = starts(to_do, told, own)
             trainings = [_training(experiment, task, group) for group in groups]
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
             writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
             with _saying_how_it_ended(writers, told.unsaid):
+                for note in task.notes:
+                    told(note)
                 for training in trainings:
                     after_start(training)
                     with fast_arithmetic(training.organism.size * experiment.training.batch_size):

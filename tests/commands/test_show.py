@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from scipy import stats
 
-from srnn.analysis.statistics import over_seeds
+from srnn import Experiment, run
+from srnn.analysis.statistics import last_scores, over_seeds
+from srnn.commands import show
 from srnn.commands.show import layer_table
 from srnn.fixpoints import FixpointType
+from srnn.runs.groups import open_runs
 
 LABELS = [kind.label for kind in FixpointType]
 
@@ -41,3 +47,32 @@ class TestLayerTable:
         table = layer_table(self.summary, "High")
         assert table.loc["L1"].tolist() == [100] * 5
         assert table.at["L0", "zero"] == pytest.approx(11 + stats.t.ppf(0.975, 1))
+
+
+def test_seeds_of_plain_numbers_and_a_comparison_are_shown_as_tables_and_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    values = {"name": "both", "body": {"depth": 2}, "training": {"epochs": 1, "batch_size": 500}}
+    variants = {"particles": [], "numbers": ["particle.kind=number", "replication.method=none"]}
+    experiment = Experiment.from_dict({**values, "comparison": {"variants": variants}})
+    run(experiment, tmp_path, seeds=2, image_format=None)
+    groups = [open_runs([tmp_path / f"both-{variant}"]) for variant in variants]
+    capsys.readouterr()
+
+    show.print_runs(groups[1])
+    shown = capsys.readouterr().out
+    assert "plain numbers" in shown
+    assert "identity" not in shown
+    show.print_comparison(tmp_path / "both")
+    shown = capsys.readouterr().out
+    assert "particles − numbers" in shown
+    assert "±" in shown
+    show.print_json(groups)
+    particles, numbers = json.loads(capsys.readouterr().out)
+    accuracy = last_scores(groups[0]).query("Metric == 'test_accuracy'")["Score"]
+    assert particles["metrics"]["test_accuracy"]["mean"] == pytest.approx(accuracy.mean())
+    assert particles["metrics"]["test_accuracy"]["half_width"] == pytest.approx(
+        abs(accuracy.diff().iloc[1]) / 2 * 12.7062
+    )
+    assert "identity" not in numbers["metrics"]
