@@ -19,14 +19,14 @@ from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
 from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
-from srnn.section import Count, Section, Share, Text, explain, schema_of, unknown
+from srnn.section import Count, Section, Share, Text, explain, unknown
 from srnn.tasks.settings import TaskConfig
 from srnn.terms import TERMS
 from srnn.toml import read_toml, value_of
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
-    from srnn.organism import Kind
+    from srnn.swarm import Kind
 
 __all__ = [
     "MOST_NUMBERS",
@@ -334,12 +334,15 @@ class Experiment(Section):
                 what = f"{option('set', 'override')} {shorten(assignment)}"
                 raise UserError(f"{what}: expected KEY=VALUE, such as training.epochs=20")
             section = values
+            if key.strip() == "body.name" and value_of(text.strip(), is_text=True) != self.body.name:
+                # The settings of one kind of network are not those of another.
+                values["body"] = {name: one for name, one in values["body"].items() if f"body.{name}" in replaced}
             *parents, last = key.strip().split(".")
             for parent in parents:
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise UserError(unknown(Experiment, key.strip()))
-            section[last] = value_of(text.strip(), _is_text(key.strip()))
+            section[last] = value_of(text.strip(), key.strip() in _AS_IT_IS)
             replaced.add(key.strip())
         self.task.replaced(values["task"], replaced)
         changed, changes = Experiment.from_dict(values), None
@@ -359,7 +362,9 @@ class Experiment(Section):
         """
         ours, theirs = self.model_dump(), since.model_dump()
         sections = ("task", "body", "particle", "replication", "training", "interactions")
-        pairs = [(f"{name}.{key}", value, theirs[name][key]) for name in sections for key, value in ours[name].items()]
+        pairs = [
+            (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
+        ]
         return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
 
 
@@ -369,6 +374,10 @@ def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Sec
         hint = nearest(name, family) if isinstance(name, str) else ""
         raise ValueError(f"{key} is {shorten(repr(name))}; allowed: {', '.join(family)}{hint}")
     return family[name]
+
+
+#: Settings that may look like a number and are none.
+_AS_IT_IS = ("name", "task.path")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:
@@ -381,12 +390,6 @@ def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] 
         return kind.model_validate({**values, **(more or {})})
     except ValidationError as error:
         raise ValueError(f"{key}.{explain(kind, error)}") from None
-
-
-def _is_text(key: str) -> bool:
-    """Whether a setting is text of any kind."""
-    node = schema_of(Experiment, tuple(key.split(".")))
-    return node.get("type") == "string" and "enum" not in node
 
 
 def folder_name(text: str) -> str:

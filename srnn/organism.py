@@ -4,50 +4,24 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from types import ModuleType
-from typing import Any, Protocol
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from srnn import kernels, replication
+from srnn import replication
 from srnn.bodies.particles import Choice, replaced
 from srnn.errors import NotApplicableError
 from srnn.particle import Particle
+from srnn.swarm import Kind, Swarm, aligned
 
-#: Bytes to whose multiples torch aligns its tensors.
-_ALIGNMENT = 64
 #: A body holds the weights of one call at a time, whoever calls.
 _CALLING = threading.RLock()
 
 
-class Kind(Protocol):
-    """What a weight is made of: :class:`srnn.Particle`, or :class:`srnn.number.Number`, a particle of one weight."""
-
-    @property
-    def size(self) -> int:
-        """Weights P of one of them."""
-
-    @property
-    def has_types(self) -> bool:
-        """Whether it can be a fixpoint of self-application."""
-
-    def newborn(self, values: Tensor, generator: torch.Generator | None) -> Tensor:
-        """New ones in place of a body's weights ``(N,)``: float32 ``(P, N)``."""
-
-    def draw(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """New ones in place of those that were lost: float32 ``(P, count)``."""
-
-    def worth(self, weights: Tensor) -> Tensor:
-        """What each is worth as a weight of the body: ``(P, N) -> (N,)``, differentiable."""
-
-    def pull_back(self, weights: Tensor, gradient: Tensor) -> Tensor:
-        """Chain rule from a gradient ``(N,)`` of what they are worth to one of ``weights``: ``(P, N)``."""
-
-
-class Organism(nn.Module):
+class Organism(Swarm):
     """A body whose every weight is a particle.
 
     Each weight tensor of the body (two dimensions or more) is replaced by particles, which are *drawn anew*: the values
@@ -89,18 +63,20 @@ class Organism(nn.Module):
         only: Choice | None = None,
         exclude: Choice | None = None,
     ) -> None:
-        super().__init__()
-        self.particle = particle
-        self.copies = 1
-        self.body = copy.deepcopy(body)
-        #: The bodies of the other organisms side by side, each with ordinary parameters and buffers of its own.
-        self.beside = nn.ModuleList()
-        weights = replaced(self.body, only, exclude)
+        emptied = copy.deepcopy(body)
+        weights = replaced(emptied, only, exclude)
         if not weights:
             raise ValueError(
                 "the body has no weight tensor of two dimensions or more to make of particles (frozen ones and "
                 "embeddings become particles only where only= names them)"
             )
+        values = torch.cat([weight.detach().flatten() for weight in weights.values()])
+        newborn = particle.newborn(values, generator)
+        # As the body is, be it of doubles or on another device.
+        super().__init__(particle, newborn.to(values.dtype if newborn.is_meta else values))
+        self.body = emptied
+        #: The bodies of the other organisms side by side, each with ordinary parameters and buffers of its own.
+        self.beside = nn.ModuleList()
         self.shapes = [weight.shape for weight in weights.values()]
         # A weight that two modules share has one name and several places.
         self._places = [
@@ -117,12 +93,7 @@ class Organism(nn.Module):
         for index, shape in enumerate(self.shapes):
             self.layers[f"L{index}"] = slice(start, start + shape.numel())
             start += shape.numel()
-        values = torch.cat([weight.detach().flatten() for weight in weights.values()])
-        newborn = particle.newborn(values, generator)
-        # As the body is, be it of doubles or on another device.
-        self.weights = nn.Parameter(newborn.to(values.dtype if newborn.is_meta else values))
         self._put(self.body, [None] * len(self.shapes))
-        self._worth: tuple[Tensor, int] | None = None
 
     @classmethod
     def from_dense(
@@ -170,11 +141,6 @@ class Organism(nn.Module):
         return self.particle
 
     @property
-    def size(self) -> int:
-        """Number N of particles of one organism."""
-        return sum(shape.numel() for shape in self.shapes)
-
-    @property
     def names(self) -> list[str]:
         """Name of each particle of one organism, ``L0_C1_W2``: layer, cell (output unit), weight (input)."""
         return [self.name(particle) for particle in range(self.size)]
@@ -195,94 +161,6 @@ class Organism(nn.Module):
     def ordinary(self, place: int = 0) -> dict[str, nn.Parameter]:
         """What is trained beside the particles of one organism, such as biases and norms, by the body's names."""
         return {name: one for name, one in self.bodies[place].named_parameters() if one.requires_grad}
-
-    def columns(self, place: int) -> slice:
-        """The particles of the organism at that place among those side by side."""
-        return slice(place * self.size, (place + 1) * self.size)
-
-    # -- the waist ----------------------------------------------------------------------------------------------------
-
-    @property
-    def together(self) -> bool:
-        """Whether all organisms may be computed at once, with the bits that each has alone.
-
-        Our kernels compute a particle from nothing but itself. How torch sums up or ends a row may depend on what
-        stands beside it; plain numbers are not summed up.
-        """
-        return self.copies == 1 or self.particle.size == 1 or self.fused() is not None
-
-    def fused(self, *others: Tensor | None) -> ModuleType | None:
-        """The kernels, if they can compute with the particles and the other tensors, as of the same shape."""
-        particle = self.particle
-        return kernels.fast_path(self.weights.detach(), particle, *others) if isinstance(particle, Particle) else None
-
-    def on(self, places: Collection[int], act: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
-        """Act on the particles of these organisms, each as it would be alone.
-
-        Args:
-            places: At least one; the others are left as they are.
-            act: Given the columns ``(…, N)`` of each tensor, or all at once; may change them in place. What it returns,
-                ``(…, N)``, is put together.
-            tensors: ``(…, copies · N)``, or None, which is passed on.
-
-        Returns:
-            ``(…, copies · N)``, zeros for the other organisms.
-        """
-        if len(places) == self.copies and self.together:
-            return act(*tensors)
-        result = None
-        for place in places:
-            columns = self.columns(place)
-            parts = [None if tensor is None else tensor[..., columns].clone() for tensor in tensors]
-            own = act(*parts)
-            for tensor, part in zip(tensors, parts, strict=True):
-                if tensor is not None and part is not None:
-                    tensor[..., columns] = part
-            if result is None:
-                result = own.new_zeros(*own.shape[:-1], self.copies * self.size)
-            result[..., columns] = own
-        assert result is not None
-        return result
-
-    def worth(self) -> Tensor:
-        """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
-        weights = self.weights.detach()
-        # An inference tensor has no version.
-        version = -1 if weights.is_inference() else self.weights._version
-        if self._worth is None or version < 0 or self._worth[1] != version:
-            self.remember(self.on(range(self.copies), self.particle.worth, weights))
-        assert self._worth is not None
-        return self._worth[0]
-
-    def remember(self, worth: Tensor) -> None:
-        """Take note of what the particles are worth now, where whoever changed them knows: ``(copies · N,)``."""
-        self._worth = worth, -1 if self.weights.is_inference() else self.weights._version
-
-    def pull_back(self, gradient: Tensor) -> Tensor:
-        """Chain rule through the waist: a gradient ``(copies · N,)`` to one of ``weights``, ``(P, copies · N)``."""
-        return self.on(range(self.copies), self.particle.pull_back, self.weights.detach(), gradient)
-
-    @contextmanager
-    def still(self, frozen: Tensor | None, *buffers: Tensor) -> Iterator[None]:
-        """Keep particles as they are, whoever moves them inside this context, and their buffers at zero.
-
-        To mask a gradient would not do: momentum, weight decay, replication and interactions move a particle all the
-        same.
-
-        Args:
-            frozen: bool ``(copies · N,)``; None for none.
-            buffers: What moves them besides, ``(…, copies · N)``.
-        """
-        if frozen is None:
-            yield
-            return
-        before = self.weights.detach()[:, frozen].clone()
-        try:
-            yield
-        finally:
-            self.weights.detach()[:, frozen] = before
-            for buffer in buffers:
-                buffer[..., frozen] = 0
 
     def effective_weights(self) -> list[Tensor]:
         """The particles' effective weights in the body's shapes, one tensor a layer, differentiable."""
@@ -357,17 +235,6 @@ class Organism(nn.Module):
         beside = f", {ordinary:,} ordinary numbers beside" if ordinary else ""
         body = type(self.body).__name__ + (f" of {len(names)} modules" if names else "")
         return f"Organism({body}, {self.extra_repr()}{beside})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_worth": None}
-
-
-def aligned(part: Tensor) -> Tensor:
-    """A part of a tensor, as a copy unless it begins where a tensor of its own would.
-
-    Libraries choose their way through a product by that, and with it the last bits.
-    """
-    return part if part.data_ptr() % _ALIGNMENT == 0 else part.clone()
 
 
 def stack(organisms: Sequence[Organism]) -> Organism:

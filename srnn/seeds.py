@@ -86,7 +86,7 @@ def _checked(seeds: list[int]) -> list[int]:
         raise ValueError(f"they are more than {MOST:,}")
     for place, seed in enumerate(seeds):
         if not 0 <= seed < LIMIT:
-            raise ValueError(f"one of them is {shorten(str(seed))}")
+            raise ValueError(f"one of them is {seed if abs(seed) < 10**30 else 'larger than can be printed'}")
         if seed in seeds[:place]:
             raise ValueError(f"{seed} is named twice")
     return seeds

@@ -25,8 +25,9 @@ SRNN = (sys.executable, "-m", "srnn")
 
 #: Seconds after which a process that hangs is ended, by a signal.
 _PATIENCE = 300
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(["warm"])
+#: Starts processes that are forked from one that has imported all.
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["warm"])
 
 
 class Answer(NamedTuple):
@@ -97,6 +98,14 @@ class Running:
         return Answer(code, out, without_compiling(err))
 
 
+def begin_forking() -> None:
+    """Start, if it is not there yet, the process that others are forked from, which has one thread only."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patched.setenv("OMP_NUM_THREADS", "1")
+        forkserver.ensure_running()
+
+
 def start(
     arguments: list[str],
     folder: Path,
@@ -113,14 +122,10 @@ def start(
         stdin: The path of what it reads, such as a terminal.
         changes: To the environment.
     """
-    with pytest.MonkeyPatch.context() as patched:
-        # If it is not there yet, the process that others are forked from, which has one thread only.
-        patched.setenv("PYTHONPATH", str(Path(__file__).parent))
-        patched.setenv("OMP_NUM_THREADS", "1")
-        forkserver.ensure_running()
-    (out, their_out), (err, their_err) = _FORKING.Pipe(duplex=False), _FORKING.Pipe(duplex=False)
+    begin_forking()
+    (out, their_out), (err, their_err) = FORKING.Pipe(duplex=False), FORKING.Pipe(duplex=False)
     given = (arguments, folder, environment(**changes), before, stdin, their_out, their_err)
-    forked = _FORKING.Process(target=_become_srnn, args=given)
+    forked = FORKING.Process(target=_become_srnn, args=given)
     forked.start()
     for pipe in (their_out, their_err):
         pipe.close()

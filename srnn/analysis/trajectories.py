@@ -15,8 +15,8 @@ from sklearn.decomposition import PCA
 
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
-from srnn.organism import Kind
 from srnn.particle import Particle
+from srnn.swarm import Kind
 
 #: What one PCA is of: one particle, or all particles of a layer.
 Form = Literal["particle", "layer"]

@@ -41,11 +41,11 @@ class BodyConfig(Section):
         """
         raise NotImplementedError
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What it looks like, in a few words."""
         return self.name
 
-    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+    def outline(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
         """The same network for its shapes: without content, on torch's device ``meta``, where that is possible."""
         import torch
 
@@ -56,7 +56,7 @@ class BodyConfig(Section):
         """How many weights become particles, and about how many numbers an example takes on its way through."""
         from srnn.bodies.particles import replaced
 
-        weights = replaced(self.describe(inputs, outputs, image), **self.choice).values()
+        weights = replaced(self.outline(inputs, outputs, image), **self.choice).values()
         return sum(one.numel() for one in weights), sum(one.shape[0] for one in weights)
 
     @property
@@ -106,7 +106,7 @@ class MLPConfig(BodyConfig):
             generator=generator,
         )
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         layers = "1 layer" if self.depth == 1 else f"{self.depth} layers"
         activation = "" if self.activation == "none" else f", {self.activation}"
         return f"{layers} of width {self.width}, residual {self.residual}{activation}"

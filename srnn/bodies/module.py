@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from srnn.bodies.body import BodyConfig
-from srnn.errors import UserError, shorten
+from srnn.errors import UserError, option, shorten
 from srnn.section import Text
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from srnn.experiment import Experiment
 
-    #: A class, or a function that makes a module, or the import path of a class.
-    Body = str | Callable[..., nn.Module]
+    #: A class, or a function that makes a module, or the import path of a class; or settings that have theirs.
+    Body: TypeAlias = "str | Callable[..., nn.Module] | ModuleConfig"
 
 #: ``package.module:Class``; what Python makes in a function has a path, too, but cannot be imported by it.
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[\w<>]+(\.[\w<>]+)*", re.ASCII)
@@ -127,7 +127,7 @@ class ModuleConfig(BodyConfig):
             self._try(body, torch.zeros(_TRIED, inputs), outputs)
         return body
 
-    def describe(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
+    def outline(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
         # Not on the device meta, where many a module cannot be made, such as one that asks a tensor for its content.
         import torch
 
@@ -136,8 +136,8 @@ class ModuleConfig(BodyConfig):
     def _required(self) -> Callable[..., nn.Module]:
         if self._make is None:
             raise UserError(
-                f"the body of this run is {self.path}, and nothing that a run folder names is imported unasked: "
-                f"if you trust it, give --body {self.path} (from Python: body=, the class)"
+                f"the body of this run is {self.path}, and nothing that a run folder names is imported unasked: if you "
+                f"trust it, give {option(f'body {self.path}', 'body=, the class')}"
             )
         return self._make
 
@@ -195,14 +195,16 @@ def bind(settings: BodyConfig, body: Body) -> ModuleConfig:
     Args:
         settings: Those of a module, whose path must be that of the class; others are replaced by those of the class.
         body: The class, or a function that makes a module; ``functools.partial`` of either gives it arguments. Or the
-            import path of a class, which is imported, but not from the current folder.
+            import path of a class, which is imported, but not from the current folder. Or settings that are bound.
 
     Raises:
         UserError: It is another class, or none, or it cannot be imported.
     """
     arguments: Mapping[str, Any] = {}
     make: Callable[..., nn.Module] | None = None
-    if isinstance(body, str):
+    if isinstance(body, ModuleConfig):
+        path, make = body.path, body._required()
+    elif isinstance(body, str):
         path = body
     else:
         make = body
@@ -211,14 +213,13 @@ def bind(settings: BodyConfig, body: Body) -> ModuleConfig:
         path = _path_of(make)
     if not isinstance(settings, ModuleConfig):
         settings = ModuleConfig.read({"path": path, "arguments": dict(arguments)})
-    elif settings.path != path:
-        raise UserError(
-            f"--body is {shorten(path)}; the body of the run is {settings.path}: give that, if you trust it"
-        )
+    elif settings.path != path and (make is None or _loaded(settings.path) is not make):
+        what = f"{option('body')} is {shorten(path)}; the body of the run is {settings.path}"
+        raise UserError(f"{what}: give that, if you trust it")
     elif arguments and settings.arguments != arguments:
         raise UserError(f"body has the arguments {dict(arguments)}; those of the run are {settings.arguments}")
     bound = settings.model_copy()
-    bound._make = make or _imported(path)
+    bound._make = _imported(path) if make is None else make
     return bound
 
 
@@ -243,6 +244,31 @@ def with_body(experiment: Experiment, body: Body | None, begins: bool) -> Experi
     return experiment.model_copy(update={"body": bind(settings, body)})
 
 
+def as_named(experiment: Experiment, body: Body | None) -> Experiment:
+    """The experiment of a run folder; its body may be built if it is srnn's own, or if it is the one that is named.
+
+    Raises:
+        UserError: It is another one.
+    """
+    if body is None or not isinstance(experiment.body, ModuleConfig):
+        return experiment
+    return with_body(experiment, body, begins=False)
+
+
+def require_consent(experiment: Experiment) -> None:
+    """Raise UserError if nobody has consented to the class of the body; srnn's own need none."""
+    with_body(experiment, None, begins=False)
+
+
+def _loaded(path: str) -> object:
+    """What has that path among what is imported already; None if there is none."""
+    module, _, name = path.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
 def _path_of(body: Callable[..., nn.Module]) -> str:
     from torch import nn
 
@@ -261,7 +287,8 @@ def _imported(path: str) -> type[nn.Module]:
     from torch import nn
 
     if not _PATH.fullmatch(path):
-        raise UserError(f"--body is {shorten(repr(path))}; allowed: the import path of a class, package.module:Class")
+        what = f"{option('body')} is {shorten(repr(path))}"
+        raise UserError(f"{what}; allowed: the import path of a class, package.module:Class")
     module, _, name = path.partition(":")
     try:
         with _outside_the_current_folder():

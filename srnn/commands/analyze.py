@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from srnn.commands.options import DataDir, ImageFormat, completing
+from srnn.commands.options import Body, DataDir, ImageFormat, completing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,7 @@ def command(
         ),
     ] = None,
     data_dir: DataDir = None,
+    body: Body = None,
     image_format: ImageFormat = "png",
     title: Annotated[
         str | None, typer.Option(help="Above the figures instead of the experiment's name; '' for none.")
@@ -87,7 +88,7 @@ def command(
 
     questions = choose(only)
     folders = [expanded(run) for run in runs]
-    groups = by_experiment(open_runs(folders))
+    groups = by_experiment(open_runs(folders, body))
     for group in groups:
         terminal = console(error=True)
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

@@ -74,11 +74,24 @@ def path_option(help: str, *names: str, **options: object) -> typer.models.Optio
     return typer.Option(*names, help=help, metavar="PATH", parser=_path, **options)  # type: ignore[arg-type,no-any-return]
 
 
+Body = Annotated[
+    str | None,
+    typer.Option(
+        "--body",
+        metavar="PACKAGE.MODULE:CLASS",
+        help="The torch module that is its body: of a run, the one that it names, if you trust it.",
+    ),
+]
 FORMATS = ("png", "svg", "pdf")
 DEVICES = ("cpu", "cuda")
 
 DataDir = Annotated[
-    Path | None, path_option("Folder of the MNIST or Fashion-MNIST files.", "--data-dir", envvar="SRNN_DATA_DIR")
+    Path | None,
+    path_option(
+        "Folder of the MNIST or Fashion-MNIST files, or of own data that were moved.",
+        "--data-dir",
+        envvar="SRNN_DATA_DIR",
+    ),
 ]
 ImageFormat = Annotated[
     str,

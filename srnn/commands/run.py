@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srnn.commands.options import DEVICES, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
+from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
 from srnn.errors import StoppedError, UserError
 from srnn.seeds import parse_seeds
 
@@ -68,6 +68,7 @@ def command(
         ),
     ] = "cpu",
     image_format: ImageFormat = "png",
+    body: Body = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run folders.")] = False,
 ) -> None:
     """Train an organism, classify its particles and draw its figures.
@@ -84,21 +85,24 @@ def command(
       srnn run runs/digits --resume
       srnn run runs/digits --extend 100
     """
+    from srnn.bodies.module import ModuleConfig, with_body
     from srnn.presets import load_changed, preset_names
     from srnn.untrusted import expanded
 
     numbers = None if seeds is None else parse_seeds(seeds)
     where = expanded(experiment)
-    if experiment not in preset_names() and _holds_runs(where):
+    goes_on = experiment not in preset_names() and _holds_runs(where)
+    if goes_on:
         if settings or out is not None:
             option = "--set" if settings else "--out"
             raise UserError(f"{option}: the runs in {experiment} go on as they were begun; leave {option} out")
-        chosen, out, known = _to_go_on(where, resume, extend, numbers)
+        chosen, out, known = _to_go_on(where, resume, extend, numbers, body)
         numbers, resume = numbers or known, True
     elif extend is not None:
         raise UserError(f"--extend: {experiment} is not the folder of a run; name one such as runs/digits")
     else:
         chosen = load_changed(experiment, settings or [])
+    chosen = with_body(chosen, body, begins=not goes_on)
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
     from srnn.commands import show
@@ -108,6 +112,7 @@ def command(
     given = [
         word for option, value in options.items() if value not in (None, "cpu", "png") for word in (option, str(value))
     ]
+    given += ["--body", chosen.body.path] if isinstance(chosen.body, ModuleConfig) else []
     given += ["--quiet"] if quiet else []
     common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
     variants = chosen.expand()
@@ -119,6 +124,7 @@ def command(
     groups = {}
     with begun(chosen, out) as folder:
         for variant, one in variants.items():
+            one = with_body(one, None, begins=not goes_on)
             groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
             _print(groups[variant], quiet)
     try:
@@ -226,13 +232,15 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _to_go_on(
-    folder: Path, resume: bool, extend: int | None, seeds: list[int] | None
+    folder: Path, resume: bool, extend: int | None, seeds: list[int] | None, body: str | None
 ) -> tuple[Experiment, Path, list[int]]:
     """The experiment, its --out and the seeds in a folder of runs that are to go on; without ``resume``, asks.
 
     Raises:
-        UserError: They have ended, they are not of one experiment, their folder was renamed, or nobody can be asked.
+        UserError: They have ended, they are not of one experiment, their folder was renamed, nobody can be asked, or
+            their body is one to be named by ``--body``.
     """
+    from srnn.bodies.module import require_consent
     from srnn.laboratory.job import place_of
     from srnn.runs.groups import is_comparison, open_runs
     from srnn.runs.resume import lengthen
@@ -240,7 +248,8 @@ def _to_go_on(
 
     if is_comparison(folder):
         return _comparison_to_go_on(folder, resume, extend)
-    runs = open_runs([folder])
+    runs = open_runs([folder], body)
+    require_consent(runs[0].experiment)
     place = place_of(runs)
     known = [run.experiment.seed for run in runs]
     if extend is not None:
@@ -248,7 +257,7 @@ def _to_go_on(
             raise UserError(f"--seeds: {folder} has no seed {unknown[0]} to be made longer; it has {_listed(known)}")
         chosen = [run for run in runs if seeds is None or run.experiment.seed in seeds]
         lengthen(chosen, extend)
-        return Run(chosen[0].folder).experiment, place, [run.experiment.seed for run in chosen]
+        return Run(chosen[0].folder, body).experiment, place, [run.experiment.seed for run in chosen]
     if not resume:
         left = [run for run in runs if not run.status.ended]
         if not left:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srnn.commands.options import DataDir
+from srnn.commands.options import Body, DataDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     data_dir: DataDir = None,
+    body: Body = None,
 ) -> None:
     """Show what was run, how it ended, its last figures and the particle types of each layer.
 
@@ -48,7 +49,7 @@ def command(
 
     folders = [expanded(run) for run in runs]
     if verify:
-        if not _print_checks(open_runs(folders), data_dir):
+        if not _print_checks(open_runs(folders, body), data_dir):
             raise typer.Exit(1)
         return
     if as_json:
@@ -350,7 +351,7 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     return "; ".join(
         [
             experiment.task.name,
-            experiment.body.in_words(),
+            experiment.body.describe(),
             what,
             how,
             _many(training.epochs, "epoch"),

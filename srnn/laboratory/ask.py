@@ -10,6 +10,7 @@ import pandas as pd
 
 from srnn import tasks
 from srnn.analysis.statistics import over_seeds
+from srnn.bodies.module import require_consent
 from srnn.errors import NotApplicableError, UserError, nearest
 from srnn.files import write_whole
 from srnn.laboratory.questions import QUESTIONS, Frames, Question, Summary
@@ -79,6 +80,7 @@ def analyze(
         >>> answers.summaries["dropout"]["dropout"].query("Scope == 'total'")  # doctest: +SKIP
     """
     [runs] = by_experiment(runs)
+    require_consent(runs[0].experiment)
     watch("data")
     task = tasks.load(runs[0].experiment.task, data_dir)
     answers = Answers()

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pandas as pd
 import torch
 
 from srnn import tasks
+from srnn.bodies.module import ModuleConfig, require_consent, with_body
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
@@ -33,6 +34,9 @@ from srnn.tasks import Task
 from srnn.training.loop import Training
 from srnn.training.measuring import Report
 from srnn.untrusted import expanded, own_folder
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
 #: An experiment, or the name of a preset or the path of a TOML file.
 Named = Experiment | str | os.PathLike[str]
@@ -77,6 +81,7 @@ def run(
     data_dir: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     image_format: str | None = "png",
+    body: Body | None = None,
     after_start: Callable[[Training], None] = lambda training: None,
     after_batch: Callable[[], None] = lambda: None,
     after_report: Callable[[Report], None] = lambda report: None,
@@ -96,6 +101,9 @@ def run(
         data_dir: Where the IDX files of mnist and fashion_mnist are.
         device: ``cpu`` or ``cuda``.
         image_format: ``png``, ``svg`` or ``pdf``; None: without figures.
+        body: A class of ``torch.nn.Module`` in place of the experiment's body, or a function that makes one; a
+            ``functools.partial`` gives it arguments, and if it takes ``inputs`` or ``outputs``, it is told the task's.
+            What an experiment itself names as its body is imported only where it begins: to ``resume``, name it here.
         after_start: Called when training is about to begin.
         after_batch: Called after every batch.
         after_report: Called with everything measured: before the first epoch and after each.
@@ -118,6 +126,7 @@ def run(
     """
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
+    experiment = with_body(experiment, body, begins=not resume)
     chosen = [experiment.seed] if seeds is None else numbers(seeds)
     out, data_dir = expanded(out), None if data_dir is None else expanded(data_dir)
     device = require_device(device)
@@ -140,6 +149,7 @@ def run(
             after_report=after_report,
             say=say,
         )
+    own = experiment.body if isinstance(experiment.body, ModuleConfig) else None
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
     experiments = {seed: experiment.model_copy(update={"seed": seed, **complete}) for seed in chosen}
     folders = {seed: out / experiment.name / f"seed-{seed}" for seed in chosen}
@@ -154,20 +164,20 @@ def run(
             experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
             for seed in to_do:
                 require_same_data(folders[seed], experiments[seed], task)
-            for note in task.notes:
-                told(note)
-            groups = starts(to_do, told)
+            groups = starts(to_do, told, own)
             trainings = [_training(experiment, task, group) for group in groups]
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
             writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
             with _saying_how_it_ended(writers, told.unsaid):
+                for note in task.notes:
+                    told(note)
                 for training in trainings:
                     after_start(training)
                     with fast_arithmetic(training.organism.size * experiment.training.batch_size):
                         _train(training, writers, after_batch, after_report, stop, told)
                 if image_format is not None:
                     _draw_all(folders, to_do, image_format, stop)
-    return [Run(folder) for folder in folders.values()]
+    return [Run(folder, own) for folder in folders.values()]
 
 
 def extend(
@@ -177,6 +187,7 @@ def extend(
     data_dir: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     image_format: str | None = "png",
+    body: Body | None = None,
     **watchers: Any,
 ) -> list[Run]:
     """Train finished runs on, where they are, to the bytes of runs that were longer from the start.
@@ -184,7 +195,7 @@ def extend(
     Args:
         folder: A run, or the folder of the seeds of an experiment.
         epochs: How many more.
-        data_dir, device, image_format, watchers: As of :func:`run`.
+        data_dir, device, image_format, body, watchers: As of :func:`run`.
 
     Returns:
         The runs.
@@ -195,14 +206,15 @@ def extend(
     Example:
         >>> srnn.extend("runs/digits", 100)  # doctest: +SKIP
     """
-    runs = open_runs([folder])
+    runs = open_runs([folder], body)
+    require_consent(runs[0].experiment)
     place, device = place_of(runs), require_device(device)
     if image_format is not None:
         require_format(image_format)
     lengthen(runs, epochs)
     options: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
     seeds = [one.experiment.seed for one in runs]
-    return run(Run(runs[0].folder).experiment, place, seeds=seeds, resume=True, **options, **watchers)
+    return run(Run(runs[0].folder, body).experiment, place, seeds=seeds, resume=True, **options, **watchers)
 
 
 def place_of(runs: Sequence[Run]) -> Path:
@@ -325,7 +337,7 @@ def _train(
                 followed = training.followed[place]
                 names = [training.organism.name(particle) for particle in followed.tolist()]
                 weights = training.weights[:, training.columns(place).start + followed]
-                writer.trajectory(report.epoch, names, weights)
+                writer.trajectory(report.epoch, names, weights, training.plain.values(place))
         ended = report.stopped or report.epoch == training.experiment.training.epochs
         if ended or (report.epoch and report.epoch % training.experiment.checkpoint.every == 0):
             save_state(list(report.scores))

@@ -187,7 +187,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
                 ("Order", "Share", "Metric"),
                 rows="Order",
                 columns="Share",
-                where="Quantity == 'Score' and Share in [0, 0.3, 0.5, 0.7, 0.9, 0.95]",
+                where="Quantity == 'Score' and Share in [0, 0.5, 0.7, 0.9]",
             )
         },
         {"pruning": ("pruning", draw_pruning)},
@@ -250,7 +250,10 @@ QUESTIONS: Final[Mapping[str, Question]] = {
                 "Level > 1e-6 and Quantity in ['Identity', 'From original', 'From clone']",
             ),
             "census_by_tolerance": Summary(
-                ("Tolerance", "Type"), rows="Type", columns="Tolerance", where="Type in ['identity', 'zero']"
+                ("Tolerance", "Type"),
+                rows="Type",
+                columns="Tolerance",
+                where="Tolerance != 1e-4 and Type in ['identity', 'zero']",
             ),
         },
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from srnn.methods.optimizers import build_optimizer
@@ -41,7 +42,7 @@ class Plain:
 
     def values(self, place: int) -> dict[str, Tensor]:
         """The parameters that are not made of particles, frozen ones as well, and the buffers: ``body.NAME``."""
-        return {f"body.{name}": value for name, value in named_tensors(self._organism.bodies[place]).items()}
+        return ordinary_tensors(self._organism.bodies[place])
 
     def tensors(self, place: int) -> dict[str, Tensor]:
         """:meth:`values`, and what the optimizer keeps of each: ``optimizer.KEY.NAME``."""
@@ -56,9 +57,7 @@ class Plain:
 
     def load(self, place: int, tensors: Mapping[str, Tensor]) -> None:
         """Take one organism's to what :meth:`tensors` gave."""
-        own = {f"body.{name}": value for name, value in named_tensors(self._organism.bodies[place]).items()}
-        for name, value in own.items():
-            value.detach().copy_(tensors[name])
+        fill(self._organism.bodies[place], tensors)
         for name, parameter in self._parameters[place].items():
             for kept, value in tensors.items():
                 if kept.startswith("optimizer.") and kept.endswith(f".{name}"):
@@ -70,11 +69,46 @@ class Plain:
         return {} if self._optimizer is None else self._optimizer.state[parameter]
 
 
-def named_tensors(body: nn.Module) -> dict[str, Tensor]:
-    """All that an emptied body holds: its ordinary parameters, and its buffers that are saved with it."""
+def ordinary_tensors(body: nn.Module) -> dict[str, Tensor]:
+    """Copies of all that an emptied body holds, by ``body.NAME``: its ordinary parameters, and its buffers if saved.
+
+    Each is in memory of its own, as a file of tensors asks for.
+    """
+    held = _held(body).items()
+    return {f"body.{name}": one.detach().clone(memory_format=torch.contiguous_format) for name, one in held}
+
+
+def fill(body: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Take a body to what :func:`ordinary_tensors` gave.
+
+    Raises:
+        KeyError: One is missing.
+        ValueError: One is of another shape or type.
+    """
+    for name, own in _held(body).items():
+        require_same_kind(name := f"body.{name}", tensors[name], own)
+        own.detach().copy_(tensors[name])
+
+
+def require_same_kind(name: str, found: Tensor, wanted: Tensor) -> None:
+    """Raise ValueError unless a tensor of a file has the shape and type that it must have."""
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        raise ValueError(
+            f"its {name} is {found.dtype} of shape {tuple(found.shape)}, not "
+            f"{str(wanted.dtype).removeprefix('torch.')} of {tuple(wanted.shape)}"
+        )
+
+
+def _held(body: nn.Module) -> dict[str, Tensor]:
     held: dict[str, Tensor] = dict(body.named_parameters())
     for path, module in body.named_modules():
         for name, buffer in module._buffers.items():
-            if buffer is not None and name not in module._non_persistent_buffers_set:
-                held[f"{path}.{name}" if path else name] = buffer
+            # One that two modules share is held once.
+            if (
+                buffer is None
+                or name in module._non_persistent_buffers_set
+                or any(buffer is one for one in held.values())
+            ):
+                continue
+            held[f"{path}.{name}" if path else name] = buffer
     return held

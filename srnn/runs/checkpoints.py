@@ -1,7 +1,8 @@
 """Checkpoints: the whole state of a run in one file, with a checksum of its content.
 
 ``epoch-000012.safetensors`` is the state after 12 epochs, ``epoch-000012_batch-000512.safetensors`` that after 512
-batches in all, inside the 13th. Besides the tensors a file holds one JSON object, ``state``.
+batches in all, inside the 13th. Besides the tensors a file holds one JSON object, ``state``. What a body has beside its
+particles is in a file of the same kind for each logged epoch, ``trajectory/epoch-000012.safetensors``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn.files import replacing
-from srnn.runs.records import open_checkpoint
+from srnn.methods.plain import fill, ordinary_tensors
+from srnn.runs.records import explained, open_checkpoint
 
 FOLDER = "checkpoints"
 
@@ -67,6 +69,34 @@ def read(path: Path) -> Checkpoint:
         if checksum != _digest(tensors, state):
             raise ValueError("its content is not that of its checksum")
     return Checkpoint(path, tensors, state)
+
+
+def write_ordinary(folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
+    """Write a body's ordinary tensors beside the trajectory of an epoch; nothing if it has none.
+
+    Raises:
+        OSError: As for :func:`write`.
+    """
+    if tensors:
+        write(folder / "trajectory" / name(epoch), tensors, {"epoch": epoch})
+
+
+def fill_ordinary(folder: Path, epoch: int, body: nn.Module) -> None:
+    """Take a body's ordinary tensors to what they were after a logged epoch.
+
+    Raises:
+        UserError: The file is missing, damaged or of another body.
+    """
+    if not (wanted := ordinary_tensors(body)):
+        return
+    path = folder / "trajectory" / name(epoch)
+    found = read(path)
+    with explained(path):
+        if found.state != {"epoch": epoch}:
+            raise ValueError(f"it is not of epoch {epoch}")
+        if odd := found.tensors.keys() - wanted.keys():
+            raise ValueError(f"it has a tensor {min(odd)!r}")
+        fill(body, found.tensors)
 
 
 def prune(folder: Path, keep: int, inside: int) -> None:

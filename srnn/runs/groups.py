@@ -7,22 +7,31 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from srnn.errors import UserError
+from srnn.bodies.module import ModuleConfig
+from srnn.errors import UserError, option
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.runs.run import Run
 from srnn.untrusted import expanded
 
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
-def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
+
+def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = None) -> list[Run]:
     """The runs in these folders, each once.
 
     A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
     variants, and a folder of such folders (``runs``) for all of these.
 
+    Args:
+        folders: The folders.
+        body: The class of their body, or its import path, for those whose body is not srnn's own.
+
     Raises:
-        UserError: A folder holds no run.
+        UserError: A folder holds no run; or no run has a body that had to be named.
     """
     runs: list[Run] = []
     for folder in map(expanded, folders):
@@ -35,7 +44,11 @@ def open_runs(folders: Iterable[str | os.PathLike[str]]) -> list[Run]:
             continue
         runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
-    return list({run.folder.resolve(): run for run in runs}.values())
+    opened = [Run(run.folder, body) for run in {run.folder.resolve(): run for run in runs}.values()]
+    if body is not None and not any(isinstance(run.experiment.body, ModuleConfig) for run in opened):
+        kinds = ", ".join(dict.fromkeys(run.experiment.body.name for run in opened))
+        raise UserError(f"{option('body')}: the body of these runs is srnn's own ({kinds}): leave it out")
+    return opened
 
 
 def is_comparison(folder: Path) -> bool:

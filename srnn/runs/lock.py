@@ -164,6 +164,7 @@ def _take(path: Path) -> int | None:
         file = locked is None or descriptor > _most_files()
         with suppress(OSError):  # an unlocked one that names nobody holds for a moment only
             os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, _myself(file))
         if file:
             _touching.add(path)
@@ -242,7 +243,6 @@ def _holder(descriptor: int) -> _Holder | None:
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         values = json.loads(os.read(descriptor, _LARGEST).decode())
-        os.lseek(descriptor, 0, os.SEEK_SET)
         host, machine, start = (str(values[name]) for name in ("host", "machine", "start"))
         return _Holder(int(values["process"]), host, machine, start, values["file"] is True)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):

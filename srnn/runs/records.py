@@ -30,7 +30,7 @@ _LABELS = [kind.label for kind in FixpointType]
 #: Epochs are at most a million, and batches a million in each.
 _MOST = {"Epoch": 10**6, "Batch": 10**12}
 #: Bytes of a checkpoint's table of contents; srnn's own takes about 1,500.
-_HEADER_LIMIT = 64 * 1024
+_HEADER_LIMIT = 1024 * 1024
 #: The codecs of Parquet whose pages cannot be bombs: Snappy packs at most 21 times.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 

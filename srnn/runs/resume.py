@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srnn import tasks
+from srnn.bodies.module import as_named
 from srnn.errors import UserError, option, shorten
 from srnn.experiment import Experiment, TaskConfig
 from srnn.files import is_file
@@ -22,6 +24,9 @@ from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import make_folder, read_checkpoint, write_config
 from srnn.tasks import Task
 from srnn.training.state import require_layout
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
 
 def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, say: Callable[[str], None]) -> bool:
@@ -211,7 +216,9 @@ def require_same_data(folder: Path, experiment: Experiment, task: Task) -> None:
         write_config(folder, found.model_copy(update={"task": moved}))
 
 
-def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict[int, Checkpoint | None]]:
+def starts(
+    folders: Mapping[int, Path], say: Callable[[str], None], body: Body | None = None
+) -> list[dict[int, Checkpoint | None]]:
     """From where runs go on, by seed: those of one group side by side, one group after the other.
 
     Seeds that were trained side by side go on so from the newest checkpoint that is whole in all of them: then even
@@ -220,6 +227,7 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
     Args:
         folders: The run folders of the seeds, locked.
         say: Told of every damaged checkpoint.
+        body: What makes their body, if that is not srnn's own.
 
     Returns:
         Groups of seeds in their order, with their checkpoints; ``None`` for the very beginning. Seeds that have
@@ -232,7 +240,8 @@ def starts(folders: Mapping[int, Path], say: Callable[[str], None]) -> list[dict
         try:
             checkpoint = read_checkpoint(path)
             with explained(path):
-                _require_tensors(checkpoint, Experiment.from_toml(path.parents[1] / "config.toml"))
+                experiment = Experiment.from_toml(path.parents[1] / "config.toml")
+                _require_tensors(checkpoint, as_named(experiment, body))
             return checkpoint
         except UserError as error:
             say(f"{error}; the checkpoint before it is used")

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
 from srnn import tasks
+from srnn.bodies.module import as_named
 from srnn.errors import NotApplicableError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.kernels.arithmetic import plain_torch
+from srnn.methods.plain import fill
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
 from srnn.training.birth import build_organism, particle_count
+from srnn.training.state import image_of
 from srnn.untrusted import expanded
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
 
 
 @dataclass(frozen=True, init=False)
@@ -41,13 +48,20 @@ class Run:
     """
 
     folder: Path
+    #: What makes its body, if that is not srnn's own: nothing that the folder names is imported unasked.
+    body: Body | None = field(default=None, repr=False, compare=False)
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], body: Body | None = None) -> None:
         object.__setattr__(self, "folder", expanded(folder))
+        object.__setattr__(self, "body", body)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> Run:
+    def open(cls, folder: str | os.PathLike[str], body: Body | None = None) -> Run:
         """The run in that folder.
+
+        Args:
+            folder: Such as ``runs/digits/seed-0``.
+            body: The class of its body, or the class's import path, if that is not srnn's own.
 
         Raises:
             UserError: The folder is missing or is not that of a run.
@@ -58,12 +72,12 @@ class Run:
             with suppress(OSError):
                 what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else what
             raise UserError(f"{folder} {what}; name a run such as runs/digits/seed-0")
-        return cls(folder)
+        return cls(folder, body)
 
     @cached_property
     def experiment(self) -> Experiment:
         """What was run."""
-        return Experiment.from_toml(self.folder / "config.toml")
+        return as_named(Experiment.from_toml(self.folder / "config.toml"), self.body)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -100,13 +114,19 @@ class Run:
         return sorted(int(epoch) for epoch in epochs if epoch.isdecimal())
 
     @plain_torch()
-    def organism(self, epoch: int | None = None) -> Organism:
+    def organism(self, epoch: int | None = None, *, body: Body | None = None) -> Organism:
         """The organism as the newest checkpoint has it, or as it was after a logged epoch.
+
+        Args:
+            epoch: The epoch; without one, the newest checkpoint.
+            body: The class of its body, if that is not srnn's own and the run was opened without it.
 
         Raises:
             UserError: There is no checkpoint, or it is damaged or belongs to another experiment; that epoch was not
-                logged, or not with all its particles.
+                logged, or not with all its particles; or the body is not srnn's own, and no class was given.
         """
+        if body is not None:
+            return Run(self.folder, body).organism(epoch)
         organism = self._newest_organism()
         if epoch is not None:
             if epoch not in self.logged_epochs:
@@ -121,6 +141,7 @@ class Run:
                     f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles"
                 )
             organism.weights.data = torch.tensor(np.ascontiguousarray(weights))
+            checkpoints.fill_ordinary(self.folder, epoch, organism.body)
         return organism
 
     def _newest_organism(self) -> Organism:
@@ -137,7 +158,9 @@ class Run:
                 )
             held = tensors.get_slice("weights")
             # Compared before an organism of that many is made: the file holds as much as its header says.
-            shape, wanted = tuple(held.get_shape()), (self._size, particle_count(self.experiment, inputs, outputs))
+            image = image_of(state)
+            count = particle_count(self.experiment, inputs, outputs, image)
+            shape, wanted = tuple(held.get_shape()), (self._size, count)
             if shape != wanted:
                 raise UserError(
                     f"{path}: its weights have shape {shape}; config.toml asks for {wanted}: the two do not belong "
@@ -145,8 +168,10 @@ class Run:
                 )
             if held.get_dtype() != "F32":
                 raise ValueError(f"its weights are {held.get_dtype()}, not F32")
-            organism = build_organism(self.experiment, inputs, outputs)
+            organism = build_organism(self.experiment, inputs, outputs, image=image)
             organism.weights.data = tensors.get_tensor("weights")
+            ordinary = [name for name in tensors.keys() if name.startswith("body.")]  # noqa: SIM118 (it is no mapping)
+            fill(organism.body, {name: tensors.get_tensor(name) for name in ordinary})
         return organism
 
     @property
@@ -161,7 +186,7 @@ class Run:
                 return int(tensors.get_slice("weights").get_shape()[-1])
         if (shape := tasks.shape(self.experiment.task)) is None:
             raise UserError(f"{self.folder / 'checkpoints'} is empty, and the data of the task cannot be read")
-        return particle_count(self.experiment, *shape[:2])
+        return particle_count(self.experiment, *shape[:2], tasks.image(self.experiment.task))
 
     @plain_torch()
     def trajectory(self) -> pd.DataFrame:

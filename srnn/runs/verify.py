@@ -8,8 +8,10 @@ from math import isclose, isnan
 import pandas as pd
 import torch
 
+from srnn.bodies.module import require_consent
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
+from srnn.methods.plain import ordinary_tensors
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
@@ -17,6 +19,7 @@ from srnn.runs.run import Run
 from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
 from srnn.tasks.fingerprint import difference
+from srnn.training.learning import answers
 
 
 def verify(run: Run, task: Task) -> pd.DataFrame:
@@ -29,6 +32,7 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
     Returns:
         Columns Check (str), Holds (bool), Found (str), a row for each check.
     """
+    require_consent(run.experiment)
     checks: dict[str, Callable[[Run], str]] = {
         "it has ended": _ended,
         "checkpoints are whole": _checkpoints,
@@ -126,6 +130,7 @@ def _trajectory(run: Run) -> str:
             raise _Wrong(f"epoch {epoch} has not one row for each of {rows:,} particles")
         if names != (followed := followed or names):
             raise _Wrong(f"epoch {epoch} has other particles than the first")
+        checkpoints.fill_ordinary(run.folder, epoch, organism.body)
     return f"{len(expected)} epochs, {rows:,} particles"
 
 
@@ -144,6 +149,11 @@ def _last_weights(run: Run) -> str:
     ours = organism.weights.detach()[:, [places[name] for name in frame["Weight"]]]
     if not torch.equal(ours.view(torch.int32), theirs.contiguous().view(torch.int32)):
         raise _Wrong(f"epoch {epoch} has other weights")
+    ordinary = ordinary_tensors(organism.body)
+    checkpoints.fill_ordinary(run.folder, epoch, organism.body)
+    for name, theirs in ordinary_tensors(organism.body).items():
+        if not torch.equal(*(one.flatten().view(torch.uint8) for one in (ordinary[name], theirs))):
+            raise _Wrong(f"epoch {epoch} has another {name}")
     return f"epoch {epoch}, bit by bit"
 
 
@@ -158,7 +168,8 @@ def _data(run: Run, task: Task) -> str:
 
 @torch.no_grad()
 def _test_metric(run: Run, task: Task) -> str:
-    answer = run.organism().eval()(task.test_x)
+    organism = run.organism().eval()
+    [answer] = answers(organism, organism.worth(), task.test_x)
     computed = float(task.score(answer, task.test_y).mean())
     scores = run.metrics.query(f"Metric == 'test_{task.metric}'")["Score"]
     if scores.empty:

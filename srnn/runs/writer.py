@@ -55,8 +55,8 @@ class RunWriter:
             if path.is_symlink():
                 own_folder(path)  # refuses it, before anything is removed there
         sweep(folder)
-        for path in (folder / "trajectory").glob("epoch-*.parquet"):
-            epoch = path.stem.removeprefix("epoch-")
+        for path in (folder / "trajectory").glob("epoch-*"):
+            epoch = path.stem.removeprefix("epoch-") if path.suffix in (".parquet", ".safetensors") else ""
             if epoch.isdecimal() and (since is None or int(epoch) > self.epoch):
                 path.unlink()
         for path in checkpoints.found(folder):
@@ -92,8 +92,12 @@ class RunWriter:
             write_whole(self.folder / "metrics.csv", self._metrics.encode())
             self._unsaved = False
 
-    def trajectory(self, epoch: int, names: Iterable[str], weights: Tensor) -> None:
-        """Write the weights ``(P, N)`` of all particles after an epoch."""
+    def trajectory(
+        self, epoch: int, names: Iterable[str], weights: Tensor, ordinary: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Write the weights ``(P, N)`` of all particles after an epoch, and what the body has beside them."""
+        # First, so that no epoch is there without it.
+        checkpoints.write_ordinary(self.folder, epoch, ordinary or {})
         names = list(names)
         columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
         columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}

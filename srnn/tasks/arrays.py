@@ -52,7 +52,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     Args:
         config: Its ``path`` and ``scale`` are read, and whether its ``fingerprint`` is empty: then the run is of an
             srnn that knew neither pictures nor one-hot rows of floats.
-        data_dir: Where the file is looked for by its name if it is not at its path any more.
+        data_dir: Where the file of a run is looked for by its name if it is not at its path any more.
 
     Returns:
         The task. Integer labels are renumbered 0 … C − 1 in ascending order.
@@ -66,8 +66,9 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     from srnn.tasks.task import Task
 
     path = _path(config)
-    if data_dir is not None and not is_file(path) and is_file(expanded(data_dir) / path.name):
-        path = expanded(data_dir) / path.name
+    if config.fingerprint and data_dir is not None and not is_file(path):
+        moved = expanded(data_dir) / path.name
+        path = moved if is_file(moved) else path
     older = config.fingerprint == {}
     X, y = _read(path, "X"), _read(path, "y")
     _check_shapes(path, X.shape, y.shape, y.dtype)

@@ -105,6 +105,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
         folder = _named_folder(config.name, Path(named), "SRNN_DATA_DIR")
     else:
         folder = _cache_folder(config.name)
+    folder = folder.resolve()
     paths = tuple(_find(folder, file) or folder / file for file in _FILES)
     return _read(config.name, paths, _stamps(paths), config.size or SIZE, config.scale or "none")
 
@@ -189,9 +190,10 @@ def _of_origin(name: str, paths: Iterable[Path], found: Mapping[str, str]) -> st
             odd.append(path.name)
     if not odd:
         return ""
+    which = "its four files are" if len(odd) == len(_FILES) else f"{', '.join(odd)} {'is' if len(odd) == 1 else 'are'}"
     return (
-        f"{path.parent}: {', '.join(odd)} {'is' if len(odd) == 1 else 'are'} not officially of {own.title} (another "
-        "checksum): taken for a part of it, or for data of your own in its place"
+        f"{path.parent}: {which} not officially of {own.title} (another checksum): taken for a part of it, or for data "
+        "of your own in its place"
     )
 
 

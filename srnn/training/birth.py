@@ -56,7 +56,7 @@ def describe_organism(
     experiment: Experiment, inputs: int, outputs: int, image: tuple[int, ...] | None = None
 ) -> Organism:
     """The shapes of such an organism without their content, on torch's device ``meta``."""
-    body = experiment.body.describe(inputs, outputs, image)
+    body = experiment.body.outline(inputs, outputs, image)
     with torch.device("meta"):
         return Organism(body, experiment.particle.build(), **experiment.body.choice)
 

@@ -12,11 +12,15 @@ from srnn import kernels
 from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
-from srnn.organism import Organism, aligned
+from srnn.organism import Organism
+from srnn.swarm import aligned
 from srnn.tasks import Task
 from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
+
+#: Examples that a body other than an MLP answers at once in evaluation.
+_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,12 @@ def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
     if (body := _fused(organism, "classification", worth, x)) is not None:
         return mlp.answer(worth, body, x)
-    parts = worth.view(organism.copies, -1)
-    return torch.stack([organism.call_with(aligned(own), x, place=place) for place, own in enumerate(parts)])
+    # The units of a convolution are many: of ten thousand images at once, gigabytes.
+    chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
+    parts = [aligned(own) for own in worth.view(organism.copies, -1)]
+    return torch.stack(
+        [torch.cat([organism.call_with(own, rows, place=place) for rows in chunks]) for place, own in enumerate(parts)]
+    )
 
 
 def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | None:

@@ -7,6 +7,7 @@ an ordinary tensor of the body. Who owns it gives it and takes it back; here it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from srnn.experiment import Experiment
 from srnn.methods.optimizers import build_optimizer
-from srnn.methods.plain import Plain
+from srnn.methods.plain import Plain, require_same_kind
 from srnn.training.birth import STREAMS, describe_organism
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
         "inputs": training.task.inputs,
         "outputs": training.task.outputs,
     }
+    if training.experiment.body.needs_image:
+        plain["image"] = list(training.task.image or ())
     return tensors, plain
 
 
@@ -98,7 +101,6 @@ def require_layout(
     experiment: Experiment,
     tensors: Mapping[str, Tensor],
     plain: Mapping[str, Any],
-    image: tuple[int, ...] | None = None,
 ) -> None:
     """Make sure that tensors are such as training the experiment leaves behind.
 
@@ -106,15 +108,11 @@ def require_layout(
         ValueError: One is missing, too many, or of another shape or type.
         KeyError: Likewise: one that always is there is missing.
     """
-    for name, wanted in _layout(experiment, plain, image).items():
-        found = tensors[name]
-        if found.shape != wanted.shape or found.dtype != wanted.dtype:
-            raise ValueError(
-                f"its {name} is {found.dtype} of shape {tuple(found.shape)}, not "
-                f"{str(wanted.dtype).removeprefix('torch.')} of {tuple(wanted.shape)}"
-            )
+    layout = _layout(experiment, plain)
+    for name, wanted in layout.items():
+        require_same_kind(name, tensors[name], wanted)
     # Each would become a buffer of the optimizer.
-    known = {*_layout(experiment, plain, image), "frozen"} if not plain["diverged"] else None
+    known = {*layout, "frozen"} if not plain["diverged"] else None
     if known is not None and (
         odd := [name for name in tensors if name not in known and not name.startswith("generator.")]
     ):
@@ -126,9 +124,28 @@ def require_layout(
             raise ValueError(f"its generator.{stream} is none: {error}") from None
 
 
-def _layout(experiment: Experiment, plain: Mapping[str, Any], image: tuple[int, ...] | None) -> dict[str, Tensor]:
+def image_of(plain: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """What an example is as an image, ``(channels, height, width)``; None where the body need not know.
+
+    Raises:
+        ValueError: It is none.
+        KeyError: The number of an example's numbers is missing.
+    """
+    if (image := plain.get("image")) is None:
+        return None
+    if (
+        not isinstance(image, list)
+        or len(image) != 3
+        or any(type(side) is not int or side < 1 for side in image)
+        or prod(image) != plain["inputs"]
+    ):
+        raise ValueError(f"its image is {image!r}")
+    return tuple(image)
+
+
+def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of :func:`state` but for the generators, without their content."""
-    organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image)
+    organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image_of(plain))
     tensors: dict[str, Tensor] = {"weights": organism.weights.detach()}
     if plain["diverged"]:
         return tensors

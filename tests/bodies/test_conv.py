@@ -38,7 +38,7 @@ def test_it_answers_flat_examples_and_its_size_is_known_without_it(name: str) ->
     weights, units = settings(name).count(inputs, 7, image)
     assert weights == sum(weight.numel() for weight in replaced(body).values())
     assert units > 7
-    described = settings(name).describe(inputs, 7, image)
+    described = settings(name).outline(inputs, 7, image)
     assert {(key, one.shape) for key, one in described.named_parameters()} == {
         (key, one.shape) for key, one in body.named_parameters()
     }
@@ -81,7 +81,7 @@ def test_what_does_not_fit_the_task_is_told_in_one_line(
     changes: dict[str, Any], image: tuple[int, ...] | None, message: str
 ) -> None:
     body = Experiment.from_dict({"body": changes}).body
-    for act in (body.count, body.describe):
+    for act in (body.count, body.outline):
         with pytest.raises(UserError) as caught:
             act(36, 7, image)
         assert message in str(caught.value)

@@ -138,7 +138,7 @@ class TestConsent:
     def test_reading_settings_imports_nothing_and_building_asks(self) -> None:
         experiment = Experiment.from_dict({"body": {"name": "module", "path": "antigravity:Body"}})
         assert experiment.override(["training.epochs=3"]).expand() == {}
-        for act in (experiment.body.count, experiment.body.describe):
+        for act in (experiment.body.count, experiment.body.outline):
             with pytest.raises(UserError, match="imported unasked: if you trust it, give --body antigravity:Body"):
                 act(64, 10)
         with pytest.raises(UserError, match="imported unasked"):

@@ -20,14 +20,15 @@ import pytest
 import torch
 from processes import SRNN, Answer, forked, process, start, without_compiling
 
-from srnn import Experiment, Run, UserError, run
+from srnn import Run, UserError
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
 from srnn.commands.live import _mean
-from srnn.commands.run import parse_seeds
+from srnn.commands.tables import with_interval
 from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
+from srnn.seeds import parse_seeds
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--set", "training.epochs=2", "--set", "log.every=1")
@@ -162,9 +163,17 @@ class TestRun:
     ) -> None:
         write_idx(tmp_path / "files")
         quick = ("run", "mnist-h5", "--set=training.epochs=1", "--set=training.batch_size=4", "--quiet")
-        assert srnn(*quick, "--data-dir", "files", "--out=option") == Answer(0, "option/mnist-h5/seed-0\n", "")
+        ours = (
+            f"srnn: {(tmp_path / 'files').resolve()}: its four files are not officially of MNIST (another checksum): "
+        )
+        option = srnn(*quick, "--data-dir", "files", "--out=option")
+        assert (option.code, option.out) == (0, "option/mnist-h5-batch_size-4/seed-0\n")
+        assert option.err.startswith(ours)
         monkeypatch.setenv("SRNN_DATA_DIR", "files")
-        assert srnn(*quick, "--out=environment") == Answer(0, "environment/mnist-h5/seed-0\n", "")
+        environment = srnn(*quick, "--out=environment")
+        assert (environment.code, environment.out) == (0, "environment/mnist-h5-batch_size-4/seed-0\n")
+        assert environment.err == option.err
+        assert len(option.err.splitlines()) == 1
 
     def test_ctrl_c_ends_in_one_line_that_says_how_to_go_on(self, tmp_path: Path) -> None:
         settings = [f"--set={key}" for key in ("training.epochs=1000000", "log.every=1", "checkpoint.every=1")]
@@ -185,16 +194,16 @@ class TestRun:
 
     def test_training_that_diverges_ends_early_and_says_so(self, srnn: Srnn, tmp_path: Path) -> None:
         settings = ("training.lr=1000", "replication.divergent=stop", "training.epochs=50", "task.size=3")
-        answer = srnn("run", *(f"--set={key}" for key in settings), "--out", "out")
+        answer = srnn("run", *(f"--set={key}" for key in settings), "--set", "name=wild", "--out", "out")
         assert answer.code == 0
         # In the batches of the first epoch.
         assert re.fullmatch(
             r"srnn: seed 0, epoch 1: \d+ of \d+ particles hold a NaN or an infinity; this seed stops "
-            r"\(replication.divergent is 'stop'\)\n",
+            r"\(replication.divergent is 'stop'\): try a smaller training.lr, or a smaller replication.alpha\n",
             answer.err,
         )
-        assert Run.open(tmp_path / "out/digits/seed-0").status.status == "diverged"
-        shown = srnn("show", "out/digits")
+        assert Run.open(tmp_path / "out/wild/seed-0").status.status == "diverged"
+        shown = srnn("show", "out/wild")
         assert shown.code == 0
         for text in (answer.out, shown.out):
             assert re.search(r"seed 0 diverged in epoch 1 of 50 and stopped: \d+ of \d+ particles hold a NaN", text)
@@ -234,10 +243,6 @@ class TestComparison:
         final = pd.read_csv(tmp_path / "pair" / "results" / "final.csv")
         assert {*final.loc[final["Metric"] == "test_mae", "Group"]} == {"plain", "lifted", "dense"}
 
-    def test_from_python_each_variant_is_run_by_itself(self, tmp_path: Path, file: Path) -> None:
-        with pytest.raises(UserError, match="pair is a comparison of plain, lifted: run each of"):
-            run(Experiment.from_toml(file), tmp_path)
-
     def test_what_has_ended_is_left_as_it_is(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
         arguments = ("run", file, "--out", tmp_path, "--quiet")
         assert srnn(*arguments).code == 0
@@ -252,7 +257,7 @@ class TestComparison:
         assert (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns == before
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
-    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.questions.compare_variants"])
+    @pytest.mark.parametrize("doing", ["srnn.laboratory.job.draw", "srnn.laboratory.compare.compare_variants"])
     def test_a_signal_after_the_last_batch_ends_it(
         self, srnn: Srnn, file: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, doing: str
     ) -> None:
@@ -265,7 +270,7 @@ class TestComparison:
         monkeypatch.setattr(doing, interrupted)
         answer = srnn("run", file, "--quiet")
         assert answer.code == code
-        command = f"srnn run {file} --seeds 0-0 --out runs --resume --quiet"
+        command = "srnn run runs/pair --seeds 0-0 --resume --quiet"
         assert answer.err == f"srnn: interrupted; go on with: {command}\n"
         trained = [path.name for path in sorted(Path("runs").glob("pair-*"))]
         assert trained == (["pair-plain"] if "job" in doing else ["pair-lifted", "pair-plain"])
@@ -280,7 +285,7 @@ class TestComparison:
         def refuse(*arguments: object) -> list[Path]:
             raise UserError("they are too many")
 
-        monkeypatch.setattr("srnn.laboratory.questions.compare_variants", refuse)
+        monkeypatch.setattr("srnn.laboratory.compare.compare_variants", refuse)
         answer = srnn("run", file, *(["--quiet"] if quiet else []))
         assert (answer.code, answer.err) == (0, "")
         folders = [f"runs/pair-{variant}/seed-0" for variant in ("plain", "lifted")]
@@ -322,9 +327,9 @@ class TestShow:
         summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert f"{row['Mean']:.4g} ± {row['High'] - row['Mean']:.4g}" in answer.out
+            assert with_interval(row["Mean"], row["High"] - row["Mean"]) in answer.out
         row = summary.loc["other"]
-        assert f"{row['Mean']:,.0f} ± {row['High'] - row['Mean']:,.0f}" in answer.out
+        assert with_interval(row["Mean"], row["High"] - row["Mean"], counts=True) in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
@@ -337,13 +342,19 @@ class TestShow:
             str(folder / "figures" / name) for name in ("particle_types.svg", "training_curves.svg")
         ]
 
-    def test_different_experiments_are_shown_apart(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
+    def test_different_experiments_are_shown_side_by_side(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
         assert srnn("run", "sanity-h2", "--set", "training.epochs=1", "-q").code == 0
+        assert re.search(
+            r"seed 0: learned factor \S+, n = 0\.03: (does not multiply|multiplies)", srnn("show", "runs/sanity-h2").out
+        )
         out = srnn("show", "runs/sanity-h2", first.folder / "runs/digits").out
-        assert out.index("sanity-h2") < out.index("\ndigits")
-        assert out.count("last figures") == 2
-        assert re.search(r"seed 0: learned factor \S+, n = 0\.03: (does not multiply|multiplies)", out)
+        assert re.search(r"^ +sanity-h2 +digits *$", out, re.MULTILINE)
+        run = open_runs([first.folder / "runs/digits"])[0]
+        accuracy = run.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1]
+        assert re.search(rf"^test accuracy +{accuracy:.4g} *$", out, re.MULTILINE)
+        assert re.search(r"^ended +finished +finished *$", out, re.MULTILINE)
         assert "±" not in out
+        assert srnn("show", "runs").out.count("last figures") == 1
 
     def test_a_missing_folder(self, srnn: Srnn) -> None:
         assert srnn("show", "absent").line == "absent is not a folder; name a run such as runs/digits/seed-0"
@@ -440,16 +451,16 @@ class TestErrors:
             (["run", "--set", "task.name=arrays", "--set", "task.path=absent.npz"], "absent.npz: no such file"),
             (["run", "--out", "x" * 300], "cannot be made: File name too long; choose another --out"),
             (["run", "--out", "/dev/null/x"], "cannot be made: Not a directory; choose another --out"),
-            (["run", "--epochs", "3"], "No such option: --epochs"),
-            (["run", "--set"], "Option '--set' requires an argument"),
-            (["run", "digits", "connectivity"], "unexpected extra argument"),
-            (["run", "--device", "tpu"], "'tpu' is not one of 'cpu', 'cuda'"),
-            (["run", "--format", "gif"], "'gif' is not one of 'png', 'svg', 'pdf'"),
+            (["run", "--epochs", "3"], "there is no option --epochs; did you mean --r"),
+            (["run", "--set"], "--set needs a value (srnn"),
+            (["run", "digits", "connectivity"], "connectivity is more than srnn run takes"),
+            (["run", "--device", "tpu"], "--device is 'tpu'; allowed: cpu, cuda"),
+            (["run", "--format", "gif"], "--format is 'gif'; allowed: png, svg, pdf"),
             (["run", "--seeds", "many"], "--seeds is 'many'; allowed: a number of seeds (3), a range (0-4) or a list"),
-            (["show"], "Missing argument 'RUN"),
+            (["show"], "RUN is missing (srnn show --help"),
             (["show", "x" * 300], "is not a folder"),
-            (["sho"], "No such command 'sho'"),
-            (["presets", "all"], "unexpected extra argument"),
+            (["sho"], "there is no command 'sho'; did you mean show?"),
+            (["presets", "all"], "all is more than srnn presets takes"),
         ],
         ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
     )
@@ -459,8 +470,15 @@ class TestErrors:
     def test_an_existing_run_is_not_touched(self, srnn: Srnn, first: Session) -> None:
         out = first.folder / "runs"
         before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-        line = srnn("run", "--seeds", "3", "--out", out).line
-        assert line.startswith(f"{out}/digits/seed-0 exists already: choose another --out or other --seeds")
+        line = srnn("run", *QUICK, "--seeds", "3", "--out", out).line
+        assert line == (
+            f"{out}/digits/seed-0 exists already: choose another --out or other --seeds, or remove it first"
+        )
+        line = srnn("run", "--out", out).line
+        assert line == (
+            f"{out}/digits/seed-0 exists already, with training.epochs 2 and not 100: give this one a name of its own "
+            "(--set name=…), choose another --out, or remove it first"
+        )
         assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -152,6 +152,13 @@ def test_data_scaled_in_another_way_are_refused() -> None:
     assert run.experiment.task.scale == "unit"
 
 
+def test_what_cannot_be_run_is_told_alone() -> None:
+    told: list[str] = []
+    with pytest.raises(UserError, match=r"training\.batch_size is 50; the task arrays has 48 training examples"):
+        srnn.run(experiment().override(["training.batch_size=50"]), "out", say=told.append)
+    assert told == []
+
+
 def test_seeds_on_other_data_are_no_seeds_of_one_experiment() -> None:
     srnn.run(experiment(), "out", seeds=[0], image_format=None, say=lambda told: None)
     np.savez("mine.npz", X=X[::-1], y=Y)

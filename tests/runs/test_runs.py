@@ -104,7 +104,7 @@ class TestFolder:
     def test_an_existing_folder_is_not_touched(self, finished: list[Run]) -> None:
         folder = finished[0].folder
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-        with pytest.raises(UserError, match="exists already: choose another --out or other --seeds") as error:
+        with pytest.raises(UserError, match="exists already: choose another out or other seeds") as error:
             srnn.run(SMALL, folder.parents[1], seeds=[0, SEEDS[0]])
         one_line(error)
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
@@ -113,7 +113,7 @@ class TestFolder:
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for folder in (tmp_path / "file" / "seed-0", tmp_path / ("x" * 300)):
-            with pytest.raises(UserError, match=r"cannot be made: .*; choose another --out") as error:
+            with pytest.raises(UserError, match=r"cannot be made: .*; choose another out") as error:
                 RunWriter(folder, SMALL)
             one_line(error)
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -123,7 +123,9 @@ class TestConfig:
     def test_it_says_everything_with_versions_and_seed(self, run: Run) -> None:
         with (run.folder / "config.toml").open("rb") as file:
             values = tomllib.load(file)
-        for section, fields in SMALL.model_dump(exclude_none=True).items():
+        described = SMALL.model_copy(update={"task": tasks.complete(SMALL.task, tasks.load(SMALL.task))})
+        assert values["task"]["fingerprint"].keys() == {"images", "labels"}
+        for section, fields in described.model_dump(exclude_none=True).items():
             if section not in ("seed", "versions"):
                 assert values[section] == fields
         assert values["seed"] == int(run.folder.name.removeprefix("seed-"))

@@ -154,7 +154,7 @@ class TestOfficial:
     def test_of_nobodys_files_it_is_said_in_one_line(self, tmp_path: Path, name: Any) -> None:
         [note] = load(TaskConfig(name=name), write_files(tmp_path / "files")).notes
         title = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}[name]
-        assert f"t10k-labels-idx1-ubyte.gz are not officially of {title} (another checksum)" in note
+        assert f"{tmp_path / 'files'}: its four files are not officially of {title} (another checksum)" in note
         assert len(note.splitlines()) == 1
 
     def test_of_a_part_it_is_said_which(self, fashion: Path) -> None:

@@ -405,7 +405,7 @@ def test_what_is_remembered_of_the_effective_weights_holds(
 
     def remembered(training: Training) -> bool:
         before = training.organism._worth
-        return before is not None and before[1] == training.weights._version
+        return before is not None and before[2] == training.weights._version
 
     def look() -> None:
         seen.append(remembered(training))
