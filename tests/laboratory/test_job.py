@@ -25,6 +25,7 @@ from srnn.laboratory import job
 from srnn.laboratory.ask import analyze
 from srnn.runs.groups import names_apart, open_runs
 from srnn.runs.verify import verify
+from srnn.tasks import digits
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -85,8 +86,8 @@ def look(runs: list[Run]) -> tuple[Any, ...]:
     """All that can be read of runs."""
     [run] = runs
     organism, task = run.organism(), tasks.load(EXPERIMENT.task)
-    figures, left_out = analyze(runs, ["dropout", "transfer", "heatmap"])
-    assert (len(figures) > 2, left_out) == (True, [])
+    answers = analyze(runs, ["dropout", "transfer", "heatmap"])
+    assert (len(answers.figures) > 2, answers.left_out) == (True, [])
     return (
         content(run.folder),
         organism.weights.detach().clone().numpy().tobytes(),
@@ -104,7 +105,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", STATES)
 def test_what_is_set_in_torch_changes_nothing(name: str, plain: tuple[Any, ...], tmp_path: Path) -> None:
     # Data of its own: what was loaded in one state is used in another.
-    tasks.images._digits.cache_clear()
+    digits._load.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, of anomaly detection
         with STATES[name]():
@@ -199,8 +200,7 @@ class TestPaths:
         assert run.status.status == "finished"
         assert run.organism().size == run.organism(1).size
         assert run.trajectory()["Epoch"].max() == 2
-        figures, _ = analyze([run], ["dropout"])
-        assert all(figure.is_file() for figure in figures)
+        assert all(figure.is_file() for figure in analyze([run], ["dropout"]).figures)
         assert verify(run, tasks.load(run.experiment.task))["Holds"].all()
 
     @pytest.mark.parametrize("name", ["a b", os.fsdecode(b"\xff")], ids=ascii)
