@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.bodies.body import BodyConfig, MLPConfig
 from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
@@ -19,7 +20,7 @@ from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 
-#: Examples that a body other than an MLP answers at once in evaluation.
+#: Examples that a body other than an MLP answers at once in evaluation: the units of a convolution are many.
 _ROWS = 1_000
 
 
@@ -79,12 +80,16 @@ def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
     if (body := _fused(organism, "classification", worth, x)) is not None:
         return mlp.answer(worth, body, x)
-    # The units of a convolution are many: of ten thousand images at once, gigabytes.
     chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
     parts = [aligned(own) for own in worth.view(organism.copies, -1)]
     return torch.stack(
         [torch.cat([organism.call_with(own, rows, place=place) for rows in chunks]) for place, own in enumerate(parts)]
     )
+
+
+def rows_at_once(body: BodyConfig, rows: int) -> int:
+    """How many of so many examples go through a body at once in evaluation: of an MLP all."""
+    return rows if isinstance(body, MLPConfig) else min(rows, _ROWS)
 
 
 def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | None:
