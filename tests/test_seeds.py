@@ -26,7 +26,7 @@ from srnn.seeds import numbers
         (np.array([7], np.uint8), [7]),
         (torch.tensor([4, 5]), [4, 5]),
         ([np.int32(1), torch.tensor(2)], [1, 2]),
-        ((seed for seed in (5, 6)), [5, 6]),
+        pytest.param(iter([5, 6]), [5, 6], id="iterator"),
         ("0-2", [0, 1, 2]),
         ("7,", [7]),
         ([2**31 - 1], [2**31 - 1]),

@@ -45,6 +45,9 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
         "data are those it was trained on": lambda run: _data(run, task),
         f"test {task.metric} is that of the weights": lambda run: _test_metric(run, task),
     }
+    if not run.status.ended:
+        # What is missing at its end, and what stands after its last checkpoint, is as it should be until then.
+        checks = {name: check for name, check in checks.items() if check in (_ended, _checkpoints)}
     rows = []
     for name, check in checks.items():
         try:
@@ -60,7 +63,8 @@ class _Wrong(Exception):  # noqa: N818 (a finding, no error of ours)
 
 def _ended(run: Run) -> str:
     if run.status.status not in ("finished", "diverged"):
-        raise _Wrong(f"it is {run.status.status}")
+        rest = "" if run.status.ended else "; the rest is checked once it has"
+        raise _Wrong(f"it is {run.status.status}{rest}")
     return run.status.status
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_dir
 
 from srnn.choices import Scale
-from srnn.errors import UserError
+from srnn.errors import UserError, option
 from srnn.files import is_file
 from srnn.tasks.images import CLASSES, resize
 from srnn.untrusted import expanded, is_folder, require_file, require_plausible
@@ -100,7 +100,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     """
     named = os.environ.get("SRNN_DATA_DIR")
     if data_dir is not None:
-        folder = _named_folder(config.name, data_dir, "--data-dir")
+        folder = _named_folder(config.name, data_dir, option("data-dir"))
     elif named:
         folder = _named_folder(config.name, Path(named), "SRNN_DATA_DIR")
     else:
@@ -182,10 +182,8 @@ def _of_origin(name: str, paths: Iterable[Path], found: Mapping[str, str]) -> st
         checksum = described.rpartition(" ")[2]
         for other, data_set in _DATA_SETS.items():
             if other != name and checksum == data_set.official[file]:
-                raise UserError(
-                    f"{path} is of {data_set.title}, not of {own.title}: name the folder of {own.title} by --data-dir, "
-                    f"or set task.name to {other}"
-                )
+                right = f"name the folder of {own.title} by {option('data-dir')}, or set task.name to {other}"
+                raise UserError(f"{path} is of {data_set.title}, not of {own.title}: {right}")
         if checksum != own.official[file]:
             odd.append(path.name)
     if not odd:
@@ -270,7 +268,7 @@ def _cache_folder(name: str) -> Path:
         except OSError as error:
             raise UserError(
                 f"{name}: the cache {folder} cannot be written: {error.strerror or error}; make it writable, or "
-                f"put the four IDX files in a folder and name it with --data-dir or SRNN_DATA_DIR"
+                f"put the four IDX files in a folder and name it with {option('data-dir')} or SRNN_DATA_DIR"
             ) from error
     return folder
 
@@ -294,7 +292,8 @@ def _fetch(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     except (OSError, HTTPException, EOFError, ValueError) as error:
         raise UserError(
             f"{name}: not in the cache, and not to be had from OpenML ({' '.join(str(error).split())}); put the four "
-            f"IDX files {', '.join(_FILES)} (plain or .gz) in a folder and name it with --data-dir or SRNN_DATA_DIR, "
+            f"IDX files {', '.join(_FILES)} (plain or .gz) in a folder and name it with {option('data-dir')} or "
+            f"SRNN_DATA_DIR, "
             f"or connect to the network once so that they are fetched from OpenML"
         ) from error
     finally:
@@ -304,6 +303,7 @@ def _fetch(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if images.shape != (rows, 784) or labels.shape != (rows,) or not 0 <= labels.min() <= labels.max() < CLASSES:
         raise UserError(
             f"{name}: OpenML sent images of shape {images.shape} and labels of shape {labels.shape}, not {rows:,} "
-            f"pictures of 28 × 28 in {CLASSES} classes; put the IDX files in a folder and name it with --data-dir"
+            f"pictures of 28 × 28 in {CLASSES} classes; put the IDX files in a folder and name it with "
+            f"{option('data-dir')}"
         )
     return images.astype(np.uint8).reshape(rows, 28, 28), labels.astype(np.uint8)

@@ -62,7 +62,7 @@ class TestMnist:
         write_files(cache("mnist"))
         folder = write_files(tmp_path / "files")
         (folder / f"{file}.gz").unlink()
-        assert f"--data-dir: no {file} (plain or .gz) in {folder}; " in error_of(TaskConfig(name="mnist"), folder)
+        assert f"data_dir: no {file} (plain or .gz) in {folder}; " in error_of(TaskConfig(name="mnist"), folder)
 
     def test_a_wrong_folder_in_the_environment_is_an_error_too(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -139,7 +139,7 @@ class TestOfficial:
         message = error_of(TaskConfig(name="mnist"), fashion)
         assert message == (
             f"{fashion / 'train-images-idx3-ubyte'} is of Fashion-MNIST, not of MNIST: name the folder of MNIST by "
-            "--data-dir, or set task.name to fashion_mnist"
+            "data_dir, or set task.name to fashion_mnist"
         )
 
     @pytest.mark.parametrize("file", FILES)
@@ -181,7 +181,7 @@ class TestFetching:
         assert done.stderr == ""
         assert len(done.stdout.splitlines()) == 1
         assert "urlopen error" in done.stdout  # the network, not a call that fetch_openml refuses
-        for words in (*FILES, "--data-dir", "SRNN_DATA_DIR", "connect to the network once"):
+        for words in (*FILES, "data_dir", "SRNN_DATA_DIR", "connect to the network once"):
             assert words in done.stdout
         assert not cache("mnist").exists()
 
@@ -224,4 +224,4 @@ class TestFetching:
         cache("mnist").parent.write_text("a file where the folder should be")
         message = error_of(TaskConfig(name="mnist"))
         assert f"the cache {cache('mnist')} cannot be written" in message
-        assert "--data-dir" in message
+        assert "data_dir" in message
