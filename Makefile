@@ -1,7 +1,7 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
 # make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
-# make check  format, lint, types and tests: before every commit
+# make check  format, lint, the arrows of imports, types and tests: before every commit
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,5 +35,6 @@ soak: setup
 check: setup
 	$(BIN)/ruff format
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(PYTEST)

@@ -209,7 +209,10 @@ class Organism(Swarm):
     def to_dense(self, place: int = 0) -> nn.Module:
         """The same network as a plain dense one: a copy of the body filled with the effective weights."""
         dense = copy.deepcopy(self.bodies[place])
-        parts = self.worth()[self.columns(place)].split([shape.numel() for shape in self.shapes])
+        columns = self.columns(place)
+        # Computed anew, whoever has changed the weights, and however.
+        worth = self.on([place], self.particle.worth, self.weights.detach())[columns]
+        parts = worth.split([shape.numel() for shape in self.shapes])
         self._put(
             dense, [nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, self.shapes, strict=True)]
         )

@@ -62,7 +62,8 @@ class Swarm(nn.Module):
         self.particle = particle
         self.copies = 1
         self.weights = nn.Parameter(weights)
-        self._worth: tuple[Tensor, Tensor, int] | None = None
+        #: What the particles are worth, as of which weights, at which version of these.
+        self._worth: tuple[Tensor, Tensor, int | None] | None = None
 
     @property
     def size(self) -> int:
@@ -116,23 +117,24 @@ class Swarm(nn.Module):
         return result
 
     def worth(self) -> Tensor:
-        """What the particles are worth, ``(copies · N,)``, without gradient; remembered until the weights change."""
-        weights, version = self.weights.detach(), self._changed
-        known = self._worth
+        """What the particles are worth, ``(copies · N,)``, without gradient."""
+        weights, known = self.weights.detach(), self._worth
         # Memory that is held is not another's: whoever replaces the weights' data changes its address.
-        if known is None or version < 0 or known[2] != version or known[1].data_ptr() != weights.data_ptr():
-            self.remember(self.on(range(self.copies), self.particle.worth, weights))
-        assert self._worth is not None
-        return self._worth[0]
+        if known is not None and known[2] == self._age is not None and known[1].data_ptr() == weights.data_ptr():
+            return known[0]
+        return self.on(range(self.copies), self.particle.worth, weights)
 
     def remember(self, worth: Tensor) -> None:
-        """Take note of what the particles are worth now, where whoever changed them knows: ``(copies · N,)``."""
-        self._worth = worth, self.weights.detach(), self._changed
+        """Take note of what the particles are worth, where who moved them knows: ``(copies · N,)``, until they change.
+
+        A change in place through ``weights.data`` is one that torch does not count: make it under ``no_grad``.
+        """
+        self._worth = worth, self.weights.detach(), self._age
 
     @property
-    def _changed(self) -> int:
+    def _age(self) -> int | None:
         # An inference tensor has none.
-        return -1 if self.weights.is_inference() else self.weights._version
+        return None if self.weights.is_inference() else self.weights._version
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Chain rule through the waist: a gradient ``(copies · N,)`` to one of ``weights``, ``(P, copies · N)``."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+from srnn import MLP
 
 
 class RowTransformer(nn.Module):
@@ -83,3 +87,58 @@ class Outer:
 def make(inputs: int, outputs: int, width: int = 4) -> nn.Module:
     """A function that makes a module."""
     return nn.Sequential(nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, outputs))
+
+
+class Residual(nn.Module):
+    """A block of convolutions and norms beside which its input passes."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm, self.norm2 = nn.BatchNorm2d(channels), nn.GroupNorm(1, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = x + self.norm2(self.second(self.norm(self.first(x)).relu()))
+        return output
+
+
+class Recurrent(nn.Module):
+    """The last state of an LSTM or GRU, and a linear layer."""
+
+    def __init__(self, cell: nn.Module) -> None:
+        super().__init__()
+        self.cell, self.leave = cell, nn.LazyLinear(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.leave(self.cell(x)[0][:, -1])
+        return output
+
+
+def lazily(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    """The network, after it has learnt its sizes from an input of that shape."""
+    network(torch.zeros(shape))
+    return network
+
+
+#: Bodies of every kind: how to make one, and the shape of what it takes.
+KINDS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "MLP": (lambda: MLP(6, 4, 4, 3, residual="pair", activation="relu"), (5, 6)),
+    "convolutions, norms and biases": (
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3), nn.LayerNorm(3)
+        ),
+        (5, 1, 8, 8),
+    ),
+    "residual blocks": (
+        lambda: nn.Sequential(nn.Conv2d(1, 3, 3), Residual(3), Residual(3), nn.Flatten(), nn.Linear(3 * 36, 3)),
+        (5, 1, 8, 8),
+    ),
+    "LSTM": (lambda: lazily(Recurrent(nn.LSTM(4, 5, 2, batch_first=True)), (1, 7, 4)), (5, 7, 4)),
+    "GRU": (lambda: lazily(Recurrent(nn.GRU(4, 5, batch_first=True)), (1, 7, 4)), (5, 7, 4)),
+    "transformer layer": (
+        lambda: nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Flatten(), nn.Linear(56, 3)),
+        (5, 7, 8),
+    ),
+    "tied weights": (lambda: Tied(6, 3), (5, 6)),
+}

@@ -9,10 +9,11 @@ import tomli_w  # noqa: F401
 
 import srnn
 import srnn.commands.run
-import srnn.laboratory.questions
 from srnn.kernels.arithmetic import order_products
+from srnn.laboratory.questions import QUESTIONS
 
 order_products()
+list(QUESTIONS.values())
 with TemporaryDirectory() as folder:
     experiment = srnn.Experiment.from_dict(
         {"body": {"depth": 1}, "particle": {"hidden": 3}, "training": {"epochs": 1, "batch_size": 512}}

@@ -146,7 +146,8 @@ def require_affordable(
     weights, units = body.count(inputs, outputs, image)
     counts = {
         "weights": copies * particle_size * weights,
-        "numbers in the units of all examples": copies * rows * units,  # the inputs are there already
+        # The inputs are there already; other bodies than MLPs are computed in turn.
+        "numbers in the units of all examples": (copies if isinstance(body, MLPConfig) else 1) * rows * units,
     }
     what = f"the body {body.name}"
     if isinstance(body, MLPConfig):

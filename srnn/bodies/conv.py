@@ -54,6 +54,10 @@ class ConvConfig(BodyConfig):
             layers["linear"] = nn.Linear(self._features(sides), outputs)
         return nn.Sequential(layers)
 
+    def describe(self) -> str:
+        settings = [f"kernel {self.kernel}", f"pooling {self.pooling}", *(["batch norm"] if self.norm else [])]
+        return f"convolutions of {'-'.join(map(str, self.channels))} channels, {', '.join(settings)}, {self.activation}"
+
     def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
         # Without torch, for the list of presets.
         sides = self._require_image(image)

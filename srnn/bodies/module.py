@@ -98,6 +98,10 @@ class ModuleConfig(BodyConfig):
     def choice(self) -> dict[str, Any]:
         return {"only": self.only, "exclude": self.exclude}
 
+    def describe(self) -> str:
+        arguments = ", ".join(f"{name} = {value}" for name, value in self.arguments.items())
+        return self.path + (f" with {shorten(arguments)}" if arguments else "")
+
     def inherit(self, other: BodyConfig) -> None:
         if isinstance(other, ModuleConfig) and other.path == self.path:
             self._make = other._make

@@ -48,6 +48,11 @@ class RecurrentConfig(BodyConfig):
             )
         return nn.Sequential(layers)
 
+    def describe(self) -> str:
+        layers = f"{self.layers} layers of " if self.layers > 1 else ""
+        over = "rows" if self.steps is None else f"{self.steps} steps"
+        return f"{self.cell.upper()}, {layers}width {self.width}, over {over}"
+
     def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
         steps, numbers = self._sequence(inputs, image)
         gates = {"lstm": 4, "gru": 3}[self.cell]

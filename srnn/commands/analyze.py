@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from srnn.laboratory.ask import Answers
-    from srnn.laboratory.questions import Summary
+    from srnn.laboratory.questions.question import Summary
     from srnn.runs.run import Run
 
 #: As many columns of means and intervals as 80 characters hold without breaking them.

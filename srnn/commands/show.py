@@ -124,7 +124,7 @@ def print_side_by_side(groups: Sequence[Sequence[Run]]) -> None:
         for summary in summaries
         if summary is not None
         for metric in summary.index
-        if metric in labels or str(metric).rpartition("_")[2] not in labels
+        if metric in labels or _is_figure(str(metric))
     )
     lines: dict[str, list[str]] = {
         "seeds": [str(len(runs)) for runs in groups],
@@ -370,9 +370,8 @@ def _last_figures(summary: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("last figures")
     table.add_column("mean ± 95 % interval" if several else "value", justify="right")
-    counts = {*_labels()}
     for metric, row in summary.iterrows():
-        if str(metric).rpartition("_")[2] not in counts:
+        if _is_figure(str(metric)):
             table.add_row(str(metric).replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
     return table
 
@@ -451,3 +450,8 @@ def _mean_and_half(summary: pd.DataFrame, metric: str) -> tuple[float, float]:
     """Of one metric the mean over the seeds and half its interval."""
     mean = float(summary["Mean"][metric])
     return mean, float(summary["High"][metric]) - mean
+
+
+def _is_figure(metric: str) -> bool:
+    """Whether a metric is told by itself: not the counts of the census, nor the recall of each of many classes."""
+    return metric.rpartition("_")[2] not in _labels() and not metric.startswith("test_recall_")

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 import srnn.kernels.threads  # noqa: F401  before anything forks: a child must know that it is one
-from srnn.kernels import choice
-from srnn.kernels.choice import description, fused, or_by_torch
+from srnn.kernels import available, choice
+from srnn.kernels.available import description, fused
+from srnn.kernels.choice import or_by_torch
 from srnn.kernels.kind import Kind
 
 __all__ = ["MAX_HIDDEN", "Kind", "description", "fast_path", "fused", "or_by_torch"]
@@ -46,4 +47,4 @@ def fast_path(weights: Tensor, particle: Kind, *others: Tensor | None) -> Module
     given = [weights, *(other for other in others if other is not None)]
     if not all(choice.plain(tensor) and tensor.shape in (weights.shape, weights.shape[1:]) for tensor in given):
         return None
-    return None if choice.watched() else choice.cpu()
+    return None if choice.watched() else available.cpu()

@@ -3,7 +3,7 @@
 In place of some fifty operations of torch on tiny matrices. Every network's results depend, to the last bit, on its own
 weights and examples alone: not on the networks beside it, the threads, or the processor (with fused multiply-add)::
 
-    if mlp.learns(body, task.kind, w, task.train_x):
+    if type(body) is MLP and mlp.learns(body, task.kind, w, task.train_x):
         losses, scores, gradient = mlp.learn(w, body, task.train_x, task.train_y, index)
 
 Tensors are contiguous and on the CPU. Numba is imported on the first use.
@@ -16,15 +16,14 @@ import struct
 import threading
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from srnn.bodies.mlp import MLP
-from srnn.kernels import choice, threads
+from srnn.kernels import available, choice, threads
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
@@ -41,18 +40,35 @@ _VALUES, _FIRST = struct.Struct("21q"), 3 * ADDRESS
 _PARTS = 2**25
 
 
-def learns(body: nn.Module, kind: str, *tensors: Tensor) -> bool:
+class Stack(Protocol):
+    """What the kernel asks of a body that computes as :class:`srnn.MLP` does.
+
+    Attributes:
+        sizes: Units of the input, of each hidden layer and of the output.
+        sources: For each layer, the index of the layer whose input is added to its output, or None.
+    """
+
+    _modules: dict[str, nn.Module | None]
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+
+    @property
+    def sources(self) -> Sequence[int | None]: ...
+
+
+def learns(body: Stack, kind: str, *tensors: Tensor) -> bool:
     """Whether :func:`learn` and :func:`answer` can compute with this body, kind of task and float32 tensors."""
-    if torch.compiler.is_compiling() or type(body) is not MLP:
+    if torch.compiler.is_compiling():
         return False
     if kind not in ("classification", "regression") or _activation(body) is None:
         return False
-    return all(choice.plain(tensor) for tensor in tensors) and not choice.watched() and choice.fused()
+    return all(choice.plain(tensor) for tensor in tensors) and not choice.watched() and available.fused()
 
 
 def learn(
     w: Tensor,
-    body: MLP,
+    body: Stack,
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
@@ -133,7 +149,7 @@ def learn(
     return losses, scores, gradient
 
 
-def answer(w: Tensor, body: MLP, x: Tensor) -> Tensor:
+def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
     """What all networks put out for the same examples, without dropout: ``(rows, inputs) -> (S, rows, outputs)``.
 
     To the bit what :func:`learn` judges.
@@ -239,12 +255,12 @@ def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
     return _Layout(layers, layers.ctypes.data, weights, part_size, used, call)
 
 
-def _activation(body: MLP) -> int | None:
+def _activation(body: Stack) -> int | None:
     """The number of the activation in :data:`srnn.kernels.functions.ACTIVATIONS`; None if it is none of them."""
-    activation: nn.Module = body._modules["activation"]  # type: ignore[assignment]  # as `body.activation`, which takes a microsecond to find
+    activation = body._modules["activation"]  # as `body.activation`, which takes a microsecond to find
     if type(activation) is nn.GELU and activation.approximate != "none":
         return None
-    return _ACTIVATIONS.get(type(activation))
+    return None if activation is None else _ACTIVATIONS.get(type(activation))
 
 
 def _networks(w: Tensor, layout: _Layout) -> int:

@@ -11,11 +11,13 @@ import pandas as pd
 from srnn import tasks
 from srnn.analysis.statistics import over_seeds
 from srnn.bodies.module import require_consent
-from srnn.errors import NotApplicableError, UserError, nearest
+from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.files import write_whole
-from srnn.laboratory.questions import QUESTIONS, Frames, Question, Summary
+from srnn.kernels.arithmetic import plain_torch
+from srnn.laboratory.questions import QUESTIONS
+from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
-from srnn.plots.style import save
+from srnn.plots.style import require_format, save
 from srnn.runs.groups import by_experiment
 from srnn.runs.run import Run
 from srnn.tasks import Task
@@ -33,7 +35,8 @@ def choose(only: str | None) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in only.split(",")))
     for name in names:
         if name not in QUESTIONS:
-            raise UserError(f"--only names {name!r}{nearest(name, QUESTIONS)}; allowed: {', '.join(QUESTIONS)}")
+            what = f"{option('only', 'questions')} names {name!r}{nearest(name, QUESTIONS)}"
+            raise UserError(f"{what}; allowed: {', '.join(QUESTIONS)}")
     return names
 
 
@@ -52,6 +55,7 @@ class Answers:
     left_out: list[str] = field(default_factory=list)
 
 
+@plain_torch()
 def analyze(
     runs: Sequence[Run],
     questions: Sequence[str],
@@ -79,6 +83,7 @@ def analyze(
         >>> answers = analyze(open_runs(["runs/connectivity"]), ["dropout"], Path("data/mnist"))  # doctest: +SKIP
         >>> answers.summaries["dropout"]["dropout"].query("Scope == 'total'")  # doctest: +SKIP
     """
+    require_format(image_format)
     [runs] = by_experiment(runs)
     require_consent(runs[0].experiment)
     watch("data")

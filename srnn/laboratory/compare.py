@@ -20,8 +20,7 @@ from srnn.analysis import comparison
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, write_whole
-from srnn.laboratory import job
-from srnn.laboratory.questions import Drawing
+from srnn.laboratory.questions.question import Drawing
 from srnn.plots import comparison as draw
 from srnn.plots.style import save
 from srnn.runs.groups import first_difference, is_comparison, open_runs
@@ -147,6 +146,7 @@ class Comparison(list[Run]):
 
 
 def run_comparison(
+    run: Callable[..., list[Run]],
     experiment: Experiment,
     out: Path,
     seeds: Sequence[int],
@@ -156,13 +156,19 @@ def run_comparison(
     stop: Callable[[], bool],
     **options: Any,
 ) -> Comparison:
-    """Run the variants of an experiment, one after the other, and compare them; arguments as of ``srnn.run``."""
+    """Run the variants of an experiment, one after the other, and compare them.
+
+    Args:
+        run: :func:`srnn.run`, by which a single experiment is run; the other arguments are its own.
+        experiment: Its variants are run.
+        out: As for ``run``, and so are all that follow.
+    """
     groups: dict[str, list[Run]] = {}
     with begun(experiment, out) as folder:
         for variant, one in experiment.expand().items():
             if groups and stop():
                 raise StoppedError("a comparison was asked to stop before all of its variants were trained")
-            groups[variant] = job.run(
+            groups[variant] = run(
                 one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
             )
         compare(groups, folder, image_format or "")

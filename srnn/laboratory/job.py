@@ -136,6 +136,7 @@ def run(
         from srnn.laboratory.compare import run_comparison
 
         return run_comparison(
+            run,
             experiment,
             out,
             chosen,

@@ -70,7 +70,7 @@ def curves(frame: pd.DataFrame, title: str = "", early: bool = False) -> Figure:
             logarithmic from there.
 
     Raises:
-        UserError: There are no curves, or more groups than can be told apart.
+        UserError: There are no curves.
     """
     looks = _looks(frame["Group"])
     metrics = list(frame["Metric"].unique())
@@ -105,7 +105,7 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
         title: Above the figure.
 
     Raises:
-        UserError: There is nothing to draw, or more groups than can be told apart.
+        UserError: There is nothing to draw.
     """
     looks = _looks(table["Group"])
     metrics = list(table["Metric"].unique())
@@ -148,7 +148,7 @@ def order_of_learning(reached: pd.DataFrame, title: str = "") -> Figure:
         title: Above the figure.
 
     Raises:
-        UserError: There is nothing to draw, or more groups than can be told apart.
+        UserError: There is nothing to draw.
     """
     looks = _looks(reached["Group"])
     milestones = list(reached["Milestone"].unique())
@@ -200,9 +200,17 @@ def _looks(groups: pd.Series) -> dict[str, dict[str, Any]]:
     names: Sequence[str] = list(groups.unique())
     if not names:
         raise UserError("there is no group to draw; compare the runs of at least one")
-    if len(names) > len(_LOOKS):
-        raise UserError(f"{len(names)} groups are too many for one figure; draw at most {len(_LOOKS)}")
-    return dict(zip(names, _LOOKS, strict=False))
+    return {name: _look(place) for place, name in enumerate(names)}
+
+
+def _look(place: int) -> dict[str, Any]:
+    """The look of a group by its place: after the first few they come again, with filled markers and longer dashes."""
+    again, place = divmod(place, len(_LOOKS))
+    look = _LOOKS[place]
+    if not again:
+        return look
+    fills = (look["color"], "black", "white")
+    return look | {"markerfacecolor": fills[(again - 1) % len(fills)], "linestyle": (0, (2 + 2 * again, 1))}
 
 
 def _words(metric: str) -> str:

@@ -109,7 +109,8 @@ def lengthen(runs: Sequence[Run], epochs: int) -> None:
         until = run.experiment.training.epochs + epochs
         longer[run.folder] = run.experiment.override(f"training.epochs={until}")
     if len(runs) > 1:
-        shutil.rmtree(runs[0].folder.parent / "figures", ignore_errors=True)
+        for name in ("figures", "results"):
+            shutil.rmtree(runs[0].folder.parent / name, ignore_errors=True)
     for run in runs:
         with lock.only_writer(run.folder):
             every = run.experiment.log.every, run.experiment.checkpoint.every

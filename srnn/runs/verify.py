@@ -11,6 +11,7 @@ import torch
 from srnn.bodies.module import require_consent
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
+from srnn.kernels.arithmetic import plain_torch
 from srnn.methods.plain import ordinary_tensors
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
@@ -22,6 +23,7 @@ from srnn.tasks.fingerprint import difference
 from srnn.training.learning import answers
 
 
+@plain_torch()
 def verify(run: Run, task: Task) -> pd.DataFrame:
     """Check a run's files against each other, and its test metric against its final weights and the data.
 

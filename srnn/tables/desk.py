@@ -10,7 +10,7 @@ import pandas as pd
 
 from srnn import tasks
 from srnn.analysis.statistics import last_scores, mean_and_half_width
-from srnn.laboratory.questions import Drawing
+from srnn.laboratory.questions.question import Drawing
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
 from srnn.plots.style import save

@@ -86,7 +86,11 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     Raises:
         UserError: There is no such task, its data are missing or damaged, or others than the configuration recorded.
     """
-    task = _member(config.name).load(config, data_dir)
+    member = _member(config.name)
+    from srnn.kernels.arithmetic import plain_torch  # torch itself, which nothing else here needs
+
+    with plain_torch():
+        task = member.load(config, data_dir)
     otherwise = (
         "than task.fingerprint records: bring back those that it was made of, or leave it out to begin with these"
     )

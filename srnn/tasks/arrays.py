@@ -30,7 +30,7 @@ from srnn.errors import UserError, shorten
 from srnn.files import is_file
 from srnn.tasks.fingerprint import fingerprint
 from srnn.tasks.split import split_80_20, training_rows
-from srnn.untrusted import expanded, require_file, require_plausible
+from srnn.untrusted import as_text, expanded, require_file, require_plausible
 
 if TYPE_CHECKING:
     from srnn.tasks.settings import TaskConfig
@@ -117,7 +117,7 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
 
 def complete(config: TaskConfig) -> TaskConfig:
     """With an absolute path: the run may be looked at from elsewhere."""
-    return config if config.path is None else config.model_copy(update={"path": str(_path(config).absolute())})
+    return config if config.path is None else config.model_copy(update={"path": as_text(_path(config).absolute())})
 
 
 def _path(config: TaskConfig) -> Path:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.bodies.body import BodyConfig, MLPConfig
 from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
@@ -19,7 +20,7 @@ from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 
-#: Examples that a body other than an MLP answers at once in evaluation.
+#: Examples that a body other than an MLP answers at once in evaluation: the units of a convolution are many.
 _ROWS = 1_000
 
 
@@ -79,7 +80,6 @@ def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
     if (body := _fused(organism, "classification", worth, x)) is not None:
         return mlp.answer(worth, body, x)
-    # The units of a convolution are many: of ten thousand images at once, gigabytes.
     chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
     parts = [aligned(own) for own in worth.view(organism.copies, -1)]
     return torch.stack(
@@ -87,10 +87,16 @@ def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     )
 
 
+def rows_at_once(body: BodyConfig, rows: int) -> int:
+    """How many of so many examples go through a body at once in evaluation: of an MLP all."""
+    return rows if isinstance(body, MLPConfig) else min(rows, _ROWS)
+
+
 def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | None:
     """The body if it is an MLP with which the kernel can compute, and all that it weighs is made of particles."""
     body = organism.body
-    if not isinstance(body, MLP) or len(organism.shapes) != len(body.sources):
+    # The class itself: one that is derived from it may compute something else.
+    if type(body) is not MLP or len(organism.shapes) != len(body.sources):
         return None
     return body if mlp.learns(body, kind, worth, x) else None
 

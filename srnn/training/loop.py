@@ -21,7 +21,7 @@ from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators
 from srnn.training.divergence import Divergence, columns_of
-from srnn.training.learning import gated, learn, through
+from srnn.training.learning import gated, learn, rows_at_once, through
 from srnn.training.measuring import Report, Sums, measure
 
 
@@ -54,8 +54,7 @@ class Training:
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
         _require_fitting(experiment, task)
-        # Evaluation takes all test data at once.
-        rows = max(experiment.training.batch_size, len(task.test_x))
+        rows = max(experiment.training.batch_size, rows_at_once(experiment.body, len(task.test_x)))
         size = experiment.particle.size
         require_affordable(experiment.body, size, task.inputs, task.outputs, rows, len(seeds), task.image)
         self.experiment, self.task, self.seeds = experiment, task, list(seeds)

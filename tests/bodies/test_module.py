@@ -139,16 +139,16 @@ class TestConsent:
         experiment = Experiment.from_dict({"body": {"name": "module", "path": "antigravity:Body"}})
         assert experiment.override(["training.epochs=3"]).expand() == {}
         for act in (experiment.body.count, experiment.body.outline):
-            with pytest.raises(UserError, match="imported unasked: if you trust it, give --body antigravity:Body"):
+            with pytest.raises(UserError, match="imported unasked: if you trust it, give body=, the class"):
                 act(64, 10)
         with pytest.raises(UserError, match="imported unasked"):
             with_body(experiment, None, begins=False)
         assert "antigravity" not in sys.modules
 
     def test_what_is_named_must_be_what_is_written_before_anything_is_imported(self) -> None:
-        with pytest.raises(UserError, match=r"--body is antigravity:Body; the body of the run is networks:Tied"):
+        with pytest.raises(UserError, match=r"body is antigravity:Body; the body of the run is networks:Tied"):
             bind(settings("Tied"), "antigravity:Body")
-        with pytest.raises(UserError, match=r"--body is networks:Narrow; the body of the run is"):
+        with pytest.raises(UserError, match=r"body is networks:Narrow; the body of the run is"):
             bind(settings("Tied"), networks.Narrow)
         assert "antigravity" not in sys.modules
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from srnn.commands.analyze import shown, with_interval
-from srnn.laboratory.questions import Summary
+from srnn.laboratory.questions.question import Summary
 
 
 @pytest.mark.parametrize(

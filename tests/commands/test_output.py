@@ -161,7 +161,7 @@ def test_what_was_told_is_not(tmp_path: Path) -> None:
         (["run", "absent.toml"], fill_both, 2),
         (["presets"], close_all, 0),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_what_only_prints_ends_without_a_traceback(
     tmp_path: Path, arguments: list[str], lost: Callable[[], None], code: int
@@ -213,7 +213,7 @@ def test_a_terminal_of_no_columns(tmp_path: Path, columns: str, arguments: list[
         {"PYTHONIOENCODING": "ascii"},
         {"PYTHONIOENCODING": "latin-1:strict"},
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_any_encoding_will_do(tmp_path: Path, variables: dict[str, str]) -> None:
     folder = tmp_path / "é"

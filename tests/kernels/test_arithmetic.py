@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srnn import Experiment, tasks
-from srnn.analysis.baselines import train_dense
+from srnn.analysis.baselines import train, variants
 from srnn.kernels.arithmetic import fast_arithmetic
 
 pytestmark = pytest.mark.usefixtures("four_threads")
@@ -38,6 +38,7 @@ def test_it_is_so_on_every_thread() -> None:
 def test_a_dense_body_does_not_depend_on_the_number_of_threads() -> None:
     experiment = Experiment().override(["training.epochs=1", "training.batch_size=400", "body.width=150"])
     task = tasks.load(experiment.task)
-    several = train_dense(experiment, task, [0])
+    dense = variants(experiment, task.inputs, task.outputs)["same units"]
+    several = train(dense, task, [0])
     torch.set_num_threads(1)
-    pd.testing.assert_frame_equal(several, train_dense(experiment, task, [0]), check_exact=True)
+    pd.testing.assert_frame_equal(several, train(dense, task, [0]), check_exact=True)

@@ -583,8 +583,29 @@ def test_a_folder_that_cannot_be_written(interrupted: Path, tmp_path: Path) -> N
     assert read_status(interrupted / "small/seed-1").status == "failed"
 
 
+def _raised_by_presets(number: int) -> None:
+    """Have the signal come while the presets are listed."""
+    from srnn import presets
+
+    def raised() -> list[str]:
+        signal.raise_signal(number)
+        return []
+
+    presets.preset_names = raised
+
+
 class TestSignals:
-    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+    @pytest.mark.parametrize(
+        ("number", "code"),
+        [
+            (signal.SIGINT, 130),
+            (signal.SIGTERM, 143),
+            (signal.SIGHUP, 129),
+            (signal.SIGUSR1, 138),
+            (signal.SIGXCPU, 152),
+        ],
+        ids=["int", "term", "hup", "usr1", "xcpu"],
+    )
     def test_it_stops_says_how_to_go_on_and_does(
         self, reference: Reference, slow: Callable[..., Slow], tmp_path: Path, number: int, code: int
     ) -> None:
@@ -619,6 +640,22 @@ class TestSignals:
         assert len(list(tmp_path.rglob("*.safetensors"))) < 2
         assert forked([*options("shared"), "--resume"], tmp_path).code == 0
         assert_same(tmp_path / "runs", reference("shared"))
+
+    @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+    def test_what_is_ignored_stays_so(self, reference: Reference, tmp_path: Path, number: int) -> None:
+        """As of a run that was begun by nohup."""
+        write_config(tmp_path, "shared")
+        running = start(options("shared"), tmp_path, before=partial(signal.signal, number, signal.SIG_IGN))
+        while not list(tmp_path.rglob("epoch-000000.parquet")):
+            assert not running.ends_within(0.01)
+        running.send_signal(number)
+        assert running.end().code == 0
+        assert_same(tmp_path / "runs", reference("shared"))
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_of_other_commands_they_are_an_end_in_one_line(self, tmp_path: Path, number: int) -> None:
+        answer = start(["presets"], tmp_path, before=partial(_raised_by_presets, number)).end()
+        assert answer == Answer(128 + number, "", "srnn: interrupted\n")
 
     def test_of_the_process_they_are_as_before(self) -> None:
         from srnn.commands.signals import Signals

@@ -6,15 +6,17 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from srnn import Experiment, UserError, particle, replication, tasks
+from srnn import MLP, Experiment, Organism, Particle, UserError, particle, replication, tasks
 from srnn.experiment import Optimizer
 from srnn.fixpoints import FixpointType, classify
 from srnn.methods.optimizers import build_optimizer
 from srnn.particle import matrices
 from srnn.tasks import Task
 from srnn.training.birth import build_organism, generators, particle_count
+from srnn.training.learning import answers
 from srnn.training.loop import Training
 from srnn.training.measuring import Report
 
@@ -416,3 +418,13 @@ def test_what_is_remembered_of_the_effective_weights_holds(
         look()
     if "training" not in sections and (method == "lifted" or each_path == "kernels"):
         assert any(seen)
+
+
+def test_a_class_derived_from_the_mlp_computes_by_its_own_forward_pass() -> None:
+    class Doubled(MLP):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    organism, doubled = (Organism(kind(3, 4, 2, 2), Particle(2)) for kind in (MLP, Doubled))
+    x, w = torch.randn(5, 3), organism.worth()
+    torch.testing.assert_close(answers(doubled, w, x), 2 * answers(organism, w, x))

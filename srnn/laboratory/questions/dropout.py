@@ -1,0 +1,27 @@
+"""What is lost when all particles of a type are dropped?"""
+
+from __future__ import annotations
+
+from srnn.analysis import dropout
+from srnn.laboratory.questions.question import Frames, Question, Summary
+from srnn.laboratory.subject import Subject
+from srnn.plots.dropout import dropout as draw
+
+
+def answer(subject: Subject) -> Frames:
+    return {"dropout": dropout.dropout(subject.organism(), subject.task, generator=subject.generator)}
+
+
+QUESTION = Question(
+    "What is lost when all particles of a type are dropped?",
+    answer,
+    {
+        "dropout": Summary(
+            ("Scope", "Type", "Metric"),
+            dropout.with_differences,
+            "Type",
+            where="Scope == 'total' and Quantity in ['Dropped', 'Change', 'Against random nonzero']",
+        )
+    },
+    {"dropout": ("dropout", draw)},
+)

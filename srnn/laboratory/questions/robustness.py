@@ -1,0 +1,27 @@
+"""How much noise does a self-replicator survive?"""
+
+from __future__ import annotations
+
+from srnn.analysis import robustness
+from srnn.laboratory.questions.question import Frames, Question, Summary
+from srnn.laboratory.subject import Subject
+from srnn.plots.robustness import robustness as draw
+
+
+def answer(subject: Subject) -> Frames:
+    return {"robustness": robustness.robustness(subject.organism(), generator=subject.generator)}
+
+
+QUESTION = Question(
+    "How much noise does a self-replicator survive?",
+    answer,
+    {
+        "robustness": Summary(
+            ("Level",),
+            robustness.by_level,
+            "Level",
+            where="Quantity in ['Steps', 'Identity steps', 'Zero', 'Cap']",
+        )
+    },
+    {"robustness": ("robustness", draw)},
+)
