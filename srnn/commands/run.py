@@ -19,7 +19,7 @@ from srnn.seeds import parse_seeds
 if TYPE_CHECKING:
     from srnn.experiment import Experiment
     from srnn.runs.run import Run
-    from srnn.training.loop import Training
+    from srnn.training import Report, Training
 
 
 def _presets() -> list[str]:
@@ -179,15 +179,21 @@ def _train(
                 if display is not None:
                     display.start(training)
 
-            watchers: dict[str, Any] = (
-                {} if display is None else {"after_batch": display.batch, "after_report": display.report}
-            )
+            def after_report(report: Report) -> None:
+                if report.epoch == chosen.training.epochs:
+                    # All is saved: while figures are drawn there is nothing to be waited for.
+                    signals.listen(at_once=True)
+                if display is not None:
+                    display.report(report)
+
+            watchers: dict[str, Any] = {} if display is None else {"after_batch": display.batch}
             runs = run(
                 chosen,
                 out,
                 seeds=seeds,
                 resume=resume,
                 after_start=after_start,
+                after_report=after_report,
                 stop=signals.received,
                 say=tell,
                 **common,
