@@ -234,7 +234,7 @@ def test_newton_that_waits_leaves_the_training_of_the_task_as_it_is(digits: Task
 
 
 def test_what_a_report_holds(digits: Task) -> None:
-    chosen = experiment(training={"epochs": 5}, log={"every": 2})
+    chosen = experiment(training={"epochs": 5, "lr": 0.001}, log={"every": 2})
     training, reports = train(chosen, digits, [0])
     assert [(report.epoch, report.batch, report.logged) for report in reports] == [
         (0, 0, True),
