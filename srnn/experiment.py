@@ -401,10 +401,16 @@ def folder_name(text: str) -> str:
 @cache
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of an experiment: every setting with its description, bounds and default."""
+    fields = Experiment.model_fields
+    members: dict[str, Any] = {
+        "body": _any_of([MLPConfig, *BODIES.values()]),
+        "terms": dict[str, _any_of(TERMS.values())],  # type: ignore[misc]
+        "events": dict[str, _any_of(EVENTS.values())],  # type: ignore[misc]
+    }
+    described_as = {name: fields[name].description or BodyConfig.__doc__ for name in members}
     families: dict[str, Any] = {
-        "body": (_any_of([MLPConfig, *BODIES.values()]), MLPConfig()),
-        "terms": (dict[str, _any_of(TERMS.values())], {}),  # type: ignore[misc]
-        "events": (dict[str, _any_of(EVENTS.values())], {}),  # type: ignore[misc]
+        name: (kind, Field(default=fields[name].default, description=described_as[name]))
+        for name, kind in members.items()
     }
     described = create_model("Experiment", __base__=Experiment, **families)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | described.model_json_schema()

@@ -168,6 +168,8 @@ def kind_of(key: str) -> str:
     node: Any = json_schema()
     for part in key.split("."):
         node = node["properties"][part]
+        if "$ref" in node.get("anyOf", [{}])[0]:  # of a family, the member that is there by default
+            node = node["anyOf"][0]
         if "$ref" in node:
             node = json_schema()["$defs"][node["$ref"].rpartition("/")[2]]
     return str(node.get("type") or node["anyOf"][-1 if key == "log.particles" else 0]["type"])
