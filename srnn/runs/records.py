@@ -91,6 +91,8 @@ def _require_metrics(frame: pd.DataFrame) -> None:
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
     split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
     census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[split[2].isin(_LABELS)]
+    if frame.empty:
+        raise ValueError("it has no row for anything measured")
     if census.empty:
         return  # plain numbers have no types
     found = set(census[["Layer", "Label"]].itertuples(index=False, name=None))

@@ -163,12 +163,13 @@ class TestMetrics:
 
     def test_losses_every_epoch_and_the_rest_when_logged(self, run: Run) -> None:
         epochs = run.metrics.groupby("Metric")["Epoch"].apply(list)
-        for metric in ("replication_loss", "task_loss", "train_accuracy"):
+        for metric in ("replication_loss", "replication_objective", "task_loss", "train_accuracy"):
             assert epochs[metric] == [1, 2, 3, 4, 5, 6, 7]
         labels = [kind.label for kind in FixpointType]
         for metric in ("test_accuracy", *labels, *(f"L{layer}_{label}" for layer in range(3) for label in labels)):
             assert epochs[metric] == [0, 2, 4, 6, 7]
-        assert len(epochs) == 3 + 1 + 4 * len(labels)
+        # Accuracy, balanced accuracy, and the recall of each of ten classes.
+        assert len(epochs) == 4 + 12 + 4 * len(labels)
 
     def test_the_census_adds_up(self, run: Run) -> None:
         table = run.metrics.pivot(index="Epoch", columns="Metric", values="Score").loc[[0, 2, 4, 6, 7]]
