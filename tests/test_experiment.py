@@ -691,7 +691,7 @@ class TestFromPython:
             (lambda: Experiment(training={"epoch": 3}), "training.epoch is not a setting; did you mean training.epo"),
             (lambda: Experiment(seed=-1), "seed is -1; allowed: a whole number from 0 to 2,147,483,647"),
             (lambda: Experiment(sead=1), "sead is not a setting; did you mean seed?"),
-            (lambda: type(Experiment().training)(epochs=0), "training.epochs is 0; allowed: a whole number from 1 to"),
+            (lambda: type(Experiment().training)(epochs=0), "epochs is 0; allowed: a whole number from 1 to"),
             (lambda: Experiment().override("training.epoch=3"), "training.epoch is not a setting; did you mean"),
             (lambda: Experiment().override("training"), "override training: expected KEY=VALUE"),
         ],

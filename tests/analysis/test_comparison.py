@@ -239,8 +239,6 @@ class TestCurves:
         assert len({(line.get_color(), line.get_marker()) for line in lines}) == 8
         assert not {line.get_color() for line in lines} & {*TYPE_COLOURS.values()}
         assert plots.curves(frame).axes[0].get_xlabel() == "epoch"
-        with pytest.raises(UserError, match="too many"):
-            plots.curves(pd.concat([frame, frame.assign(Group="i")]))
         with pytest.raises(UserError, match="no group"):
             plots.curves(frame.iloc[:0])
 

@@ -101,8 +101,9 @@ class TestTransfer:
         assert shape is not None
         x = torch.rand(20, shape[0], generator=torch.Generator().manual_seed(0))
         y = torch.zeros(20, shape[1])
-        task = Task(name, "regression", x, y, x, y, outputs=shape[1])
-        found = transfer(build_organism(experiment, shape[0], shape[1]), task)
+        image = tasks.image(experiment.task)
+        task = Task(name, "regression", x, y, x, y, outputs=shape[1], image=image)
+        found = transfer(build_organism(experiment, shape[0], shape[1], image=image), task)
         assert (found["Relative difference"] < 1e-5).all()
 
 

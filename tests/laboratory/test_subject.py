@@ -13,15 +13,10 @@ from srnn.analysis.trajectories import trajectories
 from srnn.errors import NotApplicableError
 from srnn.laboratory.questions import QUESTIONS
 from srnn.laboratory.subject import Subject
+from srnn.number import Number
 
 ORGANISM = srnn.Organism(srnn.MLP(64, 3, 3, 10), srnn.Particle(3), torch.Generator().manual_seed(0))
 DIGITS = tasks.load(srnn.load_preset("digits").task)
-
-
-class Number(srnn.Particle):
-    """What stands for particles without fixpoint types."""
-
-    has_types = False
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +59,11 @@ class TestAnOrganismByItself:
 class TestWithoutTypes:
     """A network of plain numbers has no fixpoint types; what asks for none is answered."""
 
-    subject = Subject(srnn.Organism(srnn.MLP(64, 3, 3, 10), Number(3)), DIGITS)
+    subject = Subject(srnn.Organism(srnn.MLP(64, 3, 3, 10), Number()), DIGITS)
 
     @pytest.mark.parametrize("question", ["connectivity", "dropout", "robustness", "stability"])
     def test_questions_about_types_do_not_apply(self, question: str) -> None:
-        with pytest.raises(NotApplicableError, match="plain numbers have no fixpoint types"):
+        with pytest.raises(NotApplicableError, match="plain numbers do not replicate"):
             QUESTIONS[question].answer(self.subject)
 
     def test_pruning_knows_no_self_replicators(self) -> None:
@@ -90,9 +85,9 @@ class TestWithoutTypes:
         assert "live_type" not in metrics
 
     def test_trajectories_are_of_one_kind(self) -> None:
-        row = {f"dim_{place}": float(place) for place in range(1, Number(3).size + 1)}
+        row = {f"dim_{place}": float(place) for place in range(1, Number().size + 1)}
         frame = pd.DataFrame([{"Epoch": epoch, "Weight": "L0_C0_W0", **row} for epoch in (0, 1)])
-        assert set(trajectories(frame, Number(3))["Type"]) == {"all"}
+        assert set(trajectories(frame, Number())["Type"]) == {"all"}
 
     def answer(self, question: str) -> dict[str, pd.DataFrame]:
         """The answer, whose figures can be drawn."""

@@ -31,7 +31,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     load = srnn.load_preset
     fewer = ["training.epochs=2", "log.every=1"]
     monkeypatch.setattr(figure_tables, "load_preset", lambda name: load(name).override(fewer))
-    monkeypatch.setitem(SECTIONS, "addition", replace(SECTIONS["addition"], at_least=1))
 
     def make(*names: str, seeds: int = 2, place: str = "", **options: Any) -> list[str]:
         return figure_tables.make(names, seeds, tmp_path / place / "figures", tmp_path / place / "runs", **options)
