@@ -71,7 +71,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         if organism.particle.has_types:
             types = organism.in_shape(classify(organism.weights, organism.replicator))
         weights = organism.effective_weights()
-        inputs = [signal.abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
+        inputs = [signal.detach().abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
     sizes = [weight.detach().abs().double().cpu().numpy() for weight in weights]
     alive = [~(size <= threshold) for size in sizes]
 

@@ -209,6 +209,9 @@ class TestRun:
             assert re.search(r"seed 0 diverged in epoch 1 of 50 and stopped: \d+ of \d+ particles hold a NaN", text)
 
 
+DENSE = 'dense = ["particle.kind=number", "particle.values=particles", "replication.method=none"]\n'
+
+
 class TestComparison:
     """An experiment with variants is run once for each, and compared."""
 
@@ -218,11 +221,11 @@ class TestComparison:
         file.write_text(
             'name = "pair"\n[training]\nepochs = 2\n[comparison.variants]\n'
             'plain = ["replication.method=none"]\nlifted = ["replication.method=lifted"]\n'
-            'dense = ["particle.kind=number", "particle.values=particles", "replication.method=none"]\n'
         )
         return file
 
     def test_variants_and_the_dense_body_are_compared(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+        file.write_text(file.read_text() + DENSE)
         answer = srnn("run", file, "--seeds", 2, "--out", tmp_path)
         assert (answer.code, answer.err) == (0, "")
         for variant, method in (("plain", "none"), ("lifted", "lifted")):
@@ -238,6 +241,7 @@ class TestComparison:
         assert str(tmp_path / "pair" / "figures" / "final.png") in figures
 
     def test_a_regression_is_compared_by_its_error(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
+        file.write_text(file.read_text() + DENSE)
         file.write_text(file.read_text() + '[task]\nname = "add"\nsamples = 60\n')
         answer = srnn("run", file, "--out", tmp_path)
         assert (answer.code, answer.err) == (0, "")
