@@ -70,9 +70,9 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         types = None
         if organism.particle.has_types:
             types = organism.in_shape(classify(organism.weights, organism.replicator))
-        weights = organism.effective_weights()
-        inputs = [signal.detach().abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
-    sizes = [weight.detach().abs().double().cpu().numpy() for weight in weights]
+        weights = [weight.detach() for weight in organism.effective_weights()]
+        inputs = [signal.abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
+    sizes = [weight.abs().double().cpu().numpy() for weight in weights]
     alive = [~(size <= threshold) for size in sizes]
 
     counts = pd.DataFrame(
