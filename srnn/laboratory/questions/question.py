@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from srnn.laboratory.subject import Subject
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Frames = dict[str, pd.DataFrame]
 #: What makes a figure of a data frame; further arguments, such as the title, may be left out.
-Drawing = Callable[..., Figure]
+Drawing = Callable[..., "Figure"]
 
 
 def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
