@@ -94,7 +94,11 @@ class _Cache(NullCache):
         """The machine code for arguments of these types; ``None`` if there is none, or none that is whole."""
         try:
             target_context.refresh()
-            stored = self._path(sig).read_bytes()
+            with self._path(sig).open("rb") as file:
+                # A checksum vouches for the bytes, not for who wrote them: another user's are not unpickled.
+                if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
+                    return None
+                stored = file.read()
             checksum, content = stored[:_CHECKSUM_SIZE], stored[_CHECKSUM_SIZE:]
             if hashlib.sha256(content).digest() != checksum:
                 return None
