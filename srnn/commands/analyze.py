@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from srnn.commands.options import Body, DataDir, ImageFormat, completing
+from srnn.commands.tables import grid, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from srnn.commands.output import console
-    from srnn.commands.show import print_comparison
+    from srnn.commands.side_by_side import print_comparison
     from srnn.errors import NotApplicableError
     from srnn.laboratory.ask import analyze, choose
     from srnn.laboratory.compare import compare
@@ -167,33 +168,12 @@ def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
 
 
 def _table(name: str, cells: pd.DataFrame) -> Table:
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = grid()
     table.add_column(name.replace("_", " "), overflow="fold")
     for heading in cells:
         table.add_column(f"{heading:g}" if isinstance(heading, float) else escape(str(heading)), justify="right")
     for row, values in zip(cells.index, cells.to_numpy(), strict=True):
         table.add_row(f"{row:g}" if isinstance(row, float) else escape(str(row).replace("_", " ")), *values)
     return table
-
-
-def with_interval(mean: float, half: float) -> str:
-    """A mean and half its interval as one reads them: the interval to a digit or two, the mean no finer than that.
-
-    Example:
-        >>> with_interval(0.89631, 0.03404), with_interval(1031.4, 14.2), with_interval(0.5, float("nan"))
-        ('0.90 ± 0.03', '1,031 ± 14', '0.5')
-    """
-    from math import floor, isfinite, log10
-
-    if not isfinite(half) or half == 0 or not isfinite(mean):
-        return "–" if mean != mean else f"{mean:,.0f}" if 1000 <= abs(mean) < 1e9 else f"{mean:.3g}"
-    if half < 1e-4 or half >= 1e6:
-        return f"{mean:.2g} ± {half:.1g}"
-    # Two digits where one would be coarse, and where there is no fraction.
-    digits = 2 if half >= 10 or f"{half:.1e}".startswith("1") else 1
-    decimals = max(0, digits - 1 - floor(log10(half)))
-    return f"{mean:,.{decimals}f} ± {half:,.{decimals}f}"

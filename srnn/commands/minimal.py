@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srnn.commands.options import DataDir, Settings, number
+from srnn.commands.tables import grid
 from srnn.errors import UserError
 from srnn.seeds import parse_seeds
 
@@ -135,10 +136,8 @@ def parse_widths(text: str) -> tuple[int, int]:
 
 
 def _table(found: list[dict[str, float]], metric: str, seeds: int) -> Table:
-    from rich import box
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = grid()
     for heading in ("width", "units", "weights", f"test {metric}" + (" (mean ± 95 %)" if seeds > 1 else ""), "reached"):
         table.add_column(heading, justify="right")
     for row in found:

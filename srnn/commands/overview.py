@@ -48,16 +48,14 @@ def find(folder: Path) -> list[list[Run]]:
 
 def print_overview(groups: Sequence[Sequence[Run]]) -> None:
     """Print a line for each group of runs."""
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
     from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.commands.output import console
-    from srnn.commands.tables import with_interval
+    from srnn.commands.tables import grid, with_interval
     from srnn.errors import UserError
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = grid()
     table.add_column("runs", overflow="fold")
     for heading in ("seeds", "epochs", "ended", "test", "identity", "zero"):
         table.add_column(heading, justify="left" if heading == "ended" else "right")

@@ -105,7 +105,7 @@ def command(
     chosen = with_body(chosen, body, begins=not goes_on)
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
-    from srnn.commands import show
+    from srnn.commands.side_by_side import print_comparison
     from srnn.laboratory.compare import begun
 
     options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
@@ -136,14 +136,14 @@ def command(
     if quiet:
         print(folder)
     else:
-        show.print_comparison(folder)
+        print_comparison(folder)
 
 
 def _print(runs: Sequence[Run], quiet: bool) -> None:
-    from srnn.commands import show
+    from srnn.commands.seeds import print_runs
 
     if not quiet:
-        show.print_runs(runs)
+        print_runs(runs)
         return
     for run in runs:
         print(run.folder)

@@ -321,7 +321,9 @@ def test_telling_fails_where_nobody_hears(monkeypatch: pytest.MonkeyPatch) -> No
         (123456.7, 1234.5, "123,457 ± 1,234"),
         (0.5, 12.0, "0 ± 12"),
         (1e-9, 2e-10, "1e-09 ± 2e-10"),
-        (float("nan"), float("nan"), "nan"),
+        (float("nan"), float("nan"), "–"),
+        (float("inf"), float("nan"), "inf"),
+        (1031.4, 0.0, "1,031"),
         (12.3456, 0.00012, "12.34560 ± 0.00012"),
     ],
 )

@@ -11,8 +11,9 @@ from scipy import stats
 
 from srnn import Experiment, run
 from srnn.analysis.statistics import last_scores, over_seeds
-from srnn.commands import show
-from srnn.commands.show import layer_table
+from srnn.commands.seeds import layer_table, print_runs
+from srnn.commands.show import print_json
+from srnn.commands.side_by_side import print_comparison
 from srnn.fixpoints import FixpointType
 from srnn.runs.groups import open_runs
 
@@ -60,15 +61,15 @@ def test_seeds_of_plain_numbers_and_a_comparison_are_shown_as_tables_and_as_json
     groups = [open_runs([tmp_path / f"both-{variant}"]) for variant in variants]
     capsys.readouterr()
 
-    show.print_runs(groups[1])
+    print_runs(groups[1])
     shown = capsys.readouterr().out
     assert "plain numbers" in shown
     assert "identity" not in shown
-    show.print_comparison(tmp_path / "both")
+    print_comparison(tmp_path / "both")
     shown = capsys.readouterr().out
     assert "particles − numbers" in shown
     assert "±" in shown
-    show.print_json(groups)
+    print_json(groups)
     particles, numbers = json.loads(capsys.readouterr().out)
     accuracy = last_scores(groups[0]).query("Metric == 'test_accuracy'")["Score"]
     assert particles["metrics"]["test_accuracy"]["mean"] == pytest.approx(accuracy.mean())

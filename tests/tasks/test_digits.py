@@ -8,6 +8,8 @@ from task_files import assert_sound
 
 from srnn.experiment import TaskConfig
 from srnn.tasks import load
+from srnn.tasks.digits import _pictures
+from srnn.tasks.split import split_80_20
 
 
 class TestDigits:
@@ -28,6 +30,21 @@ class TestDigits:
             for x, y in zip(*part, strict=True)
         }
         assert found == rows
+
+    def test_the_recorded_split_is_that_of_all_data_without_one(self) -> None:
+        original = sklearn.datasets.load_digits()
+        train, test = split_80_20(original.target, 10)
+        task = load(TaskConfig(name="digits"))
+        assert torch.equal(task.train_y, torch.from_numpy(original.target[train]))
+        assert torch.equal(16 * task.train_x, torch.from_numpy(original.data[train]).float())
+        assert torch.equal(16 * task.test_x, torch.from_numpy(original.data[test]).float())
+
+    def test_they_are_read_as_scikit_learn_reads_them(self) -> None:
+        images, labels = _pictures()
+        original = sklearn.datasets.load_digits()
+        for found, wanted in ((images, original.images), (labels, original.target)):
+            assert found.dtype == wanted.dtype
+            assert (found == wanted).all()
 
     def test_every_class_keeps_its_share(self) -> None:
         task = load(TaskConfig(name="digits"))
