@@ -7,26 +7,31 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+from typing import Annotated, Any, Self, Union
 
 import tomli_w
 from pydantic import Field, SerializeAsAny, ValidationError, create_model, field_validator, model_validator
 
 from srnn.bodies import BODIES
 from srnn.bodies.body import MOST_NUMBERS, BodyConfig, MLPConfig, require_affordable
-from srnn.choices import Encoding, Init
+from srnn.consistency import require_consistent
 from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
+from srnn.methods import EXACT
 from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
-from srnn.section import Count, Section, Share, Text, explain, unknown
+from srnn.section import Section, Text, explain, unknown
+from srnn.settings import (
+    CheckpointConfig,
+    ComparisonConfig,
+    InteractionsConfig,
+    LogConfig,
+    ParticleConfig,
+)
 from srnn.tasks.settings import TaskConfig
 from srnn.terms import TERMS
 from srnn.toml import read_toml, value_of
 from srnn.untrusted import expanded
-
-if TYPE_CHECKING:
-    from srnn.swarm import Kind
 
 __all__ = [
     "MOST_NUMBERS",
@@ -54,75 +59,8 @@ __all__ = [
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
-class ParticleConfig(Section):
-    """What every weight is made of."""
-
-    kind: Literal["weightwise", "number"] = "weightwise"
-    """``weightwise``: a network that is asked for each of its weights. ``number``: a plain number, so that the network
-    is an ordinary dense one."""
-    hidden: Annotated[int, Field(ge=1, le=64)] = 4
-    """Units H of both hidden layers; a particle has P = 5H + H² + H weights."""
-    encoding: Encoding = "l2"
-    """What the position of a weight is divided by: ``max`` its maximum, ``l2`` its Euclidean norm over the weights."""
-    init: Init = "fan_in"
-    """Where weights are drawn from: uniform in ±1/√fan_in, or as Xavier."""
-    values: Literal["body", "particles"] = "body"
-    """Of plain numbers, what they are at first: the body's own, or what newborn self-replicators are worth."""
-
-    @property
-    def size(self) -> int:
-        """Weights P of one of them."""
-        return 1 if self.kind == "number" else 5 * self.hidden + self.hidden**2 + self.hidden
-
-    def build(self) -> Kind:
-        """What every weight is made of."""
-        from srnn.number import Number
-        from srnn.particle import Particle
-
-        return Number() if self.kind == "number" else Particle(self.hidden, self.encoding, self.init)
-
-
-class InteractionsConfig(Section):
-    """The artificial chemistry: chance per batch that a particle meets another of its cell."""
-
-    attack: Share = 0.0
-    """Chance of being attacked."""
-    melt: Share = 0.0
-    """Chance of taking over half of the other's weights."""
-
-
-class LogConfig(Section):
-    """What is recorded."""
-
-    every: Count = 5
-    """Epochs between rows of the census, the metric on test data and the trajectory."""
-    particles: Literal["all"] | Count = "all"
-    """Particles in the trajectory: all, or a number of them drawn once at random, so that a large organism's
-    trajectory does not dwarf its training."""
-
-
-class CheckpointConfig(Section):
-    """When the whole state is saved."""
-
-    every: Count = 10
-    """Epochs between checkpoints; the last epoch always has one."""
-    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """Minutes after which there is one anyway, even inside an epoch."""
-    keep: Annotated[int, Field(ge=1, le=1000)] = 3
-    """How many are kept, the newest."""
-
-
-#: Variants of a comparison: each takes a figure's line of its own.
-MOST_VARIANTS = 100
 #: What variants of an experiment have in common, or are told apart by.
 _FIXED = ("name", "seed", "comparison")
-
-
-class ComparisonConfig(Section):
-    """Variants of the experiment that are run one after the other and compared."""
-
-    variants: Annotated[dict[str, list[Text]], Field(max_length=MOST_VARIANTS)] = {}
-    """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
 
 
 class Experiment(Section):
@@ -207,54 +145,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        replication = self.replication
-        if self.particle.kind == "number":
-            self._suits_numbers()
-        if replication.objective == "joint" and replication.steps != 1:
-            raise ValueError(
-                f"replication.steps is {replication.steps}; with replication.objective 'joint' each batch takes one "
-                "step on the sum of both losses: set it to 1"
-            )
-        if replication.objective == "joint" and self.exact:
-            raise ValueError(
-                f"replication.objective is 'joint', which needs replication.method 'sgd', not '{replication.method}': "
-                "set it to 'alternate'"
-            )
-        if replication.start_accuracy > 0 and replication.method == "lifted":
-            raise ValueError(
-                f"replication.start_accuracy is {replication.start_accuracy}; lifted particles are self-replicators "
-                "from birth: set it to 0"
-            )
-        if self.training.optimizer != "sgd" and replication.momentum == "shared" and self._alternates:
-            raise ValueError(
-                f"replication.momentum is 'shared', which needs training.optimizer 'sgd', not "
-                f"'{self.training.optimizer}'; allowed here: separate, fresh"
-            )
-        if replication.start_accuracy > 0 and self.task.name in ("multiply", "add"):
-            raise ValueError(
-                f"replication.start_accuracy is {replication.start_accuracy}; the task {self.task.name} has no "
-                "accuracy: set it to 0"
-            )
-        if isinstance(self.body, MLPConfig):
-            require_affordable(self.body, self.particle.size)
+        require_consistent(self)
         self.expand()
         return self
-
-    def _suits_numbers(self) -> None:
-        """Raise ValueError for what plain numbers cannot do."""
-        if self.replication.divergent == "reset":
-            raise ValueError(
-                "replication.divergent is 'reset', which draws particles anew; with particle.kind 'number' there are "
-                "none: set it to 'keep' or 'stop'"
-            )
-        found = {"replication.method": self.replication.method}
-        found |= {f"interactions.{name}": rate for name, rate in self.interactions.model_dump().items()}
-        for key, value in found.items():
-            if value not in ("none", 0.0):
-                nothing = "none" if isinstance(value, str) else 0.0
-                raise ValueError(
-                    f"{key} is {value!r}; with particle.kind 'number' nothing replicates: set it to {nothing!r}"
-                )
 
     def expand(self) -> dict[str, Experiment]:
         """The experiments that are compared, by variant: each by itself an experiment ``NAME-VARIANT``.
@@ -278,11 +171,7 @@ class Experiment(Section):
     @property
     def exact(self) -> bool:
         """Whether every particle is kept a self-replicator."""
-        return self.replication.method in ("newton", "lifted")
-
-    @property
-    def _alternates(self) -> bool:
-        return self.replication.method == "sgd" and self.replication.objective == "alternate"
+        return self.replication.method in EXACT
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Experiment:

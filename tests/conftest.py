@@ -22,19 +22,21 @@ settings.load_profile("srnn")
 #: The files that take longest, in the order in which processes side by side take them: none is left for the end.
 LONGEST = (
     "test_readme.py",
+    "test_job.py",
     "test_resume.py",
+    "test_output.py",
     "test_hostile.py",
-    "test_kernels.py",
-    "test_figure_tables.py",
     "test_cli.py",
-    "test_exact.py",
     "test_alone.py",
+    "test_figure_tables.py",
+    "test_bodies.py",
+    "test_laboratory.py",
 )
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: some tests wait for others to end."""
-    return (os.cpu_count() or 1) + 1
+    """Two processes more than there are cores: some tests wait for others to end."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

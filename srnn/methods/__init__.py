@@ -19,3 +19,5 @@ METHODS: Family[type[Descent]] = Family(
         "lifted": "lifted:Lifted",
     },
 )
+#: Those that keep every particle a self-replicator: known without importing them.
+EXACT = ("newton", "lifted")

@@ -36,11 +36,13 @@ class Descent:
     def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
         self.organism, self.replication, self.training = organism, replication, training
         self.replicating = [False] * organism.copies
-        self._prepare_optimizer(organism.weights)
+        self.trained = self.moved(organism)
+        self.optimizer = build_optimizer([self.trained], training)
 
-    def _prepare_optimizer(self, trained: nn.Parameter) -> None:
-        self.trained = trained
-        self.optimizer = build_optimizer([trained], self.training)
+    @staticmethod
+    def moved(organism: Organism) -> nn.Parameter:
+        """What the optimizer moves of such an organism."""
+        return organism.weights
 
     @property
     def places(self) -> list[int]:

@@ -6,16 +6,15 @@ from torch import Tensor, nn
 
 from srnn import replication
 from srnn.methods.newton import Newton
-from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 
 
 class Lifted(Newton):
     """An ordinary optimizer on plain numbers, which self-replicators follow by the change of least norm."""
 
-    def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
-        super().__init__(organism, replication, training)
-        self._prepare_optimizer(nn.Parameter(organism.worth().clone()))
+    @staticmethod
+    def moved(organism: Organism) -> nn.Parameter:
+        return nn.Parameter(organism.worth().clone())
 
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         # It goes on from what the particles really are, not from a copy of its own.

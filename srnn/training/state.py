@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from srnn.experiment import Experiment
+from srnn.methods import METHODS
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.plain import Plain, require_same_kind
 from srnn.training.birth import STREAMS, describe_organism
@@ -149,8 +150,7 @@ def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tenso
     tensors: dict[str, Tensor] = {"weights": organism.weights.detach()}
     if plain["diverged"]:
         return tensors
-    trained = organism.weights[0] if experiment.replication.method == "lifted" else organism.weights
-    tensors |= _kept(experiment, trained.shape)
+    tensors |= _kept(experiment, METHODS[experiment.replication.method].moved(organism).shape)
     for name, value in Plain(organism, experiment.training).values(0).items():
         tensors[name] = value
     for name, parameter in organism.ordinary().items():

@@ -1,0 +1,70 @@
+"""What the sections of an experiment ask of one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srnn.bodies.body import MLPConfig, require_affordable
+from srnn.methods import EXACT
+
+if TYPE_CHECKING:
+    from srnn.experiment import Experiment
+
+
+def require_consistent(experiment: Experiment) -> None:
+    """Make sure that an experiment's settings, each of which is allowed, go together.
+
+    Raises:
+        ValueError: The first that does not, and what to do.
+    """
+    if experiment.particle.kind == "number":
+        _suits_numbers(experiment)
+    _suits_the_method(experiment)
+    if isinstance(experiment.body, MLPConfig):
+        require_affordable(experiment.body, experiment.particle.size)
+
+
+def _suits_the_method(experiment: Experiment) -> None:
+    replication, optimizer = experiment.replication, experiment.training.optimizer
+    joint = replication.objective == "joint"
+    if joint and replication.steps != 1:
+        raise ValueError(
+            f"replication.steps is {replication.steps}; with replication.objective 'joint' each batch takes one "
+            "step on the sum of both losses: set it to 1"
+        )
+    if joint and replication.method in EXACT:
+        raise ValueError(
+            f"replication.objective is 'joint', which needs replication.method 'sgd', not '{replication.method}': "
+            "set it to 'alternate'"
+        )
+    if replication.start_accuracy > 0 and replication.method == "lifted":
+        raise ValueError(
+            f"replication.start_accuracy is {replication.start_accuracy}; lifted particles are self-replicators "
+            "from birth: set it to 0"
+        )
+    if optimizer != "sgd" and replication.momentum == "shared" and replication.method == "sgd" and not joint:
+        raise ValueError(
+            f"replication.momentum is 'shared', which needs training.optimizer 'sgd', not '{optimizer}'; "
+            "allowed here: separate, fresh"
+        )
+    if replication.start_accuracy > 0 and experiment.task.name in ("multiply", "add"):
+        raise ValueError(
+            f"replication.start_accuracy is {replication.start_accuracy}; the task {experiment.task.name} has no "
+            "accuracy: set it to 0"
+        )
+
+
+def _suits_numbers(experiment: Experiment) -> None:
+    if experiment.replication.divergent == "reset":
+        raise ValueError(
+            "replication.divergent is 'reset', which draws particles anew; with particle.kind 'number' there are "
+            "none: set it to 'keep' or 'stop'"
+        )
+    found = {"replication.method": experiment.replication.method}
+    found |= {f"interactions.{name}": rate for name, rate in experiment.interactions.model_dump().items()}
+    for key, value in found.items():
+        if value not in ("none", 0.0):
+            nothing = "none" if isinstance(value, str) else 0.0
+            raise ValueError(
+                f"{key} is {value!r}; with particle.kind 'number' nothing replicates: set it to {nothing!r}"
+            )
