@@ -55,11 +55,6 @@ def _suits_the_method(experiment: Experiment) -> None:
 
 
 def _suits_numbers(experiment: Experiment) -> None:
-    if experiment.replication.divergent == "reset":
-        raise ValueError(
-            "replication.divergent is 'reset', which draws particles anew; with particle.kind 'number' there are "
-            "none: set it to 'keep' or 'stop'"
-        )
     found = {"replication.method": experiment.replication.method}
     found |= {f"interactions.{name}": rate for name, rate in experiment.interactions.model_dump().items()}
     for key, value in found.items():

@@ -346,11 +346,13 @@ def _train(
 
 
 def _of_divergence(training: Training, report: Report, place: int, what: str) -> str:
-    how = training.experiment.replication.divergent
+    how = training.divergence.policy
     then = {"keep": "training goes on", "reset": "they are drawn anew", "stop": "this seed stops"}[how]
     epoch = report.epoch + report.stopped
+    if report.stopped and how != "stop":
+        then = "nothing is left to train, and this seed stops"
     line = f"seed {training.seeds[place]}, epoch {epoch}: {what}; {then} (replication.divergent is {how!r})"
-    return line if how == "reset" else f"{line}: {_remedy(training)}"
+    return f"{line}: {_remedy(training)}"
 
 
 def _remedy(training: Training) -> str:

@@ -42,8 +42,9 @@ class ReplicationConfig(Section):
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
     """Training accuracy of an epoch from which on replication is trained."""
-    divergent: Divergent = "keep"
-    """What is done with a particle that holds a NaN or an infinity: nothing, draw it anew, or end the run."""
+    divergent: Divergent = "reset"
+    """What is done with a particle that holds a NaN or an infinity: nothing until none is finite, draw it anew (plain
+    numbers are kept), or end the run."""
 
 
 class TrainingConfig(Section):

@@ -24,11 +24,14 @@ class Divergence:
         streams: The generators of each seed; new particles come from ``reset``.
 
     Attributes:
+        policy: What is done: plain numbers are not drawn anew.
         redrawn: Particles drawn anew in this epoch, by place.
     """
 
     def __init__(self, policy: Divergent, organism: Organism, method: Descent, streams: Streams) -> None:
-        self._policy, self._organism, self._method, self._streams = policy, organism, method, streams
+        # Of plain numbers there is no newborn to be drawn.
+        self.policy: Divergent = "keep" if policy == "reset" and not organism.particle.has_types else policy
+        self._organism, self._method, self._streams = organism, method, streams
         self.redrawn = [0] * organism.copies
 
     def particles(self) -> Tensor | None:
@@ -41,20 +44,44 @@ class Divergence:
         return divergent if divergent.any() else None
 
     def stopping(self, running: list[int], losses: Tensor | None = None) -> list[int]:
-        """Seeds in training that have to stop because a particle, an ordinary number or a loss ``(S, B)`` diverged."""
-        if self._policy != "stop":
+        """Seeds in training that have to stop because a particle, an ordinary number or a loss ``(S, B)`` diverged.
+
+        Under ``stop`` one is enough, under ``keep`` nothing finite must be left of the seed.
+        """
+        strict = self.policy == "stop"
+        if self.policy == "reset" or (not strict and (losses is None or losses.sum().isfinite())):
             return []
         lost = set() if losses is None else {*(~losses.isfinite().all(1)).nonzero().flatten().tolist()}
-        if (divergent := self.particles()) is not None:
-            lost |= {place for place in running if divergent[self._organism.columns(place)].any()}
-        return [place for place in running if place in lost]
+        divergent, any_or_all = self.particles(), torch.any if strict else torch.all
+        of = {
+            place
+            for place in running
+            if divergent is not None and any_or_all(divergent[self._organism.columns(place)])
+        }
+        return [place for place in running if place in (lost | of if strict else lost & of)]
 
-    def redraw(self) -> None:
-        """Draw divergent particles anew, if that is the policy."""
-        if self._policy != "reset" or (divergent := self.particles()) is None:
-            return
-        weights = self._organism.weights.detach()
-        for place, streams in enumerate(self._streams):
+    def redraw(self, *signs: Tensor | None, frozen: Tensor | None = None) -> bool:
+        """Draw divergent particles anew, if that is the policy; whether there were any.
+
+        Args:
+            signs: Numbers of the particles that are finite where all particles are: then none is looked at.
+            frozen: Particles ``(S · N,)`` that stay what they are.
+        """
+        if self.policy != "reset":
+            return False
+        copies, weights = self._organism.copies, self._organism.weights.detach()
+        # Each seed by its own signs, so that it is as it would be alone.
+        fine = [sign.view(copies, -1).sum(1).isfinite() for sign in signs if sign is not None]
+        if fine and all(own.all() for own in fine):
+            return False
+        looked_at = [place for place in range(copies) if not fine or not all(own[place] for own in fine)]
+        divergent = self.particles()
+        if divergent is not None and frozen is not None:
+            divergent &= ~frozen
+        if divergent is None or not divergent.any():
+            return False
+        for place in looked_at:
+            streams = self._streams[place]
             columns = self._organism.columns(place)
             lost = columns.start + divergent[columns].nonzero().flatten()
             self.redrawn[place] += len(lost)
@@ -62,6 +89,7 @@ class Divergence:
             weights[:, lost] = self._method.newborn(drawn, place).to(weights.device)
             for buffer in self._method.buffers().values():
                 buffer[..., lost] = 0
+        return True
 
     def found(self, scores: Mapping[int, Mapping[str, float]]) -> dict[int, str]:
         """What of each seed is not finite, in words, by its place."""

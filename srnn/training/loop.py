@@ -129,6 +129,7 @@ class Training:
                     if not self.running:
                         return
                 after_batch()
+            self.divergence.redraw(frozen=self.frozen)
             self.method.rest(self.running)
             self.epoch += 1
             self._happen("epoch", self.epoch)
@@ -147,12 +148,12 @@ class Training:
         with organism.still(self.frozen):
             self._happen("batch", self.batch)
             replicated = method.prepare(self.batch)
-            if replicated is not None:
-                self.divergence.redraw()
         # A task step would spread one divergent particle over the whole organism; the others need theirs.
         spared = self.divergence.stopping(self.running)
 
         worth = organism.worth()  # the waist
+        if self.divergence.redraw(worth, replicated, frozen=self.frozen):
+            worth = organism.worth()
         called = gated(self.terms, worth, organism) if self.terms else worth
         lesson = learn(organism, called, self.task, index, self.streams)
         gradient = through(self.terms, worth, lesson.gradient, organism) if self.terms else lesson.gradient
@@ -163,7 +164,6 @@ class Training:
         if self.frozen is not None:
             for buffer in method.buffers().values():
                 buffer[..., self.frozen] = 0
-        self.divergence.redraw()
 
         replicated = joint if replicated is None else replicated
         if replicated is not None:

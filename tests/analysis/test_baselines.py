@@ -171,8 +171,6 @@ class TestNumbers:
             small("particle.kind=number")
         with pytest.raises(UserError, match=r"interactions\.melt is 0\.1; with particle\.kind 'number'"):
             small("particle.kind=number", "replication.method=none", "interactions.melt=0.1")
-        with pytest.raises(UserError, match="which draws particles anew"):
-            small("particle.kind=number", "replication.method=none", "replication.divergent=reset")
 
 
 class TestSizes:

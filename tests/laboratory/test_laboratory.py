@@ -151,7 +151,8 @@ def test_a_sampled_trajectory_leaves_out_thinning_alone(tmp_path: Path) -> None:
 
 
 def test_divergent_organisms_are_told_of_without_an_end(tmp_path: Path) -> None:
-    runs = srnn.run(short(**{"training.lr": "5.0"}), tmp_path)
+    runs = srnn.run(short(**{"training.lr": "5.0", "replication.divergent": "keep"}), tmp_path)
+    assert runs[0].status.status == "diverged"
     answers = analyze(runs, ["transfer", "connectivity"])
     assert [path.stem for path in answers.figures] == ["connectivity"]
     assert [reason.partition(":")[0] for reason in answers.left_out] == ["transfer"]

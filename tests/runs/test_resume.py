@@ -729,7 +729,7 @@ class TestStatus:
     def test_divergence_is_said_once_and_recorded(self, tmp_path: Path) -> None:
         wild = experiment("shared").override(["training.lr=0.3", "particle.init=xavier"])
         for how, status, then in (
-            ("keep", "finished", "training goes on"),
+            ("keep", "diverged", "nothing is left to train, and this seed stops"),
             ("reset", "finished", "they are drawn anew"),
             ("stop", "diverged", "this seed stops"),
         ):
@@ -739,12 +739,11 @@ class TestStatus:
             assert len(said) == 1
             assert re.fullmatch(
                 rf"seed 4, epoch 1: \d+ (of 87 )?particles h[oe]ld a NaN or an infinity; {then} "
-                rf"\(replication.divergent is '{how}'\)"
-                + ("" if how == "reset" else ": try a smaller training.lr, or .*"),
+                rf"\(replication.divergent is '{how}'\): try a smaller training.lr, or .*",
                 said[0],
             )
             assert run.status.status == status
-            assert (run.status.why != "") == (how == "stop")
+            assert (run.status.why != "") == (status == "diverged")
 
     def test_of_one_that_ends_while_it_is_read(self, interrupted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody writes it, then, but it was not killed."""
