@@ -35,8 +35,8 @@ LONGEST = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes more than there are cores: some tests wait for others to end."""
-    return (os.cpu_count() or 1) + 2
+    """One process more than there are cores: some tests wait for others to end."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
