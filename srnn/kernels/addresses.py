@@ -28,6 +28,7 @@ from srnn.kernels.llvm import function as _function
 from srnn.kernels.llvm import integer as _integer
 from srnn.kernels.llvm import set_float_mode as _set_float_mode
 from srnn.kernels.llvm import splat as _splat
+from srnn.kernels.team import HEAD as _HEAD
 from srnn.kernels.team import PARALLEL as _PARALLEL
 
 #: Bytes of a vector, of a number, and of an address.
@@ -189,14 +190,21 @@ def pointer_to(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, _BYTE.as_pointer())
 
 
-def _on_team(context: Any, work: Any, call: Any, parallel: Any, threads: Any) -> Any:
-    """Have each of the threads call ``work(call)``, compiled code that takes an address and raises nothing.
+@emitted()
+def call_at(builder: Any, address: Any, packet: Any) -> None:
+    """Call the kernel at the address, see :mod:`srnn.kernels.team`."""
+    kind = ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer()])
+    builder.call(builder.inttoptr(address, kind.as_pointer()), [builder.inttoptr(packet, _BYTE.as_pointer())])
 
-    Denormal numbers are zero meanwhile. ``parallel`` is :func:`srnn.threads.parallel`, of no meaning for one.
+
+def _work_of_team(context: Any, work: Any) -> Any:
+    """The address of a kernel each of whose threads calls ``work(packet)``: compiled code that raises nothing.
+
+    The packet's slots are those of :data:`srnn.kernels.team.HEAD`, of which work itself sees to what is claimed.
+    Denormal numbers are zero meanwhile.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _, call, parallel, threads = values
         kind = types.void(types.int64)
         work.dispatcher.compile(kind.args)
         made = work.dispatcher.get_compile_result(kind)
@@ -209,16 +217,24 @@ def _on_team(context: Any, work: Any, call: Any, parallel: Any, threads: Any) ->
         if before is not None:
             _set_float_mode(inside, before)
         inside.ret_void()
-        packet = builder.inttoptr(call, _BYTE.as_pointer())
-        with builder.if_else(builder.icmp_signed(">", threads, _integer(1))) as (several, alone):
+
+        whole = _function(builder, "team", [_BYTE.as_pointer()])
+        outside = ir.IRBuilder(whole.append_basic_block())
+        [packet] = whole.args
+        slots = outside.bitcast(packet, _INT64.as_pointer())
+        parallel, threads = (
+            outside.load(outside.gep(slots, [_integer(_HEAD.index(name))])) for name in ("parallel", "threads")
+        )
+        with outside.if_else(outside.icmp_signed(">", threads, _integer(1))) as (several, alone):
             with several:
-                together = builder.inttoptr(parallel, _PARALLEL.as_pointer())
-                builder.call(together, [member, packet, builder.trunc(threads, _INT32), ir.Constant(_INT32, 0)])
+                together = outside.inttoptr(parallel, _PARALLEL.as_pointer())
+                outside.call(together, [member, packet, outside.trunc(threads, _INT32), ir.Constant(_INT32, 0)])
             with alone:
-                builder.call(member, [packet])
-        return context.get_dummy_value()
+                outside.call(member, [packet])
+        outside.ret_void()
+        return builder.ptrtoint(whole, _INT64)
 
-    return types.void(work, types.int64, types.int64, types.int64), codegen
+    return types.int64(work), codegen
 
 
-on_team: Any = intrinsic(_on_team)
+work_of_team: Any = intrinsic(_work_of_team)

@@ -6,17 +6,20 @@ Tensors are float32, contiguous and on the CPU: :func:`srnn.kernels.fast_path` h
 from __future__ import annotations
 
 import functools
+import struct
+import sys
+from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from srnn.choices import Target
 from srnn.kernels import algebra, particles, threads
+from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
 
@@ -45,12 +48,12 @@ def train(
     losses = weights.new_zeros(weights.shape[1])
     if steps == 0:
         return losses
-    constants = _constants(particle).copy()
-    constants[:4] = 2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)
+    constants = _constants(particle).clone()
+    constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
     _run(
         particles.train,
         particle.hidden,
-        (_array(weights), _array(buffer), losses.numpy(), constants, True if target == "live" else None, steps),
+        (weights, buffer, losses, constants, 1 if target == "live" else None, steps),
         weights.shape[1],
         work=weights.numel() * (steps + 2),
     )
@@ -70,7 +73,7 @@ class _EffectiveWeight(torch.autograd.Function):
         ctx.save_for_backward(weights)
         ctx.particle = particle
         out = weights.new_empty(weights.shape[1])
-        arrays = (_array(weights), out.numpy())
+        arrays = (weights, out)
         _run(particles.effective_weight, particle.hidden, arrays, out.numel(), work=weights.numel())
         return out
 
@@ -97,7 +100,7 @@ def _differentiable_pull_back(weights: Tensor, hidden: int, gradient: Tensor) ->
 def pull_back(weights: Tensor, particle: Kind, gradient: Tensor) -> Tensor:
     """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
     out = torch.empty_like(weights, requires_grad=False)
-    arrays = (_array(weights), _array(gradient.contiguous()), out.numpy())
+    arrays = (weights, gradient.contiguous(), out)
     _run(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
     return out
 
@@ -121,7 +124,7 @@ def sgd_step(
         ValueError: There is momentum but no buffer.
     """
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants)
+    arrays = (weights, effective_gradient.contiguous(), buffer, constants)
     _run(particles.sgd_step, particle.hidden, arrays, weights.shape[1], work=2 * weights.numel())
     _changed(weights, buffer)
 
@@ -148,7 +151,7 @@ def sgd_and_project(
     """
     worth = weights.new_empty(weights.shape[1])
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arrays = (_array(weights), _array(effective_gradient.contiguous()), _array(buffer), constants, _array(worth))
+    arrays = (weights, effective_gradient.contiguous(), buffer, constants, worth)
     _run(
         particles.sgd_and_project,
         particle.hidden,
@@ -160,13 +163,11 @@ def sgd_and_project(
     return worth
 
 
-def _sgd_constants(
-    weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float
-) -> NDArray[np.float32]:
+def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float) -> Tensor:
     if buffer is None and momentum:
         raise ValueError(f"momentum is {momentum} but there is no buffer; give one of shape {tuple(weights.shape)}")
-    constants = _constants(particle).copy()
-    constants[1:3] = momentum, lr
+    constants = _constants(particle).clone()
+    constants[1:3] = torch.tensor([momentum, lr], device="cpu")
     return constants
 
 
@@ -176,7 +177,7 @@ def lift(
     """:func:`srnn.replication.lift`: in place; the deviation that is left, ``(N,)``."""
     left = weights.new_empty(weights.shape[1])
     worth = torch.empty_like(left) if worth is None else worth
-    arrays = (_array(weights), _array(effective), _array(left), _array(worth), iterations)
+    arrays = (weights, effective, left, worth, iterations)
     _run(particles.lift, particle.hidden, arrays, left.numel(), work=4 * iterations * weights.numel())
     _changed(weights, worth)
     return left
@@ -185,7 +186,7 @@ def lift(
 def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor:
     """:func:`srnn.fixpoints.classify`: ``(P, N) ->`` int8 ``(N,)``."""
     out = weights.new_empty(weights.shape[1], dtype=torch.int8)
-    arrays = (_array(weights), out.numpy(), _constants(particle), float(tolerance))
+    arrays = (weights, out, _constants(particle), float(tolerance))
     _run(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())
     return out
 
@@ -193,7 +194,7 @@ def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor
 def attack(attackers: Tensor, victims: Tensor, particle: Kind) -> Tensor:
     """:func:`srnn.particle.attack`: ``(P, N) -> (P, N)``."""
     out = torch.empty_like(victims, requires_grad=False)
-    arrays = (_array(attackers), _array(victims), out.numpy(), _constants(particle))
+    arrays = (attackers, victims, out, _constants(particle))
     _run(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
     return out
 
@@ -206,7 +207,7 @@ def try_out() -> None:
     """
     weights = torch.ones(7, 1, dtype=torch.float32, device="cpu")
     left, worth = weights.new_empty(1), weights.new_empty(1)
-    arrays = (_array(weights), _array(weights[0]), left.numpy(), worth.numpy(), 10)
+    arrays = (weights, weights[0], left, worth, 10)
     _run(particles.lift, 1, arrays, 1, work=0)
     if not max(abs(float(x) - 1) for x in (left + 1, worth, weights[0] * weights[5] * weights[6])) < 1e-4:
         give_up("they do not compute what they should here")
@@ -214,18 +215,14 @@ def try_out() -> None:
 
 
 @functools.lru_cache
-def _constants(particle: Kind) -> NDArray[np.float32]:
+def _constants(particle: Kind) -> Tensor:
     """See :class:`srnn.kernels.algebra.Constants`; the settings of the call, the first four, are left at zero."""
     H, E = particle.hidden, particle.positions.double().numpy()
     gram = E.T @ E
     W1, W2, W3 = algebra.rows(H)
     longest = W1[0] if H < algebra.INPUTS else W2[0]
     values = [np.zeros(4), E[[W1[0][0], W2[0][0], W3[0]], 0], gram[np.triu_indices(3)], E[[row[0] for row in W2], 1]]
-    return np.concatenate([*values, E[longest, 2]]).astype(np.float32)
-
-
-def _array(tensor: Tensor | None) -> NDArray[np.float32] | None:
-    return None if tensor is None else tensor.detach().numpy()
+    return torch.from_numpy(np.concatenate([*values, E[longest, 2]]).astype(np.float32))
 
 
 def _changed(*tensors: Tensor | None) -> None:
@@ -235,8 +232,14 @@ def _changed(*tensors: Tensor | None) -> None:
             torch.autograd.graph.increment_version(tensor)
 
 
-def _run(kernel: Callable[..., None], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> None:
-    """Call the kernel on all particles, on torch's threads if it is worth it.
+def _run(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> None:
+    """Call the kernel on all particles."""
+    packet = packet_of(arguments, count, work)
+    kernel_of(make, hidden, arguments).call(packet.buffer_info()[0])
+
+
+def packet_of(arguments: tuple[Any, ...], count: int, work: int) -> array[int]:
+    """What a kernel computes with, to be held while it does: on torch's threads, if it is worth it.
 
     A particle's result does not depend on which thread computes it.
     """
@@ -245,9 +248,27 @@ def _run(kernel: Callable[..., None], hidden: int, arguments: tuple[Any, ...], c
     team = torch.get_num_threads() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
     claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * particles.BLOCK)) * particles.BLOCK)
-    try:
-        kernel((0,) * hidden, arguments, count, claim, parallel, team)
-    except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
-        reason = f"they cannot be compiled: {type(error).__name__}: {error}"
-        give_up(reason)
-        raise UnusableError(reason) from error
+    return array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))
+
+
+def kernel_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...]) -> Kernel:
+    """A kernel for so many hidden units and arguments of these types."""
+
+    def compile_it() -> int:
+        examples = tuple(one.detach().numpy() if isinstance(one, Tensor) else one for one in arguments)
+        return make((0,) * hidden, examples)
+
+    return kernel((make, hidden, *map(_given, arguments)), compile_it)
+
+
+def _given(argument: Any) -> bool:
+    return argument is not None
+
+
+def _slot(argument: Any) -> int:
+    """What stands for an argument in a packet."""
+    if isinstance(argument, Tensor):
+        return argument.data_ptr()
+    if isinstance(argument, float):
+        return int.from_bytes(struct.pack("=d", argument), sys.byteorder, signed=True)
+    return int(argument)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srnn.kernels import available, choice, threads
+from srnn.kernels.calls import kernel
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
@@ -35,7 +36,7 @@ STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
 #: The values of a call as they are in memory, and where.
-_VALUES, _FIRST = struct.Struct("21q"), 3 * ADDRESS
+_VALUES, _FIRST = struct.Struct("25q"), 3 * ADDRESS
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
@@ -66,29 +67,36 @@ def learns(body: Stack, kind: str, *tensors: Tensor) -> bool:
     return all(choice.plain(tensor) for tensor in tensors) and not choice.watched() and available.fused()
 
 
-def learn(
+class Batch(NamedTuple):
+    """A batch to be learnt from: what the kernel computes with, and where its results go.
+
+    Attributes:
+        packet: The kernel's, of :data:`srnn.kernels.passes.CALL` and counters.
+        losses: ``(S, B)``.
+        scores: ``(S, B)``.
+        gradient: Of the sum over the networks of their mean losses, ``(S · N,)``.
+        held: What the packet has the addresses of.
+    """
+
+    packet: NDArray[np.int64]
+    losses: Tensor
+    scores: Tensor
+    gradient: Tensor
+    held: list[object]
+
+
+def batch(
     w: Tensor,
     body: Stack,
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
     masks: Sequence[Tensor] | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses, scores, and the gradient of the sum over the networks of their mean losses.
-
-    Args:
-        w: Weights of S networks, one after the other, ``(S · N,)``; of each, layer by layer, ``(out, in)`` in C order.
-        body: What the networks look like.
-        train_x: float32 ``(rows, inputs)``.
-        train_y: int64 ``(rows,)`` for classification, float32 ``(rows, outputs)`` for regression.
-        index: The row of each example of each network, int64 ``(S, B)``.
-        masks: For dropout, a factor of each unit for each example, ``(S, width, B)`` for each hidden layer.
-
-    Returns:
-        Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
+) -> Batch:
+    """What :func:`learn` computes with; its arguments.
 
     Raises:
-        ValueError: A tensor is not what it should be, or names a row or a class that is not there.
+        ValueError: A tensor is not what it should be.
     """
     layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), index.shape[-1]
     networks, rows = _networks(w, layout), train_x.shape[0]
@@ -109,15 +117,12 @@ def learn(
             layer["mask"] = held[-1].data_ptr()
     losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
     gradient = torch.empty_like(w)
-    if examples == 0:
-        return losses, scores, gradient.zero_()
-
     team = _team(3 * networks * examples * layout.weights)
-    blocks_a_stretch = -(-examples // (STRETCHES * BLOCK))
+    blocks_a_stretch = max(1, -(-examples // (STRETCHES * BLOCK)))
     stretches = -(-examples // (blocks_a_stretch * BLOCK))
     whole = team == 1 or networks * stretches * layout.part_size > _PARTS
     scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
-    problem = _run(
+    packet = _packet(
         layout,
         team,
         networks=networks,
@@ -142,11 +147,49 @@ def learn(
         parts=scratch + team * layout.scratch_size,
         activation=_activation(body) or 0,
     )
-    if problem == 1:
-        raise ValueError(f"index names a row that is not there: there are {len(train_x)}")
-    if problem == 2:
-        raise ValueError(f"train_y names a class that is not there: there are {body.sizes[-1]}")
-    return losses, scores, gradient
+    return Batch(packet, losses, scores, gradient, [*held, layers, _memory.held])
+
+
+def learn(
+    w: Tensor,
+    body: Stack,
+    train_x: Tensor,
+    train_y: Tensor,
+    index: Tensor,
+    masks: Sequence[Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses, scores, and the gradient of the sum over the networks of their mean losses.
+
+    Args:
+        w: Weights of S networks, one after the other, ``(S · N,)``; of each, layer by layer, ``(out, in)`` in C order.
+        body: What the networks look like.
+        train_x: float32 ``(rows, inputs)``.
+        train_y: int64 ``(rows,)`` for classification, float32 ``(rows, outputs)`` for regression.
+        index: The row of each example of each network, int64 ``(S, B)``.
+        masks: For dropout, a factor of each unit for each example, ``(S, width, B)`` for each hidden layer.
+
+    Returns:
+        Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
+
+    Raises:
+        ValueError: A tensor is not what it should be, or names a row or a class that is not there.
+    """
+    made = batch(w, body, train_x, train_y, index, masks)
+    if index.shape[-1] == 0:
+        return made.losses, made.scores, made.gradient.zero_()
+    kernel("learn", _passes().learn).call(made.packet.ctypes.data)
+    require_sound(made)
+    return made.losses, made.scores, made.gradient
+
+
+def require_sound(made: Batch) -> None:
+    """Raise ValueError if the batch named a row or a class that is not there."""
+    passes = _passes()
+    call = made.packet[: passes.COUNTERS].view(passes.CALL)[0]
+    if call["problem"] == passes.NO_ROW:
+        raise ValueError(f"index names a row that is not there: there are {call['rows']}")
+    if call["problem"] == passes.NO_CLASS:
+        raise ValueError(f"train_y names a class that is not there: there are {call['classes']}")
 
 
 def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
@@ -169,7 +212,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
     # A block is brought in once for all networks, unless there are too few blocks for the threads.
     groups = 1 if team == 1 else min(networks, -(-_TASKS * team // blocks))
     networks_a_task = -(-networks // groups)
-    _run(
+    packet = _packet(
         layout,
         team,
         networks=networks,
@@ -194,6 +237,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
         parts=0,
         activation=_activation(body) or 0,
     )
+    kernel("answer", _passes().answer).call(packet.ctypes.data)
     return outputs
 
 
@@ -298,23 +342,13 @@ def _room(size: int) -> int:
     return _memory.address
 
 
-def _run(layout: _Layout, team: int, **values: int) -> int:
-    """Call the kernel with the values, which are all that :data:`srnn.kernels.passes.CALL` has there, in its order.
-
-    Returns:
-        What was wrong with the data.
-    """
+def _packet(layout: _Layout, team: int, **values: int) -> NDArray[np.int64]:
+    """What a kernel computes with: the values are all that :data:`srnn.kernels.passes.CALL` has there, in order."""
     passes = _passes()
     call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
     call[: passes.COUNTERS] = layout.call
-    _VALUES.pack_into(call.data, _FIRST, *values.values())
-    try:
-        passes.run(call, threads.parallel(), team)
-    except Exception as error:  # a kernel raises nothing: it could not be compiled, and has not begun
-        reason = f"they cannot be compiled: {type(error).__name__}: {error}"
-        choice.give_up(reason)
-        raise choice.UnusableError(reason) from error
-    return int(call[passes.PROBLEM])
+    _VALUES.pack_into(call.data, _FIRST, threads.parallel(), team, 0, 0, *values.values())
+    return call
 
 
 def _passes() -> ModuleType:

@@ -1,7 +1,8 @@
 """The kernels of particles: the algebra of a group, for swarms in memory.
 
-The number of hidden units comes as a tuple of that length, a choice as None or not: they are then part of the types,
-for each combination of which Numba compiles one specialisation.
+Each function here gives the address of a kernel (:mod:`srnn.kernels.team`) for arguments of these types. The number of
+hidden units comes as a tuple of that length, a choice as None or not: they are then part of the types, for each
+combination of which Numba compiles one specialisation.
 """
 
 from __future__ import annotations
@@ -283,40 +284,40 @@ _classify = team(_emit_classify)
 
 # Each under a name of its own, by which the cache tells them apart.
 @compiled
-def train(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _train(hidden, arguments, count, claim, parallel, threads)
+def train(hidden: Any, arguments: Any) -> Any:
+    return _train(hidden, arguments)
 
 
 @compiled
-def effective_weight(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _effective_weight(hidden, arguments, count, claim, parallel, threads)
+def effective_weight(hidden: Any, arguments: Any) -> Any:
+    return _effective_weight(hidden, arguments)
 
 
 @compiled
-def effective_weight_gradient(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _effective_weight_gradient(hidden, arguments, count, claim, parallel, threads)
+def effective_weight_gradient(hidden: Any, arguments: Any) -> Any:
+    return _effective_weight_gradient(hidden, arguments)
 
 
 @compiled
-def sgd_step(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _sgd_step(hidden, arguments, count, claim, parallel, threads)
+def sgd_step(hidden: Any, arguments: Any) -> Any:
+    return _sgd_step(hidden, arguments)
 
 
 @compiled
-def sgd_and_project(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _sgd_and_project(hidden, arguments, count, claim, parallel, threads)
+def sgd_and_project(hidden: Any, arguments: Any) -> Any:
+    return _sgd_and_project(hidden, arguments)
 
 
 @compiled
-def lift(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _lift(hidden, arguments, count, claim, parallel, threads)
+def lift(hidden: Any, arguments: Any) -> Any:
+    return _lift(hidden, arguments)
 
 
 @compiled
-def attack(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _attack(hidden, arguments, count, claim, parallel, threads)
+def attack(hidden: Any, arguments: Any) -> Any:
+    return _attack(hidden, arguments)
 
 
 @compiled
-def classify(hidden: Any, arguments: Any, count: int, claim: int, parallel: int, threads: int) -> None:
-    _classify(hidden, arguments, count, claim, parallel, threads)
+def classify(hidden: Any, arguments: Any) -> Any:
+    return _classify(hidden, arguments)

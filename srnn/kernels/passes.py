@@ -22,17 +22,18 @@ from srnn.kernels.addresses import (
     claim,
     integer_at,
     number_at,
-    on_team,
     pointer_to,
     prefetch,
     put_integer,
     put_label,
     put_number,
+    work_of_team,
 )
 from srnn.kernels.cache import compiled
 from srnn.kernels.llvm import LANES
 from srnn.kernels.panels import activate, classify, pull, put_tail, regress, turn, turn_rows
 from srnn.kernels.products import TILE, add_up, correlate, multiply
+from srnn.kernels.team import HEAD
 
 #: Examples of a block.
 BLOCK = 4 * LANES
@@ -42,8 +43,10 @@ CALL = np.dtype(
     [
         (name, np.int64)
         for name in (
-            # Counters: tasks that are taken, threads that have come. Then what is wrong with the data, if anything.
-            *("claimed", "workers", "problem"),
+            # As of every packet, of which threads claim tasks; then how many of them have come, and what is wrong with
+            # the data, if anything.
+            *HEAD,
+            *("workers", "problem"),
             # What is to be done: for how many networks, with how many examples each; of an evaluation, all the same.
             *("networks", "classes", "rows", "examples", "blocks_a_stretch", "stretches"),
             # A task is a whole network, or one of its stretches; of an evaluation, a block for some of the networks.
@@ -75,8 +78,8 @@ LAYER = np.dtype(
 )
 #: The numbers of a call; behind them, how many parts of each network's gradient are finished.
 COUNTERS = len(CALL.names or ())
-#: Two of the numbers by their places; and what the former can be: a row that is not there, and a class.
-PROBLEM, OUTPUTS = 2, (CALL.names or ()).index("outputs")
+#: Where threads that have come are counted, in bytes; what problems there can be: no such row, no such class.
+WORKERS = ADDRESS * (CALL.names or ()).index("workers")
 NO_ROW, NO_CLASS = 1, 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -277,7 +280,7 @@ def _learn(address: int) -> None:
     """What each thread does to learn: block by block, the rows of the next one on their way."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
-    worker = claim(address + ADDRESS, 1)
+    worker = claim(address + WORKERS, 1)
     scratch = call.scratch + worker * call.scratch_size
     table, ahead = scratch + call.examples_table, scratch + call.examples_table + ADDRESS * BLOCK
     stretch_size = call.blocks_a_stretch * BLOCK
@@ -323,7 +326,7 @@ def _answer(address: int) -> None:
     """What each thread does to answer."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
-    scratch = call.scratch + claim(address + ADDRESS, 1) * call.scratch_size
+    scratch = call.scratch + claim(address + WORKERS, 1) * call.scratch_size
     table, last = scratch + call.examples_table, layers[call.depth - 1]
     blocks = (call.examples + BLOCK - 1) // BLOCK
     _tables(call, scratch)
@@ -346,9 +349,12 @@ def _answer(address: int) -> None:
 
 
 @compiled
-def run(call: Any, parallel: int, threads: int) -> None:
-    """Have each thread of a team do its share of a call, an array of :data:`CALL` and the counters behind it."""
-    if call[OUTPUTS]:
-        on_team(_answer, call.ctypes.data, parallel, threads)
-    else:
-        on_team(_learn, call.ctypes.data, parallel, threads)
+def learn() -> Any:
+    """The address of the kernel that learns; its packet is an array of :data:`CALL` and the counters behind it."""
+    return work_of_team(_learn)
+
+
+@compiled
+def answer() -> Any:
+    """The address of the kernel that answers, likewise."""
+    return work_of_team(_answer)

@@ -1,4 +1,8 @@
-"""The threads of a team: a kernel for all particles, of instructions for some."""
+"""The threads of a team: a kernel for all particles, of instructions for some.
+
+A kernel is machine code at an address, ``void kernel(int64 *packet)``. Its packet, eight bytes a slot, holds what it
+computes with: see :data:`HEAD`, and behind that each argument, an address or a number.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,9 @@ PARALLEL = ir.FunctionType(
     ir.VoidType(),
     [ir.FunctionType(ir.VoidType(), [BYTE.as_pointer()]).as_pointer(), BYTE.as_pointer(), INT32, INT32],
 )
+#: A packet's first slots: particles that are taken, all particles, how many a thread takes at a time (a multiple of the
+#: kernel's step), :func:`srnn.kernels.threads.parallel`, of no meaning for a single thread, and the threads.
+HEAD = ("claimed", "count", "claim", "parallel", "threads")
 
 
 class Array(NamedTuple):
@@ -37,42 +44,40 @@ def team(emit: Callable[..., None], step: int = LANES) -> Any:
         step: Particles that one emission is for.
 
     Returns:
-        An intrinsic ``(hidden, arguments, count, claim, parallel, threads)`` for compiled code, where ``claim`` is a
-        multiple of ``step`` and ``parallel`` is :func:`srnn.kernels.threads.parallel`, of no meaning for a single one.
+        An intrinsic ``(hidden, arguments) -> address`` for compiled code. Of the arguments only the types matter.
     """
 
-    def typed(context: Any, hidden: Any, arguments: Any, count: Any, claim: Any, parallel: Any, threads: Any) -> Any:
+    def typed(context: Any, hidden: Any, arguments: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            _, given, count, claim, parallel, threads = values
-            # The particles from 0 to count; of a team's packet, those from 0 on are the ones unclaimed.
-            leaves = [*_leaves(context, builder, arguments, given), integer(0), count]
-            some = function(builder, emit.__name__, [leaf.type for leaf in leaves])
+            leaves = [_leaf(context, kind) for kind in arguments if not isinstance(kind, types.NoneType)]
+            some = function(builder, emit.__name__, [*leaves, INT64, INT64, INT64])
             # On its own: LLVM knows of arguments alone, and of no other pointers, that they are not scratch memory.
             some.attributes.add("noinline")
             _write_some(some, emit, hidden.count, arguments, step)
-            packet = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [*leaves, claim]))
             member = function(builder, f"{emit.__name__}_member", [BYTE.as_pointer()])
-            _write_member(member, packet.type, some)
-            with builder.if_else(builder.icmp_signed(">", threads, integer(1))) as (several, alone):
-                with several:
-                    together = builder.inttoptr(parallel, PARALLEL.as_pointer())
-                    packet = builder.bitcast(packet, BYTE.as_pointer())
-                    builder.call(together, [member, packet, builder.trunc(threads, INT32), ir.Constant(INT32, 0)])
-                with alone:
-                    builder.call(some, leaves)
-            return context.get_dummy_value()
+            _write_member(member, some)
+            whole = function(builder, f"{emit.__name__}_all", [BYTE.as_pointer()])
+            _write_all(whole, member, some)
+            return builder.ptrtoint(whole, INT64)
 
-        return types.void(hidden, arguments, count, claim, parallel, threads), codegen
+        return types.int64(hidden, arguments), codegen
 
     return intrinsic(typed)
 
 
+def _leaf(context: Any, kind: Any) -> Any:
+    """The LLVM type of an argument."""
+    if isinstance(kind, types.Array):
+        return context.get_data_type(kind.dtype).as_pointer()
+    return ir.DoubleType() if isinstance(kind, types.Float) else INT64
+
+
 def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, step: int) -> None:
-    """The body of ``some(*leaves, start, stop)``, which computes with the particles from ``start`` to ``stop``."""
+    """The body of ``some(*leaves, count, start, stop)``, for the particles from ``start`` to ``stop``."""
     builder = ir.IRBuilder(some.append_basic_block())
-    *leaves, start, stop = some.args
+    *leaves, count, start, stop = some.args
     before = flush_denormal(builder)
-    arguments = [*_from_leaves(kinds, iter(leaves))]
+    arguments = [*_from_leaves(kinds, iter(leaves), count)]
     with cgutils.for_range_slice(builder, start, stop, integer(step), INT64) as (first, _):
         emit(builder, hidden, *arguments, first)
     if before is not None:
@@ -80,41 +85,56 @@ def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, s
     builder.ret_void()
 
 
-def _write_member(member: Any, packet: Any, some: Any) -> None:
+def _from_leaves(kinds: Any, leaves: Iterator[Any], count: Any) -> Iterator[Any]:
+    for kind in kinds:
+        if isinstance(kind, types.Array):
+            yield Array(next(leaves), count)
+        else:
+            yield None if isinstance(kind, types.NoneType) else next(leaves)
+
+
+def _slots(builder: Any, packet: Any, some: Any) -> tuple[Any, list[Any], list[Any]]:
+    """Of a packet the slot of what is claimed; the loaded rest of its head; what ``some`` computes with."""
+    head, *others = [
+        builder.gep(builder.bitcast(packet, INT64.as_pointer()), [integer(slot)])
+        for slot in range(len(HEAD) + len(some.args) - 3)
+    ]
+    numbers = [builder.load(slot) for slot in others[: len(HEAD) - 1]]
+    leaves = [
+        builder.load(builder.bitcast(slot, leaf.type.as_pointer()))
+        for slot, leaf in zip(others[len(HEAD) - 1 :], some.args, strict=False)
+    ]
+    return head, numbers, leaves
+
+
+def _write_all(whole: Any, member: Any, some: Any) -> None:
+    """The body of the kernel: several threads call ``member``; one by itself ``some``, with all particles."""
+    builder = ir.IRBuilder(whole.append_basic_block())
+    [packet] = whole.args
+    claimed, (count, _, parallel, threads), leaves = _slots(builder, packet, some)
+    builder.store(integer(0), claimed)
+    with builder.if_else(builder.icmp_signed(">", threads, integer(1))) as (several, alone):
+        with several:
+            together = builder.inttoptr(parallel, PARALLEL.as_pointer())
+            builder.call(together, [member, packet, builder.trunc(threads, INT32), ir.Constant(INT32, 0)])
+        with alone:
+            builder.call(some, [*leaves, count, integer(0), count])
+    builder.ret_void()
+
+
+def _write_member(member: Any, some: Any) -> None:
     """The body of ``member(packet)``, what each thread does: it calls ``some`` as long as there are particles left."""
     builder = ir.IRBuilder(member.append_basic_block())
-    shared = builder.bitcast(member.args[0], packet)
-    *leaves, unclaimed, count, claim = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(len(some.args) + 1))
-    leaves, count, claim = [builder.load(leaf) for leaf in leaves], builder.load(count), builder.load(claim)
+    claimed, (count, claim, _, _), leaves = _slots(builder, member.args[0], some)
     again, work, done = (builder.append_basic_block(name) for name in ("again", "work", "done"))
     builder.branch(again)
     builder.position_at_end(again)
-    start = builder.atomic_rmw("add", unclaimed, claim, "monotonic")
+    start = builder.atomic_rmw("add", claimed, claim, "monotonic")
     builder.cbranch(builder.icmp_signed("<", start, count), work, done)
     builder.position_at_end(work)
     stop = builder.add(start, claim)
     stop = builder.select(builder.icmp_signed("<", stop, count), stop, count)
-    builder.call(some, [*leaves, start, stop])
+    builder.call(some, [*leaves, count, start, stop])
     builder.branch(again)
     builder.position_at_end(done)
     builder.ret_void()
-
-
-def _leaves(context: Any, builder: Any, kinds: Any, given: Any) -> Iterator[Any]:
-    """The arguments as plain numbers and pointers; none for ``None``."""
-    for position, kind in enumerate(kinds):
-        value = builder.extract_value(given, position)
-        if isinstance(kind, types.Array):
-            array = context.make_array(kind)(context, builder, value)
-            yield array.data
-            yield builder.extract_value(array.shape, kind.ndim - 1)
-        elif not isinstance(kind, types.NoneType):
-            yield value
-
-
-def _from_leaves(kinds: Any, leaves: Iterator[Any]) -> Iterator[Any]:
-    for kind in kinds:
-        if isinstance(kind, types.Array):
-            yield Array(next(leaves), next(leaves))
-        else:
-            yield None if isinstance(kind, types.NoneType) else next(leaves)

@@ -54,9 +54,7 @@ class Divergence:
         lost = set() if losses is None else {*(~losses.isfinite().all(1)).nonzero().flatten().tolist()}
         divergent, any_or_all = self.particles(), torch.any if strict else torch.all
         of = {
-            place
-            for place in running
-            if divergent is not None and any_or_all(divergent[self._organism.columns(place)])
+            place for place in running if divergent is not None and any_or_all(divergent[self._organism.columns(place)])
         }
         return [place for place in running if place in (lost | of if strict else lost & of)]
 

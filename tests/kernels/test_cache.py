@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import pickle
@@ -34,7 +35,9 @@ def process() -> tuple[Any, float]:
     """A kernel as a new process has it, and what it computes."""
     kernel: Any = cache.compiled(particles.effective_weight.py_func)  # type: ignore[attr-defined]
     out = np.zeros(1, dtype=np.float32)
-    kernel((0,), (np.full((7, 1), 2.0, dtype=np.float32), out), 1, 64, 0, 1)
+    weights = np.full((7, 1), 2.0, dtype=np.float32)
+    packet = np.array([0, 1, 64, 0, 1, weights.ctypes.data, out.ctypes.data])
+    ctypes.CFUNCTYPE(None, ctypes.c_int64)(kernel((0,), (weights, out)))(packet.ctypes.data)
     return kernel, float(out[0])
 
 

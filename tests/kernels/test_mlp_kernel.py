@@ -307,14 +307,13 @@ def test_no_examples_give_nothing():
     assert mlp.answer(case.w, case.body, case.task.train_x[:0]).shape == (2, 0, 4)
 
 
-def test_a_call_is_packed_as_the_kernel_reads_it(monkeypatch):
-    read = []
-    monkeypatch.setattr(passes, "run", lambda call, *rest: read.append(call[: passes.COUNTERS].view(passes.CALL)[0]))
+def test_a_batch_is_packed_as_the_kernel_reads_it():
     case = Case((5, 6, 3, 4), networks=2, examples=70)
-    case.learn()
-    assert [int(read[0][name]) for name in ("networks", "classes", "rows", "examples")] == [2, 4, 50, 70]
-    assert int(read[0]["index"]) == case.index.data_ptr()
-    assert [int(read[0][name]) for name in ("activation", "depth", "weights")] == [2, 3, case.size]
+    made = mlp.batch(case.w, case.body, case.task.train_x, case.task.train_y, case.index)
+    read = made.packet[: passes.COUNTERS].view(passes.CALL)[0]
+    assert [int(read[name]) for name in ("networks", "classes", "rows", "examples")] == [2, 4, 50, 70]
+    assert int(read["index"]) == case.index.data_ptr()
+    assert [int(read[name]) for name in ("activation", "depth", "weights")] == [2, 3, case.size]
 
 
 def test_no_shape_is_compiled_for():
@@ -323,7 +322,7 @@ def test_no_shape_is_compiled_for():
             case = Case(sizes, kind=kind, dropout=True)
             case.learn()
             mlp.answer(case.w, case.body, case.task.train_x)
-    assert len(passes.run.signatures) == 1
+    assert len(passes.learn.signatures) == len(passes.answer.signatures) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------------
