@@ -38,7 +38,7 @@ class Display:
             expand=True,
         )
         self._bar = self._progress.add_task(experiment.name, total=experiment.training.epochs, start=False)
-        self._batches_per_epoch = 1
+        self._training: Training | None = None
         self._epochs = 0.0
         self._shown = 0.0
         self._live = Live(self._render(), console=console(), refresh_per_second=4)
@@ -61,7 +61,7 @@ class Display:
     def start(self, training: Training) -> None:
         """Training is about to begin, or to go on."""
         self._show_seeds(training.seeds)
-        self._batches_per_epoch = training.batches.per_epoch
+        self._training = training
         self._epochs = training.batch / training.batches.per_epoch
         self._progress.start_task(self._bar)
 
@@ -70,8 +70,9 @@ class Display:
         self._latest: list[dict[str, float]] = [{} for _ in seeds]
 
     def batch(self) -> None:
-        """A batch has been trained."""
-        self._epochs += 1 / self._batches_per_epoch
+        """One or more batches have been trained."""
+        assert self._training is not None
+        self._epochs = self._training.batch / self._training.batches.per_epoch
         if (now := time.monotonic()) - self._shown > 0.25:
             self._shown = now
             self._progress.update(self._bar, completed=int(self._epochs * 100) / 100)

@@ -23,7 +23,7 @@ from srnn.kernels.available import description, fused
 from srnn.kernels.choice import or_by_torch
 from srnn.kernels.kind import Kind
 
-__all__ = ["MAX_HIDDEN", "Kind", "description", "fast_path", "fused", "or_by_torch"]
+__all__ = ["MAX_HIDDEN", "Kind", "description", "fast_path", "fused", "number_path", "or_by_torch"]
 
 #: Beyond this many hidden units, straight-line code is long to compile and gains nothing over torch.
 MAX_HIDDEN = 16
@@ -44,7 +44,15 @@ def fast_path(weights: Tensor, particle: Kind, *others: Tensor | None) -> Module
         return None
     if weights.ndim != 2 or weights.shape[0] != particle.size or weights.shape[1] == 0:
         return None
-    given = [weights, *(other for other in others if other is not None)]
-    if not all(choice.plain(tensor) and tensor.shape in (weights.shape, weights.shape[1:]) for tensor in given):
+    if not all(other is None or other.shape in (weights.shape, weights.shape[1:]) for other in others):
+        return None
+    return number_path(weights, *others)
+
+
+def number_path(*tensors: Tensor | None) -> ModuleType | None:
+    """The module :mod:`srnn.kernels.cpu` if it can compute with these tensors as with plain numbers, else ``None``."""
+    if torch.compiler.is_compiling():
+        return None
+    if not all(tensor is None or choice.plain(tensor) for tensor in tensors):
         return None
     return None if choice.watched() else available.cpu()

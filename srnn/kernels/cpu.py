@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,20 +45,30 @@ def train(
         The replication loss of each particle, its mean over the steps, ``(N,)``. It is computed from moments, with an
         absolute error of about 1e-7 times the particle's mean squared weight.
     """
-    losses = weights.new_zeros(weights.shape[1])
     if steps == 0:
-        return losses
-    constants = _constants(particle).clone()
-    constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
-    _run(
-        particles.train,
-        particle.hidden,
-        (weights, buffer, losses, constants, 1 if target == "live" else None, steps),
-        weights.shape[1],
-        work=weights.numel() * (steps + 2),
-    )
+        return weights.new_zeros(weights.shape[1])
+    losses = weights.new_empty(weights.shape[1])
+    training(weights, particle, steps, lr, momentum, alpha, target, buffer, losses)()
     _changed(weights, buffer)
     return losses
+
+
+def training(
+    weights: Tensor,
+    particle: Kind,
+    steps: int,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    target: Target,
+    buffer: Tensor | None,
+    losses: Tensor,
+) -> Call:
+    """The call of :func:`train`, at least one step, whose losses go to ``losses (N,)``."""
+    constants = _constants(particle).clone()
+    constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
+    arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
+    return _call(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
 
 
 def effective_weight(weights: Tensor, particle: Kind) -> Tensor:
@@ -73,8 +83,7 @@ class _EffectiveWeight(torch.autograd.Function):
         ctx.save_for_backward(weights)
         ctx.particle = particle
         out = weights.new_empty(weights.shape[1])
-        arrays = (weights, out)
-        _run(particles.effective_weight, particle.hidden, arrays, out.numel(), work=weights.numel())
+        weighing(weights, particle, out)()
         return out
 
     @staticmethod
@@ -85,6 +94,11 @@ class _EffectiveWeight(torch.autograd.Function):
             with suppress(UnusableError):
                 return pull_back(weights, ctx.particle, gradient), None
         return _differentiable_pull_back(weights, ctx.particle.hidden, gradient), None
+
+
+def weighing(weights: Tensor, particle: Kind, out: Tensor) -> Call:
+    """The call of :func:`effective_weight` for ``weights (P, N)`` to ``out (N,)``."""
+    return _call(particles.effective_weight, particle.hidden, (weights, out), out.numel(), work=weights.numel())
 
 
 def _differentiable_pull_back(weights: Tensor, hidden: int, gradient: Tensor) -> Tensor:
@@ -101,7 +115,7 @@ def pull_back(weights: Tensor, particle: Kind, gradient: Tensor) -> Tensor:
     """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
     out = torch.empty_like(weights, requires_grad=False)
     arrays = (weights, gradient.contiguous(), out)
-    _run(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
+    _call(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
     return out
 
 
@@ -123,10 +137,17 @@ def sgd_step(
     Raises:
         ValueError: There is momentum but no buffer.
     """
-    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arrays = (weights, effective_gradient.contiguous(), buffer, constants)
-    _run(particles.sgd_step, particle.hidden, arrays, weights.shape[1], work=2 * weights.numel())
+    descending(weights, particle, effective_gradient, buffer, lr, momentum)()
     _changed(weights, buffer)
+
+
+def descending(
+    weights: Tensor, particle: Kind, effective_gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float
+) -> Call:
+    """The call of :func:`sgd_step`."""
+    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
+    arguments = weights, effective_gradient.contiguous(), buffer, constants
+    return _call(particles.sgd_step, particle.hidden, arguments, weights.shape[1], work=2 * weights.numel())
 
 
 def sgd_and_project(
@@ -150,17 +171,47 @@ def sgd_and_project(
         ValueError: There is momentum but no buffer.
     """
     worth = weights.new_empty(weights.shape[1])
-    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arrays = (weights, effective_gradient.contiguous(), buffer, constants, worth)
-    _run(
-        particles.sgd_and_project,
-        particle.hidden,
-        (*arrays, iterations),
-        weights.shape[1],
-        work=(4 * iterations + 2) * weights.numel(),
-    )
+    descending_and_projecting(weights, particle, effective_gradient, buffer, lr, momentum, iterations, worth)()
     _changed(weights, buffer)
     return worth
+
+
+def descending_and_projecting(
+    weights: Tensor,
+    particle: Kind,
+    effective_gradient: Tensor,
+    buffer: Tensor | None,
+    lr: float,
+    momentum: float,
+    iterations: int,
+    worth: Tensor,
+) -> Call:
+    """The call of :func:`sgd_and_project`, with what the particles are then worth in ``worth (N,)``."""
+    constants = _sgd_constants(weights, particle, buffer, lr, momentum)
+    arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, iterations
+    work = (4 * iterations + 2) * weights.numel()
+    return _call(particles.sgd_and_project, particle.hidden, arguments, weights.shape[1], work)
+
+
+def number_step(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float) -> None:
+    """What :class:`torch.optim.SGD` does to plain numbers, in place.
+
+    Args:
+        numbers: Of any shape, changed in place.
+        gradient: Of that shape.
+        buffer: Momentum buffer of that shape, changed in place; None only without momentum.
+        lr: Learning rate.
+        momentum: Momentum, 0 for none.
+    """
+    descending_numbers(numbers, gradient, buffer, lr, momentum)()
+    _changed(numbers, buffer)
+
+
+def descending_numbers(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float) -> Call:
+    """The call of :func:`number_step`."""
+    constants = torch.tensor([momentum, -lr], dtype=torch.float32, device="cpu")
+    arguments = numbers, gradient, buffer, constants
+    return _call(particles.number_step, 0, arguments, numbers.numel(), work=numbers.numel())
 
 
 def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float) -> Tensor:
@@ -177,17 +228,22 @@ def lift(
     """:func:`srnn.replication.lift`: in place; the deviation that is left, ``(N,)``."""
     left = weights.new_empty(weights.shape[1])
     worth = torch.empty_like(left) if worth is None else worth
-    arrays = (weights, effective, left, worth, iterations)
-    _run(particles.lift, particle.hidden, arrays, left.numel(), work=4 * iterations * weights.numel())
+    lifting(weights, particle, effective, iterations, worth, left)()
     _changed(weights, worth)
     return left
+
+
+def lifting(weights: Tensor, particle: Kind, effective: Tensor, iterations: int, worth: Tensor, left: Tensor) -> Call:
+    """The call of :func:`lift`, with the deviation that is left in ``left (N,)``."""
+    arguments, work = (weights, effective, left, worth, iterations), 4 * iterations * weights.numel()
+    return _call(particles.lift, particle.hidden, arguments, left.numel(), work)
 
 
 def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor:
     """:func:`srnn.fixpoints.classify`: ``(P, N) ->`` int8 ``(N,)``."""
     out = weights.new_empty(weights.shape[1], dtype=torch.int8)
     arrays = (weights, out, _constants(particle), float(tolerance))
-    _run(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())
+    _call(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())()
     return out
 
 
@@ -195,7 +251,7 @@ def attack(attackers: Tensor, victims: Tensor, particle: Kind) -> Tensor:
     """:func:`srnn.particle.attack`: ``(P, N) -> (P, N)``."""
     out = torch.empty_like(victims, requires_grad=False)
     arrays = (attackers, victims, out, _constants(particle))
-    _run(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())
+    _call(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
     return out
 
 
@@ -208,7 +264,7 @@ def try_out() -> None:
     weights = torch.ones(7, 1, dtype=torch.float32, device="cpu")
     left, worth = weights.new_empty(1), weights.new_empty(1)
     arrays = (weights, weights[0], left, worth, 10)
-    _run(particles.lift, 1, arrays, 1, work=0)
+    _call(particles.lift, 1, arrays, 1, work=0)()
     if not max(abs(float(x) - 1) for x in (left + 1, worth, weights[0] * weights[5] * weights[6])) < 1e-4:
         give_up("they do not compute what they should here")
         raise UnusableError
@@ -232,14 +288,25 @@ def _changed(*tensors: Tensor | None) -> None:
             torch.autograd.graph.increment_version(tensor)
 
 
-def _run(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> None:
-    """Call the kernel on all particles."""
-    packet = packet_of(arguments, count, work)
-    kernel_of(make, hidden, arguments).call(packet.buffer_info()[0])
+class Call(NamedTuple):
+    """A kernel and what it computes with, to be called as often as one likes.
+
+    Attributes:
+        kernel: What is called.
+        packet: Its packet.
+        held: What the packet has the addresses of.
+    """
+
+    kernel: Kernel
+    packet: array[int]
+    held: tuple[Any, ...]
+
+    def __call__(self) -> None:
+        self.kernel.call(self.packet.buffer_info()[0])
 
 
-def packet_of(arguments: tuple[Any, ...], count: int, work: int) -> array[int]:
-    """What a kernel computes with, to be held while it does: on torch's threads, if it is worth it.
+def _call(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> Call:
+    """The call of a kernel for all particles: on torch's threads, if it is worth it.
 
     A particle's result does not depend on which thread computes it.
     """
@@ -248,7 +315,8 @@ def packet_of(arguments: tuple[Any, ...], count: int, work: int) -> array[int]:
     team = torch.get_num_threads() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
     claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * particles.BLOCK)) * particles.BLOCK)
-    return array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))
+    packet = array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))
+    return Call(kernel_of(make, hidden, arguments), packet, arguments)
 
 
 def kernel_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...]) -> Kernel:

@@ -60,6 +60,12 @@ class Vector:
     def sqrt(self) -> Vector:
         return self._unary("sqrt")
 
+    def fused(self, factor: Vector, summand: Vector) -> Vector:
+        """``self · factor + summand``, rounded once."""
+        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.v{LANES}f32")
+        return Vector(self.builder, self.builder.call(function, [self.value, factor.value, summand.value]))
+
     def magnitude(self) -> Vector:
         return self._unary("fabs")
 

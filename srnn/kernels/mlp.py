@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srnn.kernels import available, choice, threads
-from srnn.kernels.calls import kernel
+from srnn.kernels.calls import Kernel, kernel
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
@@ -83,6 +83,10 @@ class Batch(NamedTuple):
     scores: Tensor
     gradient: Tensor
     held: list[object]
+
+    def read_from(self, index: Tensor) -> None:
+        """Learn from the examples of another index, int64 ``(S, B)``, which must be held meanwhile."""
+        self.packet[_passes().INDEX] = index.data_ptr()
 
 
 def batch(
@@ -177,9 +181,14 @@ def learn(
     made = batch(w, body, train_x, train_y, index, masks)
     if index.shape[-1] == 0:
         return made.losses, made.scores, made.gradient.zero_()
-    kernel("learn", _passes().learn).call(made.packet.ctypes.data)
+    learner().call(made.packet.ctypes.data)
     require_sound(made)
     return made.losses, made.scores, made.gradient
+
+
+def learner() -> Kernel:
+    """The kernel that learns from a :class:`Batch`."""
+    return kernel("learn", _passes().learn)
 
 
 def require_sound(made: Batch) -> None:

@@ -150,6 +150,20 @@ def _sgd_move(
         w[k] = value - lr * velocity
 
 
+def _emit_number_step(
+    builder: Any, hidden: int, numbers: Any, gradient: Any, buffer: Any, constants: Any, first: Any
+) -> None:
+    # Rounded as torch does on processors with fused multiply-add, on whichever this is.
+    settings = Scalars(builder, constants.data)
+    x, velocity = Rows(builder, numbers, first), Rows(builder, gradient, first)[0]
+    if buffer is not None:
+        b = Rows(builder, buffer, first)
+        kept = builder.fmul(b[0].value, settings[0].value)
+        velocity = Vector(builder, builder.fadd(kept, velocity.value))
+        b[0] = velocity
+    x[0] = velocity.fused(settings[1], x[0])
+
+
 def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
     """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
     size = weight_count(hidden)
@@ -277,6 +291,7 @@ _effective_weight = team(_emit_effective_weight)
 _effective_weight_gradient = team(_emit_effective_weight_gradient)
 _sgd_step = team(_emit_sgd_step)
 _sgd_and_project = team(_emit_sgd_and_project)
+_number_step = team(_emit_number_step)
 _lift = team(_emit_lift)
 _attack = team(_emit_attack)
 _classify = team(_emit_classify)
@@ -306,6 +321,11 @@ def sgd_step(hidden: Any, arguments: Any) -> Any:
 @compiled
 def sgd_and_project(hidden: Any, arguments: Any) -> Any:
     return _sgd_and_project(hidden, arguments)
+
+
+@compiled
+def number_step(hidden: Any, arguments: Any) -> Any:
+    return _number_step(hidden, arguments)
 
 
 @compiled

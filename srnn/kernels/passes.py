@@ -80,17 +80,18 @@ LAYER = np.dtype(
 COUNTERS = len(CALL.names or ())
 #: Where threads that have come are counted, in bytes; what problems there can be: no such row, no such class.
 WORKERS = ADDRESS * (CALL.names or ()).index("workers")
+INDEX = (CALL.names or ()).index("index")
 NO_ROW, NO_CLASS = 1, 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def _inner(function: _Function) -> _Function:
+def inner(function: _Function) -> _Function:
     """Compile with what calls it."""
     return cast(_Function, njit(no_cpython_wrapper=True)(function))  # type: ignore[call-overload]
 
 
-@_inner
+@inner
 def _tables(call: Any, scratch: int) -> None:
     """Fill the tables of rows that lie where they lie."""
     for table, size in ((call.tails_table, VECTOR), (call.rows_table, call.row_size)):
@@ -99,7 +100,7 @@ def _tables(call: Any, scratch: int) -> None:
             put_integer(scratch + table + ADDRESS * e, start + e * size)
 
 
-@_inner
+@inner
 def _locate(call: Any, layers: Any, network: int, first: int, table: int) -> None:
     """Put the addresses of a block's examples into the table."""
     last, row_size = call.examples - 1, NUMBER * layers[0].inputs
@@ -117,7 +118,7 @@ def _locate(call: Any, layers: Any, network: int, first: int, table: int) -> Non
         prefetch(call.y + label_size * row)
 
 
-@_inner
+@inner
 def _fetch(call: Any, layers: Any, table: int) -> None:
     """Have the examples in the table fetched from memory."""
     for e in range(BLOCK):
@@ -126,7 +127,7 @@ def _fetch(call: Any, layers: Any, table: int) -> None:
             prefetch(row + place)
 
 
-@_inner
+@inner
 def _gather(call: Any, layers: Any, panel: int, count: int, table: int, scratch: int) -> None:
     """Bring sixteen examples of the block in the table into its panel, with their labels or targets."""
     layer = layers[0]
@@ -154,7 +155,7 @@ def _gather(call: Any, layers: Any, panel: int, count: int, table: int, scratch:
         turn(tails + start * VECTOR, VECTOR, signal + whole * VECTOR, VECTOR)
 
 
-@_inner
+@inner
 def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int) -> None:
     """Take a panel of the block through all layers."""
     w = call.w + NUMBER * network * call.weights
@@ -187,7 +188,7 @@ def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count
             activate(call.activation, layer.units, output, slope, mask, mask_step, count - panel * LANES, source)
 
 
-@_inner
+@inner
 def _judge(call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int) -> None:
     """Loss and score of a panel's examples, and what comes back from them."""
     layer = layers[call.depth - 1]
@@ -204,7 +205,7 @@ def _judge(call: Any, layers: Any, network: int, first: int, panel: int, count: 
         regress(layer.units, output, targets, left, share, back, losses, scores)
 
 
-@_inner
+@inner
 def _back_to_input(call: Any, layers: Any, network: int, index: int, panel: int, back: int, scratch: int) -> None:
     """Take what comes back to a panel of a layer's output on to its input, the output of the one before."""
     layer = layers[index]
@@ -223,7 +224,7 @@ def _back_to_input(call: Any, layers: Any, network: int, index: int, panel: int,
         )
 
 
-@_inner
+@inner
 def _backward(
     call: Any, layers: Any, network: int, count: int, table: int, ahead: int, scratch: int, part: int, add: int
 ) -> None:
@@ -266,7 +267,7 @@ def _backward(
                 )
 
 
-@_inner
+@inner
 def _add_up(call: Any, layers: Any, network: int, fresh: bool, parts: int, count: int) -> None:
     """Add so many parts to the gradient of a network; a fresh one holds nothing so far."""
     gradient = call.gradient + NUMBER * network * call.weights
@@ -275,7 +276,7 @@ def _add_up(call: Any, layers: Any, network: int, fresh: bool, parts: int, count
         add_up(place, fresh, parts + layer.gradient, count, call.part_size, layer.units, layer.inputs)
 
 
-@_inner
+@inner
 def _learn(address: int) -> None:
     """What each thread does to learn: block by block, the rows of the next one on their way."""
     call = carray(pointer_to(address), (1,), CALL)[0]
@@ -321,7 +322,7 @@ def _learn(address: int) -> None:
         task, network, first = next_task, next_network, next_first
 
 
-@_inner
+@inner
 def _answer(address: int) -> None:
     """What each thread does to answer."""
     call = carray(pointer_to(address), (1,), CALL)[0]

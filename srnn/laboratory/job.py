@@ -105,9 +105,9 @@ def run(
             ``functools.partial`` gives it arguments, and if it takes ``inputs`` or ``outputs``, it is told the task's.
             What an experiment itself names as its body is imported only where it begins: to ``resume``, name it here.
         after_start: Called when training is about to begin.
-        after_batch: Called after every batch.
+        after_batch: Called after every batch, or after some that were trained in one call.
         after_report: Called with everything measured: before the first epoch and after each.
-        stop: Asked after every batch; once it says yes, the whole state is saved and training ends.
+        stop: Asked likewise; once it says yes, the whole state is saved and training ends.
         say: Told, in a line each, of how the data were taken, of damaged checkpoints and of divergence; without it
             they are printed to stderr. What it cannot tell (an OSError) stands in the status of the runs.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,30 @@ from srnn import kernels
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
+
+if TYPE_CHECKING:
+    from srnn.kernels.cpu import Call
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A batch as calls of kernels, besides that which learns.
+
+    Attributes:
+        move: After the task.
+        prepare: Before it.
+        weigh: What the particles are then worth; None where that is always known.
+        settle: What follows every so many batches.
+        every: So many.
+        in_place: Whether it is done in place of the move.
+    """
+
+    move: Call
+    prepare: Call | None = None
+    weigh: Call | None = None
+    settle: Call | None = None
+    every: int = 1
+    in_place: bool = False
 
 
 class Descent:
@@ -86,6 +112,27 @@ class Descent:
         else:
             self.organism.weights.grad = self.organism.pull_back(gradient)
             self.optimizer.step()
+
+    def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
+        """What :meth:`prepare` and :meth:`move` do in every batch, as calls of kernels; None where they cannot.
+
+        Args:
+            worth: What the particles are worth, ``(S · N,)``; of what knows, written there.
+            gradient: Where the gradient at the waist will be, ``(S · N,)``.
+            replicated: Where each particle's replication loss goes, ``(S · N,)``.
+        """
+        weights, particle, settings = self.organism.weights.detach(), self.organism.particle, self.training
+        if settings.optimizer != "sgd" or len(self.places) not in (0, self.organism.copies):
+            return None
+        if particle.size == 1:
+            fast = kernels.number_path(weights, self._momentum)
+            if fast is None:
+                return None
+            return Calls(fast.descending_numbers(weights, gradient, self._momentum, settings.lr, settings.momentum))
+        if (fast := self._fused) is None:
+            return None
+        move = fast.descending(weights, particle, gradient, self._momentum, settings.lr, settings.momentum)
+        return Calls(move, weigh=fast.weighing(weights, particle, worth))
 
     @property
     def _momentum(self) -> Tensor | None:

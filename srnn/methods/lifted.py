@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from srnn import replication
+from srnn.methods.descent import Calls
 from srnn.methods.newton import Newton
 from srnn.organism import Organism
 
@@ -30,6 +32,16 @@ class Lifted(Newton):
         self.organism.on(range(self.organism.copies), follow, self.organism.weights.detach(), effective)
         self.organism.remember(effective)
         return None
+
+    def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
+        weights, settings, buffer = self.organism.weights.detach(), self.training, self._momentum
+        fast = self.organism.fused(worth)
+        if settings.optimizer != "sgd" or len(self.places) != self.organism.copies or fast is None:
+            return None
+        move = fast.descending_numbers(worth, gradient, buffer, settings.lr, settings.momentum)
+        replicator, iterations = self.organism.replicator, self.replication.iterations
+        settle = fast.lifting(weights, replicator, worth, iterations, worth, torch.empty_like(worth))
+        return Calls(move, settle=settle)
 
     def _rescaled(self) -> dict[str, Tensor]:
         return {}

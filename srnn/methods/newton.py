@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from srnn import kernels, replication
 from srnn.fixpoints import TOLERANCE
-from srnn.methods.descent import Descent
+from srnn.methods.descent import Calls, Descent
 from srnn.methods.settings import TrainingConfig
 from srnn.particle import self_output
 
@@ -48,6 +49,16 @@ class Newton(Descent):
             super().move(gradient, batch)
             self._project(self.places, self.replication.iterations)
         return None
+
+    def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
+        calls, settings = super().calls(worth, gradient, replicated), self.training
+        if calls is None or not self.places or (fast := self._fused) is None:
+            return calls
+        step = self.organism.weights.detach(), self.organism.replicator, gradient, self._momentum
+        settle = fast.descending_and_projecting(
+            *step, settings.lr, settings.momentum, self.replication.iterations, worth
+        )
+        return replace(calls, settle=settle, every=self.replication.every, in_place=True)
 
     def rest(self, places: Collection[int]) -> None:
         """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""

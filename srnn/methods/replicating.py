@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from srnn import replication
-from srnn.methods.descent import Descent
+from srnn.methods.descent import Calls, Descent
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 from srnn.particle import replication_gradient
@@ -45,6 +47,28 @@ class Replicating(Descent):
             )
 
         return self.organism.on(self.places, steps, self.organism.weights.detach(), self._buffer)
+
+    def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
+        settings, training = self.replication, self.training
+        calls, weights = super().calls(worth, gradient, replicated), self.organism.weights.detach()
+        if calls is None or not self.places:
+            return calls
+        fast = self.organism.fused(self._buffer)
+        if fast is None or self._joint or settings.steps == 0:
+            return None
+        momentum, alpha, target = training.momentum, settings.alpha, settings.target
+        prepare = fast.training(
+            weights,
+            self.organism.replicator,
+            settings.steps,
+            training.lr,
+            momentum,
+            alpha,
+            target,
+            self._buffer,
+            replicated,
+        )
+        return replace(calls, prepare=prepare)
 
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         if not self._joint or not self.places:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -31,10 +29,10 @@ class Batches:
     def _states(self) -> list[Tensor]:
         return [one["order"].get_state() for one in self._streams]
 
-    def epoch(self, done: int) -> Iterator[Tensor]:
-        """The examples of each batch of an epoch from batch number ``done`` on, int64 ``(S, B)``."""
+    def epoch(self, done: int) -> Tensor:
+        """The examples of each batch of an epoch from batch number ``done`` on, int64 ``(batches, S, B)``."""
         self.before = self._states()
         order = torch.stack([torch.randperm(self._examples, generator=one["order"]) for one in self._streams])
         # An incomplete last batch is left out.
-        for start in range(done * self._size, self.per_epoch * self._size, self._size):
-            yield order[:, start : start + self._size]
+        order = order[:, done * self._size : self.per_epoch * self._size]
+        return order.view(len(order), -1, self._size).transpose(0, 1).contiguous()

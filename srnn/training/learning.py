@@ -46,15 +46,25 @@ def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams:
         index: The examples of each seed, int64 ``(S, B)``.
         streams: The generators of each seed; what a body draws, such as the units it drops, comes from ``dropout``.
     """
-    # One factor takes the errors of an answer back to the units of the data; several are for torch.
-    factors = {1.0} if task.y_scaling is None else {*task.y_scaling.factor.tolist()}
-    body = _fused(organism, task.kind, worth, task.train_x) if len(factors) == 1 else None
-    if body is not None:
+    if (body := fused_body(organism, task, worth)) is not None:
         masks = _masks(body, index.shape[1], streams)
         losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, masks)
         # What answers NaN has no score.
-        return Lesson(losses, factors.pop() * scores + 0 * losses, gradient)
+        return Lesson(losses, factor(task) * scores + 0 * losses, gradient)
     return _learn_by_torch(organism, worth, task, index, streams)
+
+
+def fused_body(organism: Organism, task: Task, worth: Tensor) -> MLP | None:
+    """The body, if a kernel can learn the task with it."""
+    # One factor takes the errors of an answer back to the units of the data; several are for torch.
+    if task.y_scaling is not None and len({*task.y_scaling.factor.tolist()}) > 1:
+        return None
+    return _fused(organism, task.kind, worth, task.train_x)
+
+
+def factor(task: Task) -> float:
+    """What takes the errors of an answer back to the units of the data, of a task for which it is the same for all."""
+    return 1.0 if task.y_scaling is None else float(task.y_scaling.factor[0])
 
 
 def _learn_by_torch(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,10 @@ from srnn.training.birth import build_organism, generators
 from srnn.training.divergence import Divergence, columns_of
 from srnn.training.learning import gated, learn, rows_at_once, through
 from srnn.training.measuring import Report, Sums, measure
+from srnn.training.stretch import Done, stretch
+
+#: Seconds after which Python looks again between batches, if for nothing but Ctrl-C.
+_PATIENCE = 0.2
 
 
 class Training:
@@ -112,15 +117,14 @@ class Training:
     def run(self, after_batch: Callable[[], None] = lambda: None) -> Iterator[Report]:
         """Train, with a report before the first epoch, after each epoch, and when seeds stop.
 
-        ``after_batch`` may end training by an exception: :meth:`state` is then that after the batch.
+        ``after_batch`` is called after each batch, or after some that were trained in one call, for at most about a
+        fifth of a second. It may end training by an exception: :meth:`state` is then that after the batch.
         """
         if self.batch == 0:
             self._happen("start", 0)
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < self.experiment.training.epochs:
-            for index in self.batches.epoch(self.sums.batches):
-                diverged = self.train_batch(index.to(self.weights.device), self.sums)
-                self.batch += 1
+            for diverged in self.train_batches(self.batches.epoch(self.sums.batches).to(self.weights.device)):
                 if diverged:
                     self.running = [place for place in self.running if place not in diverged]
                     report = self._report(diverged, logged=True, stopped=True)
@@ -138,16 +142,39 @@ class Training:
             self.sums, self.divergence.redrawn = self.no_sums(), [0] * len(self.seeds)
             yield report
 
-    def train_batch(self, index: Tensor, sums: Sums) -> list[int]:
+    def train_batches(self, order: Tensor) -> Iterator[list[int]]:
+        """Train batches, the examples ``(batches, S, B)``; after one or more each time the seeds that have to stop."""
+        together, at_once, done = stretch(self, order), 1, 0
+        while done < len(order):
+            ended = None
+            if together is not None:
+                started = time.perf_counter()
+                ended = together(done, min(at_once, len(order) - done))
+                if time.perf_counter() - started < _PATIENCE / 2:
+                    at_once *= 2
+                done, self.batch = done + ended.batches, self.batch + ended.batches
+                self.sums.batches += ended.batches
+                losses = ended.losses
+            if ended is None or ended.begun:
+                losses = self.train_batch(order[done], self.sums, ended)
+                done, self.batch = done + 1, self.batch + 1
+            yield self.divergence.stopping(self.running, losses)
+
+    def train_batch(self, index: Tensor, sums: Sums, begun: Done | None = None) -> Tensor:
         """Events, replication and a task step on one batch, the examples ``index (S, B)`` of each seed.
 
+        Where a stretch has begun with it, it is gone on with.
+
         Returns:
-            The seeds that have to stop because they diverged.
+            The task loss of each example, ``(S, B)``.
         """
         organism, method = self.organism, self.method
-        with organism.still(self.frozen):
-            self._happen("batch", self.batch)
-            replicated = method.prepare(self.batch)
+        if begun is None:
+            with organism.still(self.frozen):
+                self._happen("batch", self.batch)
+                replicated = method.prepare(self.batch)
+        else:
+            replicated = begun.replicated
         # A task step would spread one divergent particle over the whole organism; the others need theirs.
         spared = self.divergence.stopping(self.running)
 
@@ -171,7 +198,7 @@ class Training:
         sums.task += lesson.losses
         sums.score += lesson.scores
         sums.batches += 1
-        return self.divergence.stopping(self.running, lesson.losses)
+        return lesson.losses
 
     def freeze(self, place: int, particles: Tensor) -> None:
         """Keep particles of a seed, by their places ``(n,)``, as they are from now on, whoever moves them."""

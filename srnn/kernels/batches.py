@@ -1,0 +1,109 @@
+"""Batch after batch in one call, where nothing has to look in between: replication, task and move by their kernels.
+
+What is not finite is looked for in every batch: there the call ends, and who called it goes on by himself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray  # type: ignore[attr-defined]
+
+from srnn.kernels.addresses import ADDRESS, call_at, integer_at, pointer_to, put_integer
+from srnn.kernels.cache import compiled
+from srnn.kernels.passes import CALL, COUNTERS, inner
+
+#: What a call needs. Kernels and their packets by their addresses, 0 for what there is not.
+RUN = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            # Batches to do; the number, over all epochs, of the first; bytes of the index from one to the next.
+            *("batches", "first", "index_step"),
+            # Particles and examples of all networks; networks.
+            *("particles", "examples", "networks"),
+            # Before the task: replication, and what the particles are then worth. After it: a move; every so many
+            # batches another one follows, or stands in its place, and then knows what the particles are worth.
+            *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
+            *("move", "move_packet", "settle", "settle_packet", "every", "in_place"),
+            # Numbers of each particle, of each example, and their sums over the batches.
+            *("worth", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
+            # How it went: batches that are done, whether one more is prepared, whether it is known what the particles
+            # are worth.
+            *("done", "prepared", "known"),
+        )
+    ]
+    # What scores are multiplied by.
+    + [("factor", np.float64)]
+)
+_INDEX, _PROBLEM, _WORKERS, _DONE = (
+    ADDRESS * place
+    for place in (*((CALL.names or ()).index(name) for name in ("index", "problem", "workers")), COUNTERS)
+)
+#: The bits of a float32 that are all set of an infinity and of a NaN.
+_EXPONENT = 0x7F800000
+
+
+@inner
+def _finite(address: int, count: int) -> bool:
+    bits = carray(pointer_to(address), (count,), np.int32)
+    lost = 0
+    for i in range(count):
+        lost |= (bits[i] & _EXPONENT) == _EXPONENT
+    return lost == 0
+
+
+@inner
+def _add(sums: int, address: int, count: int) -> None:
+    total, numbers = carray(pointer_to(sums), (count,), np.float32), carray(pointer_to(address), (count,), np.float32)
+    for i in range(count):
+        total[i] += numbers[i]
+
+
+@inner
+def _scale(scores: int, losses: int, count: int, factor: float) -> None:
+    """Scores in the units of the data; what answers NaN has none."""
+    score, loss = carray(pointer_to(scores), (count,), np.float32), carray(pointer_to(losses), (count,), np.float32)
+    for i in range(count):
+        score[i] = np.float32(factor) * score[i] + np.float32(0) * loss[i]
+
+
+@compiled
+def run(address: int) -> None:
+    """Do what :data:`RUN` at the address says."""
+    call: Any = carray(pointer_to(address), (1,), RUN)[0]
+    call.done, call.prepared = 0, 0
+    for batch in range(call.batches):
+        if call.prepare:
+            call_at(call.prepare, call.prepare_packet)
+            call.known = 0
+        if call.weigh and not call.known:
+            call_at(call.weigh, call.weigh_packet)
+            call.known = 1
+        if not _finite(call.worth, call.particles) or (call.prepare and not _finite(call.replicated, call.particles)):
+            call.prepared = 1
+            return
+        put_integer(call.learn_packet, 0)
+        put_integer(call.learn_packet + _WORKERS, 0)
+        for network in range(call.networks):
+            put_integer(call.learn_packet + _DONE + ADDRESS * network, 0)
+        call_at(call.learn, call.learn_packet)
+        if integer_at(call.learn_packet + _PROBLEM):
+            return
+        put_integer(call.learn_packet + _INDEX, integer_at(call.learn_packet + _INDEX) + call.index_step)
+        _scale(call.scores, call.losses, call.examples, call.factor)
+        _add(call.loss_sums, call.losses, call.examples)
+        _add(call.score_sums, call.scores, call.examples)
+        if call.prepare:
+            _add(call.replicated_sums, call.replicated, call.particles)
+        settles = call.settle and (call.first + batch + 1) % call.every == 0
+        if not settles or not call.in_place:
+            call_at(call.move, call.move_packet)
+            call.known = 0
+        if settles:
+            call_at(call.settle, call.settle_packet)
+            call.known = 1
+        call.done = batch + 1
+        if not _finite(call.losses, call.examples):
+            return

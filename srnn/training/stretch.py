@@ -1,0 +1,111 @@
+"""A stretch of batches in one call, where nothing has to look in between: to the bit what they are one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srnn import kernels
+from srnn.kernels import mlp
+from srnn.training import learning
+
+if TYPE_CHECKING:
+    from srnn.methods.descent import Calls
+    from srnn.training.loop import Training
+
+
+class Done(NamedTuple):
+    """How a stretch ended.
+
+    Attributes:
+        batches: How many are done.
+        begun: Whether one more is prepared, and not gone on with since something is not finite.
+        replicated: Of that one, each particle's replication loss ``(S · N,)``, if it has any.
+        losses: Of the last one that is done, ``(S, B)``.
+    """
+
+    batches: int
+    begun: bool
+    replicated: Tensor | None
+    losses: Tensor
+
+
+class Stretch:
+    """What is left of an epoch, batch after batch by kernels alone.
+
+    Args:
+        training: Whose batches they are.
+        order: The examples of each, int64 ``(batches, S, B)``.
+        worth: What the particles are worth, ``(S · N,)``; written in.
+        batch: What is learnt from the first batch of the order.
+        calls: What the method does.
+        replicated: Where the replication losses are, ``(S · N,)``.
+    """
+
+    def __init__(
+        self, training: Training, order: Tensor, worth: Tensor, batch: mlp.Batch, calls: Calls, replicated: Tensor
+    ) -> None:
+        from srnn.kernels import batches
+
+        self._training, self._worth, self._replicated, self._batch = training, worth, replicated, batch
+        self._prepares = calls.prepare is not None
+        self._order, self._held, self._module = order, (calls, training.sums), batches
+        packet = np.zeros(1, batches.RUN)
+        self._packet, fields = packet, packet[0]
+        fields["index_step"] = order[0].numel() * order.element_size()
+        fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
+        fields["networks"] = training.organism.copies
+        fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
+        for name in ("prepare", "weigh", "move", "settle"):
+            if (call := getattr(calls, name)) is not None:
+                fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
+        fields["every"], fields["in_place"] = calls.every, calls.in_place
+        sums = training.sums
+        numbers = {"worth": worth, "replicated": replicated, "losses": batch.losses, "scores": batch.scores}
+        numbers |= {"replicated_sums": sums.replication, "loss_sums": sums.task, "score_sums": sums.score}
+        for name, tensor in numbers.items():
+            fields[name] = tensor.data_ptr()
+        fields["factor"] = learning.factor(training.task)
+
+    def __call__(self, start: int, batches: int) -> Done:
+        """Do so many batches, from that place in the order on, or as many as go well."""
+        training, organism, fields = self._training, self._training.organism, self._packet[0]
+        fields["batches"], fields["first"], fields["known"] = batches, training.batch, 1
+        self._batch.read_from(self._order[start])
+        known = organism.worth()
+        if known.data_ptr() != self._worth.data_ptr():
+            self._worth.copy_(known)
+        self._module.run(self._packet.ctypes.data)
+        mlp.require_sound(self._batch)
+        torch.autograd.graph.increment_version(organism.weights)
+        if fields["known"]:
+            organism.remember(self._worth)
+        done, begun = int(fields["done"]), bool(fields["prepared"])
+        return Done(done, begun, self._replicated if begun and self._prepares else None, self._batch.losses)
+
+
+@kernels.or_by_torch
+def stretch(training: Training, order: Tensor) -> Stretch | None:
+    """What is left of an epoch in one piece; None where something has to look in between, or no kernel can compute it.
+
+    Args:
+        training: At the beginning of what is left.
+        order: The examples of each batch, int64 ``(batches, S, B)``.
+    """
+    organism, method, task = training.organism, training.method, training.task
+    if training.terms or training.frozen is not None or any(event.moment == "batch" for event in training.events):
+        return None
+    if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused():
+        return None
+    numbers = organism.particle.size == 1
+    worth = organism.weights.detach()[0] if numbers else organism.worth().clone()
+    body = learning.fused_body(organism, task, worth)
+    if body is None or (body.training and body.dropout.share > 0):
+        return None
+    replicated = torch.zeros_like(worth)
+    batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0])
+    calls = method.calls(worth, batch.gradient, replicated)
+    return None if calls is None else Stretch(training, order, worth, batch, calls, replicated)
