@@ -1,0 +1,148 @@
+"""A stretch of batches in one call gives the bits of the batches one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from srnn import Experiment, tasks
+from srnn.tasks import Task
+from srnn.training import loop
+from srnn.training.loop import Training
+from srnn.training.measuring import Report
+from srnn.training.stretch import Stretch, stretch
+
+SMALL: dict[str, Any] = {
+    "body": {"depth": 3, "width": 4, "activation": "tanh"},
+    "particle": {"hidden": 2},
+    "training": {"epochs": 2, "batch_size": 70},
+    "log": {"every": 1},
+}
+NUMBERS = {"particle": {"kind": "number"}, "replication": {"method": "none"}}
+WILD = {"training": {"lr": 0.3}, "particle": {"init": "xavier"}}
+
+#: What can be trained in a stretch.
+TOGETHER: list[dict[str, Any]] = [
+    {},
+    {"replication": {"method": "none"}},
+    {"replication": {"momentum": "separate", "target": "frozen"}},
+    {"replication": {"momentum": "fresh", "steps": 3}, "particle": {"hidden": 4}},
+    {"replication": {"method": "newton"}},
+    {"replication": {"method": "newton", "every": 3, "iterations": 2}},
+    {"replication": {"method": "lifted"}},
+    {"replication": {"start_accuracy": 0.15}},
+    {"training": {"momentum": 0.0}},
+    {"replication": {"method": "lifted"}, "training": {"momentum": 0.0}},
+    NUMBERS,
+    NUMBERS | {"training": {"momentum": 0.0}},
+    # What diverges.
+    WILD,
+    WILD | {"replication": {"divergent": "keep"}},
+    {"replication": {"method": "newton"}, "training": {"lr": 0.5}},
+    {"replication": {"method": "lifted"}, "training": {"lr": 3.0}},
+    NUMBERS | {"training": {"lr": 50.0}},
+]
+#: What cannot: something looks in between, or no kernel computes it.
+APART: list[dict[str, Any]] = [
+    {"body": {"dropout": 0.5}},
+    {"replication": {"objective": "joint"}},
+    {"replication": {"divergent": "stop"}, "training": {"lr": 1e-4}},
+    {"interactions": {"attack": 0.1}},
+    {"terms": {"l1": {"strength": 0.001}}},
+    {"events": {"stay": {"do": "freeze", "at": [1]}}},
+    {"training": {"optimizer": "adam"}, "replication": {"momentum": "fresh"}},
+    {"body": {"name": "conv", "channels": [2], "kernel": 3}},
+]
+
+
+def experiment(changes: dict[str, Any]) -> Experiment:
+    values = {name: dict(section) for name, section in SMALL.items()}
+    for name, section in changes.items():
+        if name == "body" and "name" in section:
+            values["body"] = {}
+        values[name] = {**values.get(name, {}), **section}
+    return Experiment.from_dict(values)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Task:
+    return tasks.load(Experiment().task)
+
+
+def train(chosen: Experiment, task: Task, seeds: list[int]) -> tuple[Training, list[Report], int]:
+    """The training, its reports, and how often it looked between batches."""
+    training, looks = Training(chosen, task, seeds), []
+    reports = list(training.run(lambda: looks.append(training.batch)))
+    return training, reports, len(looks)
+
+
+def everything(training: Training, reports: list[Report]) -> tuple[Any, ...]:
+    """All that training leaves, to the bit."""
+    states = []
+    for place in range(len(training.seeds)):
+        tensors, plain = training.state(place)
+        states.append(({name: tensor.detach().numpy().tobytes() for name, tensor in tensors.items()}, plain))
+    told = [(report.epoch, report.batch, repr(report.scores), report.stopped, report.diverged) for report in reports]
+    return states, told, training.divergence.redrawn
+
+
+@pytest.mark.parametrize("seeds", [[3], [3, 4, 5]], ids=["a seed", "three seeds"])
+@pytest.mark.parametrize("changes", TOGETHER, ids=str)
+def test_it_is_what_the_batches_are(
+    digits: Task, changes: dict[str, Any], seeds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = experiment(changes)
+    together, reports, looks = train(chosen, digits, seeds)
+    monkeypatch.setattr(loop, "stretch", lambda training, order: None)
+    one_by_one, others, all_looks = train(chosen, digits, seeds)
+    assert everything(together, reports) == everything(one_by_one, others)
+    diverged = any(report.diverged for report in reports)
+    assert diverged or looks < all_looks == one_by_one.batch
+
+
+@pytest.mark.parametrize("changes", APART, ids=str)
+def test_where_something_looks_in_between_there_is_none(digits: Task, changes: dict[str, Any]) -> None:
+    training = Training(experiment(changes), digits, [3])
+    next(report for report in training.run() if report.epoch == 1)
+    assert stretch(training, training.batches.epoch(0)) is None
+
+
+def test_without_kernels_there_is_none(digits: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(experiment({}), digits, [3])
+    assert isinstance(stretch(training, training.batches.epoch(0)), Stretch)
+    monkeypatch.setenv("SRNN_KERNELS", "torch")
+    assert stretch(training, training.batches.epoch(0)) is None
+
+
+def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
+    """Ended by an exception after any batch, and gone on with."""
+    chosen = experiment({"replication": {"method": "newton", "every": 2}})
+    whole, _, _ = train(chosen, digits, [3])
+    training = Training(chosen, digits, [3])
+
+    def cut() -> None:
+        raise KeyboardInterrupt
+
+    cuts = 0
+    while training.epoch < chosen.training.epochs:
+        try:
+            for _ in training.run(cut):
+                pass
+        except KeyboardInterrupt:
+            cuts += 1
+            tensors, plain = training.state(0)
+            training = Training(chosen, digits, [3])
+            training.load_state(0, tensors, plain)
+    assert cuts == whole.batch
+    assert torch.equal(training.weights, whole.weights)
+
+
+def test_an_example_that_is_not_there_is_told(digits: Task) -> None:
+    training = Training(experiment({}), digits, [3])
+    order = training.batches.epoch(0)
+    order[1, 0, 5] = len(digits.train_x)
+    with pytest.raises(ValueError, match="index names a row that is not there: there are 1437"):
+        for _ in training.train_batches(order):
+            pass
