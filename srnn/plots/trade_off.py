@@ -28,17 +28,20 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
     """Draw the test accuracy over the share of self-replicators, as they are counted here and with zero fixpoints.
 
     Each point is the mean over the seeds, with 95 % t-intervals in both directions; a line joins those of ``sgd``, in
-    the order of their rows. The dense network is a band.
+    the order of their rows. The dense network is a band. A network of which a seed diverged is named and not drawn: it
+    answers nothing, so there is no accuracy to be traded, nor a mean with that of other seeds.
 
     Args:
-        ended: A row for each network and seed: Name (str, of which each has its mark), Method (``sgd``,
-            ``newton``, ``lifted``, ``dense``), Seed (int), Identity share, Identity or zero share, Accuracy (float,
-            the shares NaN for dense).
+        ended: A row for each network and seed: Name (str, of which each has its mark), Method (``sgd``, ``newton``,
+            ``lifted``, ``dense``; another is marked by a star and not joined), Seed (int), Identity share, Identity or
+            zero share, Accuracy (float, the shares NaN for dense), Diverged (bool).
         title: Above the figure.
 
     Raises:
         UserError: There is nothing to draw.
     """
+    lost = diverged(ended)
+    ended = ended[~ended["Name"].isin(lost.index)]
     if ended.empty:
         raise UserError("there is no network, so there is no trade-off to draw")
     figure = new_figure(title, height=4.4)
@@ -50,7 +53,9 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.xaxis.set_major_formatter(PERCENT)
         axes.tick_params(axis="x", labelbottom=True)
         axes.set_xlim(-0.04, 1.06)
-    caption(panels[-1], of_seeds(seeds(ended), "means", "bars and band"))
+    told = [of_seeds(seeds(ended), "means", "bars and band")]
+    told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
+    caption(panels[-1], "\n".join(told))
     looks = _looks(ended)
     handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
     if "dense" in set(ended["Method"]):
@@ -68,6 +73,13 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
+def diverged(ended: pd.DataFrame) -> pd.DataFrame:
+    """The networks of which a seed diverged, by Name: how many did (Lost), of how many (Seeds)."""
+    counts = ended.groupby("Name", sort=False)["Diverged"].agg(Lost="sum", Seeds="size")
+    found: pd.DataFrame = counts[counts["Lost"] > 0].astype(int)
+    return found
+
+
 def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The mark of each name: those of sgd, which may lie close together, are told apart by shape and lightness."""
     names = {method: list(own["Name"].unique()) for method, own in ended.groupby("Method")}
@@ -78,6 +90,8 @@ def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
     for method, size in (("newton", 5.0), ("lifted", 3.5)):
         for name in names.get(method, []):
             looks[name] = {"color": LOOKS[method]["color"], "marker": LOOKS[method]["marker"], "markersize": size}
+    for other in names.keys() - {*LOOKS, "dense"}:
+        looks |= {name: {"color": LOOKS["sgd"]["color"], "marker": "*", "markersize": 6} for name in names[other]}
     return looks
 
 

@@ -99,7 +99,7 @@ SECTIONS = {
     "later": Section("The later configuration", ["mnist-h5"], training.later),
     "exact": Section(
         "Exact self-replication",
-        ["connectivity", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
+        ["connectivity", "residual-h8", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
         exact.exact,
         seconds=240,
         published=False,

@@ -17,7 +17,7 @@ from srnn.particle import Particle
 from srnn.plots import stability as draw
 from srnn.plots.methods import by_method
 from srnn.plots.pruning import pruning as draw_pruning
-from srnn.plots.trade_off import trade_off
+from srnn.plots.trade_off import diverged, trade_off
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk, between, interval, markdown
 from srnn.tasks import Task
@@ -36,6 +36,8 @@ _TRADE_OFF: Final = (
     "connectivity",
     "trade-off-alpha-1000",
 )
+#: The same with larger particles.
+_LARGER_PARTICLES: Final = "residual-h8"
 _TITLE: Final = "connectivity"
 #: What counts as no loss of accuracy.
 _POINT: Final = 0.01
@@ -66,10 +68,8 @@ def _cost(desk: Desk) -> str:
             verdicts.append(f"{difference} points with {method} on {body}")
         rows.append([body, "dense", _mean(found["Dense"], "{:.4f}"), "", "", "", ""])
     ended = _ended(desk)
-    # What has diverged answers nothing but NaN: no accuracy that could be traded, nor a mean with that of other seeds.
-    lost = ended.groupby("Name", sort=False)["Diverged"].agg(["sum", "size"]).query("sum > 0")
-    ended = ended[~ended["Name"].isin(lost.index)]
-    diverged = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
+    lost = diverged(ended)
+    told = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
@@ -86,7 +86,7 @@ seed, in percentage points, with the largest distance between an effective weigh
 {markdown(paired, ["body", "difference", "test accuracy (95 % interval)", "drift", "seeds"])}
 
 Judged: against the dense body, to be a self-replicator in every weight changes the accuracy by {"; ".join(verdicts)}.
-{_frontier(ended)}{diverged}
+{_frontier(ended[~ended["Name"].isin(lost.index)])}{told}
 """
 
 
@@ -310,14 +310,16 @@ def _by_method(desk: Desk, answer: Callable[[Subject], pd.DataFrame]) -> pd.Data
 def _ended(desk: Desk) -> pd.DataFrame:
     """How the runs of the trade-off ended, as its figure takes it."""
     rows = []
-    for preset in (*_TRADE_OFF, "exact-newton", "exact-lifted"):
+    for preset in (*_TRADE_OFF, _LARGER_PARTICLES, "exact-newton", "exact-lifted"):
         for run in desk.runs[preset]:
             last = last_scores([run]).set_index("Metric")["Score"]
             replication, count = run.experiment.replication, _particles(run)
+            name = f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method
+            larger = f", H = {run.experiment.particle.hidden}" if preset == _LARGER_PARTICLES else ""
             rows.append(
                 {
-                    "Name": f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method,
-                    "Method": replication.method,
+                    "Name": name + larger,
+                    "Method": replication.method + larger,
                     "Seed": run.experiment.seed,
                     "Identity share": last["identity"] / count,
                     "Identity or zero share": (last["identity"] + last["zero"]) / count,

@@ -30,7 +30,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         asked[f"exact-comparison-{method}"] = [f"replication.method={method}", "body.width=4", "body.activation=relu"]
     numbers = ["replication.method=none", "particle.kind=number", "particle.values=particles"]
     asked |= {"exact-dense": numbers, "exact-comparison-dense": [*numbers, "body.width=4", "body.activation=relu"]}
-    asked |= {"connectivity": [], "little": ["replication.alpha=1"]}
+    asked |= {"connectivity": [], "residual-h8": ["particle.hidden=3"], "little": ["replication.alpha=1"]}
     asked["trade-off-alpha-1000"] = ["replication.alpha=1000", "replication.divergent=stop", "training.lr=10"]
     runs = {
         name: srnn.run(short(name, *changes), out, seeds=SEEDS, image_format=None) for name, changes in asked.items()
@@ -101,7 +101,9 @@ def test_the_first_table_is_that_of_the_runs(desk: Desk, text: str) -> None:
 
 def test_what_diverges_is_told_and_not_compared(text: str, drawn: dict[str, pd.DataFrame]) -> None:
     assert "With α = 1000 2 of 2 seeds diverge." in text
-    assert {*drawn["trade-off"]["Name"]} == {"α = 1", "α = 100", "newton", "lifted", "dense"}
+    told = drawn["trade-off"].groupby("Name")["Diverged"].all()
+    assert [*told[told].index] == ["α = 1000"]
+    assert {*told.index} == {"α = 1", "α = 100", "α = 1000", "α = 100, H = 3", "newton", "lifted", "dense"}
 
 
 def test_lifted_is_the_dense_body_from_the_same_start(text: str) -> None:

@@ -10,18 +10,20 @@ from srnn.plots.trade_off import trade_off
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-COLUMNS = ["Name", "Method", "Seed", "Identity share", "Identity or zero share", "Accuracy"]
+COLUMNS = ["Name", "Method", "Seed", "Identity share", "Identity or zero share", "Accuracy", "Diverged"]
 NAN = float("nan")
 ENDED = pd.DataFrame(
     [
         row
         for seed, shift in ((0, -0.01), (1, 0.01))
         for row in (
-            ("α = 1", "sgd", seed, 0.1 + shift, 0.2 + shift, 0.9 + shift),
-            ("α = 100", "sgd", seed, 0.3, 0.8, 0.7 + shift),
-            ("newton", "newton", seed, 1.0, 1.0, 0.9),
-            ("lifted", "lifted", seed, 1.0, 1.0, 0.91 + shift),
-            ("dense", "dense", seed, NAN, NAN, 0.91 + shift),
+            ("α = 1", "sgd", seed, 0.1 + shift, 0.2 + shift, 0.9 + shift, False),
+            ("α = 100", "sgd", seed, 0.3, 0.8, 0.7 + shift, False),
+            ("α = 1000", "sgd", seed, 0.0, 0.0, NAN if seed else 0.1, bool(seed)),
+            ("α = 100, H = 8", "sgd, H = 8", seed, 0.35, 0.4, 0.9 + shift, False),
+            ("newton", "newton", seed, 1.0, 1.0, 0.9, False),
+            ("lifted", "lifted", seed, 1.0, 1.0, 0.91 + shift, False),
+            ("dense", "dense", seed, NAN, NAN, 0.91 + shift, False),
         )
     ],
     columns=COLUMNS,
@@ -51,12 +53,16 @@ def test_points_and_intervals() -> None:
         low, high = axes.get_ylim()
         assert low < 0.7 - HALF
         assert high > 0.91 + HALF
-    assert "2 seeds" in lower.get_xlabel()
+    told = lower.get_xlabel().replace("\n", " ")
+    assert "2 seeds" in told
+    assert "not drawn: α = 1000, of which 1 of 2 seeds diverged" in told
 
 
 def test_a_single_seed_has_no_intervals() -> None:
     [legend] = trade_off(ENDED[ENDED["Seed"] == 0]).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["α = 1", "α = 100", "newton", "lifted", "dense"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("α = 1", "α = 100", "α = 1000", "newton", "lifted", "α = 100, H = 8", "dense")
+    ]
 
 
 def test_nothing_to_draw() -> None:
