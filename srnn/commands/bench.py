@@ -73,8 +73,16 @@ def _print(result: Result) -> None:
         )
     printed = console()
     printed.print(table)
+    races = Table(box=box.SIMPLE_HEAD, title="a batch of training, in dense steps of torch", title_justify="left")
+    methods = list(dict.fromkeys(method for one in result.training for method in one.ratios))
+    for column in ("body", "batch", "dense", *methods):
+        races.add_column(column, justify="left" if column == "body" else "right")
+    for one in result.training:
+        ratios = (f"{one.ratios[method]:.3g}" if method in one.ratios else "" for method in methods)
+        races.add_row(one.body, str(one.batch), f"{one.dense * 1e6:,.0f} µs", *ratios)
+    printed.print(races)
     others = Table(box=box.SIMPLE_HEAD)
-    others.add_column("training and classification")
+    others.add_column("besides")
     others.add_column("", justify="right")
     for what, value in result.figures.items():
         others.add_row(what, f"{value:.3g}")

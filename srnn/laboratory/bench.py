@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import platform
 import resource
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,34 +18,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import mse_loss
 
 from srnn import replication
-from srnn.experiment import Experiment
 from srnn.fixpoints import classify
 from srnn.kernels.algebra import operations
-from srnn.kernels.arithmetic import fast_arithmetic
 from srnn.kernels.peak import measure_peak
+from srnn.laboratory.race import BATCH, BATCHES, BODIES, CONNECTIVITY, Cell, cell, random_task
 from srnn.particle import Particle
-from srnn.tasks import Task
-from srnn.training.birth import particle_count
 from srnn.training.loop import Training
 
 #: Particles and hidden units of the swarms whose replication is timed.
 SIZES, HIDDEN = (1_518, 100_000, 1_000_000), (2, 4, 8)
-#: The body of the preset ``connectivity``, and its batch.
-INPUTS, OUTPUTS, BATCH = 225, 10, 500
-CONNECTIVITY = Experiment.from_dict(
-    {
-        "body": {"depth": 5, "width": 6, "residual": "layer"},
-        "particle": {"hidden": 4, "encoding": "l2", "init": "fan_in"},
-        "training": {"batch_size": BATCH},
-    }
-)
-#: A body that learns the task well, with more particles.
-WIDE = CONNECTIVITY.override(["body.depth=3", "body.width=64", "body.residual=none", "body.activation=relu"])
-#: Steps of one kind of training before it is another's turn.
-_TURN = 16
 
 
 @dataclass(frozen=True)
@@ -63,10 +46,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything measured in one run: the machine, the replication of swarms, and figures by what they are."""
+    """Everything measured in one run: the machine, swarms that replicate, bodies that train, figures by their names."""
 
     machine: str
     replication: list[Row]
+    training: list[Cell]
     figures: dict[str, float]
 
 
@@ -151,86 +135,6 @@ def naive_step(particle: Particle, count: int = 100) -> float:
     return seconds(step) / count
 
 
-def random_task(examples: int = 60_000, inputs: int = INPUTS, outputs: int = OUTPUTS) -> Task:
-    """A classification task of random numbers: what is learnt does not change how long a step takes."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(examples, inputs, generator=generator)
-    y = torch.randint(0, outputs, (examples,), generator=generator)
-    return Task("random", "classification", x, y, x[:1], y[:1], outputs)
-
-
-#: Trains the next so many batches.
-Train = Callable[[int], None]
-
-
-def training_by_us(experiment: Experiment, task: Task, seeds: int = 1) -> Train:
-    """Batch after batch as in a run, for that many seeds side by side."""
-    training = Training(experiment, task, range(seeds))
-    batches = _batches(experiment, task, seeds)
-
-    def train(count: int) -> None:
-        for _ in training.train_batches(torch.stack([next(batches) for _ in range(count)])):
-            pass
-
-    return train
-
-
-def training_by_torch(experiment: Experiment, task: Task) -> Train:
-    """The same body directly, by torch's own optimizer."""
-    body = Training(experiment, task, [0]).organism.to_dense()
-    settings = experiment.training
-    optimizer = torch.optim.SGD(body.parameters(), lr=settings.lr, momentum=settings.momentum)
-    batches = _batches(experiment, task, 1)
-
-    def train(count: int) -> None:
-        for _ in range(count):
-            [index] = next(batches)
-            x, y = task.train_x.index_select(0, index), task.train_y.index_select(0, index)
-            optimizer.zero_grad()
-            cross_entropy(body(x), y).backward()
-            optimizer.step()
-
-    return train
-
-
-def _batches(experiment: Experiment, task: Task, seeds: int) -> Iterator[Tensor]:
-    """Batches in random order, without end: as in a run, each comes from other places of the memory, ``(seeds, B)``."""
-    generator, size = torch.Generator().manual_seed(0), experiment.training.batch_size
-    while True:
-        order = torch.stack([torch.randperm(len(task.train_x), generator=generator) for _ in range(seeds)])
-        yield from order[:, : len(task.train_x) // size * size].split(size, dim=1)
-
-
-def training_steps(experiment: Experiment = CONNECTIVITY, rounds: int = 100) -> dict[str, float]:
-    """Seconds of a batch: of the dense body, of its organism without and with each way of replication, of ten seeds.
-
-    They take turns, so that whatever else the machine does strikes them alike; the median of each counts. A turn is
-    several batches, after one, which finds in the caches what others need, that does not count. The arithmetic is that
-    of a run.
-    """
-    task, batch = random_task(), experiment.training.batch_size
-    organisms = {
-        "task": experiment.override(["replication.method=none"]),
-        "batch": experiment,
-        "newton": experiment.override(["replication.method=newton"]),
-        "lifted": experiment.override(["replication.method=lifted"]),
-        "numbers": experiment.override(["replication.method=none", "particle.kind=number"]),
-    }
-    trained = {"dense": training_by_torch(experiment, task)}
-    trained |= {name: training_by_us(one, task) for name, one in organisms.items()}
-    trained["ten seeds"] = training_by_us(experiment, task, 10)
-    times: dict[str, list[float]] = {name: [] for name in trained}
-    products = batch * particle_count(experiment, task.inputs, task.outputs)
-    for _ in range(rounds):
-        for name, train in trained.items():
-            with fast_arithmetic(products):
-                train(1)
-                started = time.perf_counter()
-                train(_TURN)
-                times[name].append((time.perf_counter() - started) / _TURN)
-    return {name: statistics.median(own) for name, own in times.items()}
-
-
 def million_particles() -> tuple[float, float]:
     """Seconds of one batch of an organism of 1,011,960 particles, and the peak memory of this process in GB.
 
@@ -270,7 +174,7 @@ def measure(
     Args:
         sizes: Particles of the swarms whose replication is timed.
         hidden: Their hidden units.
-        million: Whether to train an organism of a million particles, and to classify as many.
+        million: Whether to train other bodies than the first as well, and an organism of a million particles.
         watch: Told what is being measured.
     """
     watch("arithmetic peak")
@@ -288,21 +192,14 @@ def measure(
             share = operations(particle.hidden, live=True) * count / fused / 1e9 / peak
             steps.append(Row(units, count, fused / count * 1e9, reference / count * 1e9, naive * 1e9, share))
 
-    watch("training steps")
-    times, wide = training_steps(), training_steps(WIDE, rounds=40)
-    dense = times["dense"]
-    figures = {
-        "organism's task step / dense step": times["task"] / dense,
-        "organism's batch, replication and task / dense step": times["batch"] / dense,
-        "batch of exact replication by newton / dense step": times["newton"] / dense,
-        "batch of exact replication, lifted / dense step": times["lifted"] / dense,
-        "the same, 225-64-64-10 with ReLU, by newton": wide["newton"] / wide["dense"],
-        "the same, 225-64-64-10 with ReLU, lifted": wide["lifted"] / wide["dense"],
-        "batch of plain numbers / dense step": times["numbers"] / dense,
-        "batch of ten seeds side by side / dense step": times["ten seeds"] / dense,
-        "dense step, ms": dense * 1e3,
-        "arithmetic peak, Gflop/s": peak,
-    }
+    races, first = [], next(iter(BODIES))
+    for body in BODIES if million else [first]:
+        for batch in BATCHES if million else [BATCH]:
+            watch(f"training {body}, batch {batch}")
+            seeds = (10,) if (body, batch) == (first, BATCH) else ()
+            # Of the larger bodies a turn takes a second.
+            races.append(cell(body, batch, seeds=seeds, turns=20 if body == first else 5))
+    figures = {"arithmetic peak, Gflop/s": peak}
     if million:
         watch("a million particles")
         figures["a million particles classified, s"] = classification(Particle(4, "l2", "fan_in"), 1_000_000)
@@ -310,7 +207,7 @@ def measure(
             figures["batch of a million-particle organism, s"], figures["its peak memory, GB"] = process.submit(
                 million_particles
             ).result()
-    return Result(machine(), steps, figures)
+    return Result(machine(), steps, races, figures)
 
 
 def machine() -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from srnn import replication
-from srnn.laboratory import bench
+from srnn.laboratory import bench, race
 from srnn.particle import Particle, replication_loss
+from srnn.training.loop import Training
 
 
 def test_the_naive_particle_is_the_particle() -> None:
@@ -38,16 +39,22 @@ def test_the_torch_path_is_measured_inside_its_context_alone(monkeypatch) -> Non
     assert kernels.fast_path(weights, particle) is not None
 
 
-def test_training_steps_are_of_the_same_body() -> None:
-    times = bench.training_steps(rounds=2)
-    assert set(times) == {"dense", "task", "batch", "newton", "lifted", "ten seeds"}
-    assert all(seconds > 0 for seconds in times.values())
-    assert torch.get_num_threads() >= 1
+def test_contenders_train_the_same_body() -> None:
+    found = race.cell("225-6-6-6-6-10", 50, seeds=(2,), turns=1)
+    assert (found.body, found.batch) == ("225-6-6-6-6-10", 50)
+    assert set(found.ratios) == {"none", "sgd", "newton", "lifted", "numbers", "2 seeds"}
+    assert all(seconds > 0 for seconds in (found.dense, *found.ratios.values()))
+
+
+def test_bodies_are_what_their_names_say() -> None:
+    for name, (experiment, inputs) in race.BODIES.items():
+        body = Training(experiment, race.random_task(1_000, inputs), [0]).organism.body
+        assert "-".join(map(str, body.sizes)) == name
 
 
 def test_the_connectivity_body_is_that_of_the_preset() -> None:
     import srnn
 
     preset = srnn.load_preset("connectivity")
-    assert (bench.CONNECTIVITY.body, bench.CONNECTIVITY.particle) == (preset.body, preset.particle)
-    assert preset.training.batch_size == bench.BATCH
+    assert (race.CONNECTIVITY.body, race.CONNECTIVITY.particle) == (preset.body, preset.particle)
+    assert preset.training.batch_size == race.BATCH
