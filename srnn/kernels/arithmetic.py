@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import torch
 
-from srnn.kernels.threads import on_every_thread
+from srnn.kernels.threads import keep, on_every_thread
 
-#: Products of one pass over a batch below which waking a second thread costs more than it saves.
+#: Products of one pass over a batch below which waking a second thread costs torch more than it saves.
 _WORTH_THREADS = 2_000_000
 
 
@@ -39,7 +39,8 @@ def fast_arithmetic(products: int) -> Iterator[None]:
     # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
     on_every_thread(lambda: torch.set_flush_denormal(True))
     try:
-        yield
+        with keep(threads):
+            yield
     finally:
         on_every_thread(lambda: torch.set_flush_denormal(flushed))
         torch.set_num_threads(threads)

@@ -23,8 +23,8 @@ from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
 
-#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 30 µs.
-_WORTH_THREADS = 500_000
+#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them, where they still wait, some µs.
+_WORTH_THREADS = 100_000
 #: Claims for each thread of a team, and the most particles in one.
 _CLAIMS, _LARGEST_CLAIM = 8, 512
 
@@ -311,8 +311,8 @@ def _call(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], cou
     A particle's result does not depend on which thread computes it.
     """
     parallel = threads.parallel() if work > _WORTH_THREADS else 0
-    # A team of fewer threads than torch's would have OpenMP end the others, and start them again for torch.
-    team = torch.get_num_threads() if parallel else 1
+    # A team of other sizes than torch's or ours would have OpenMP end threads, and start them again.
+    team = threads.count() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
     claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * particles.BLOCK)) * particles.BLOCK)
     packet = array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))

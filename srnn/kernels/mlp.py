@@ -330,7 +330,7 @@ def _check(shape: tuple[int, ...], name: str, tensor: Tensor, dtype: torch.dtype
 
 def _team(products: int) -> int:
     """How many threads are worth calling."""
-    return torch.get_num_threads() if products > _WORTH_THREADS and threads.parallel() else 1
+    return threads.count() if products > _WORTH_THREADS and threads.parallel() else 1
 
 
 class _Memory(threading.local):

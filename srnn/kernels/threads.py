@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -27,6 +28,24 @@ def _find() -> int:
 
 
 _address = _find()
+#: Threads that our kernels may use while torch uses fewer.
+_ours = 0
+
+
+def count() -> int:
+    """How many threads there are for a kernel: torch's, or those that :func:`keep` keeps for it."""
+    return max(torch.get_num_threads(), _ours)
+
+
+@contextmanager
+def keep(threads: int) -> Iterator[None]:
+    """Keep so many threads for the kernels inside this context, in which torch may be told to use fewer."""
+    global _ours
+    before, _ours = _ours, threads
+    try:
+        yield
+    finally:
+        _ours = before
 
 
 def parallel() -> int:

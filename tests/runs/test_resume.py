@@ -32,6 +32,7 @@ from srnn.runs import checkpoints, lock
 from srnn.runs.groups import first_difference
 from srnn.runs.resume import go_on_for_longer, starts
 from srnn.runs.status import Status, read_status, write_status
+from srnn.training import loop
 from srnn.training.measuring import Report
 
 #: With it, as with ``make soak``: many more kills and sizes of a full disk, in processes that begin from nothing.
@@ -115,6 +116,12 @@ def say_nothing(message: str) -> None:
 
 
 Reference = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def looks_after_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a run can be stopped after any batch; what it is compared with was trained as runs are."""
+    monkeypatch.setattr(loop, "_PATIENCE", 0.0)
 
 
 @pytest.fixture(scope="module")
