@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srnn.commands.output import console
+from srnn.commands.tables import grid
+
 if TYPE_CHECKING:
     from srnn.laboratory.bench import Result
 
@@ -16,7 +19,7 @@ def command(
 ) -> None:
     """Measure the speed of the fused kernels, of training and of classification against their alternatives.
 
-    Takes under two minutes. All ratios are measured in the same run, on as many threads as torch uses.
+    Takes about a minute. All ratios are measured in the same run, on as many threads as torch uses.
 
     \b
     Examples:
@@ -29,7 +32,6 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from srnn import kernels
-    from srnn.commands.output import console
     from srnn.errors import UserError
 
     if not kernels.fused():
@@ -53,16 +55,11 @@ def command(
 
 
 def _print(result: Result) -> None:
-    from rich import box
-    from rich.table import Table
-
-    from srnn.commands.output import console
-
-    table = Table(box=box.SIMPLE_HEAD, title="replication: nanoseconds per particle and step", title_justify="left")
+    swarms, races, others = grid(), grid(), grid()
     for column in ("hidden", "particles", "kernel", "torch", "naive loop", "kernel faster", "of peak"):
-        table.add_column(column, justify="right")
+        swarms.add_column(column, justify="right")
     for row in result.replication:
-        table.add_row(
+        swarms.add_row(
             str(row.hidden),
             f"{row.particles:,}",
             f"{row.kernel:.3g}",
@@ -71,20 +68,21 @@ def _print(result: Result) -> None:
             f"{row.naive / row.kernel:,.0f} ×",
             f"{row.peak_share:.0%}",
         )
-    printed = console()
-    printed.print(table)
-    races = Table(box=box.SIMPLE_HEAD, title="a batch of training, in dense steps of torch", title_justify="left")
     methods = list(dict.fromkeys(method for one in result.training for method in one.ratios))
     for column in ("body", "batch", "dense", *methods):
         races.add_column(column, justify="left" if column == "body" else "right")
     for one in result.training:
         ratios = (f"{one.ratios[method]:.3g}" if method in one.ratios else "" for method in methods)
         races.add_row(one.body, str(one.batch), f"{one.dense * 1e6:,.0f} µs", *ratios)
-    printed.print(races)
-    others = Table(box=box.SIMPLE_HEAD)
     others.add_column("besides")
     others.add_column("", justify="right")
     for what, value in result.figures.items():
         others.add_row(what, f"{value:.3g}")
+    printed = console()
+    printed.print("replication: nanoseconds per particle and step\n")
+    printed.print(swarms)
+    printed.print("\n\na batch of training, in dense steps of torch\n")
+    printed.print(races)
+    printed.print()
     printed.print(others)
-    printed.print(result.machine, style="dim")
+    printed.print(f"\n{result.machine}", style="dim", soft_wrap=True)

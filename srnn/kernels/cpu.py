@@ -23,7 +23,7 @@ from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
 
-#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them, where they still wait, some µs.
+#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 10 µs.
 _WORTH_THREADS = 100_000
 #: Claims for each thread of a team, and the most particles in one.
 _CLAIMS, _LARGEST_CLAIM = 8, 512

@@ -13,7 +13,7 @@ from srnn.kernels import mlp
 from srnn.training import learning
 
 if TYPE_CHECKING:
-    from srnn.methods.descent import Calls
+    from srnn.methods.descent import Calls, Descent
     from srnn.training.loop import Training
 
 
@@ -98,7 +98,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     organism, method, task = training.organism, training.method, training.task
     if training.terms or training.frozen is not None or any(event.moment == "batch" for event in training.events):
         return None
-    if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused():
+    if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused() or not _own_calls(type(method)):
         return None
     numbers = organism.particle.size == 1
     worth = organism.weights.detach()[0] if numbers else organism.worth().clone()
@@ -109,3 +109,12 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0])
     calls = method.calls(worth, batch.gradient, replicated)
     return None if calls is None else Stretch(training, order, worth, batch, calls, replicated)
+
+
+def _own_calls(method: type[Descent]) -> bool:
+    """Whether the calls that a method tells are of its own doing, and not of one that it is derived from."""
+
+    def place(name: str) -> int:
+        return next(place for place, kind in enumerate(method.__mro__) if name in vars(kind))
+
+    return place("calls") <= min(place("prepare"), place("move"))

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from srnn import Experiment, tasks
+from srnn.methods.descent import Descent
 from srnn.tasks import Task
 from srnn.training import loop
 from srnn.training.loop import Training
@@ -114,6 +116,20 @@ def test_without_kernels_there_is_none(digits: Task, monkeypatch: pytest.MonkeyP
     assert isinstance(stretch(training, training.batches.epoch(0)), Stretch)
     monkeypatch.setenv("SRNN_KERNELS", "torch")
     assert stretch(training, training.batches.epoch(0)) is None
+
+
+def test_of_a_method_that_does_otherwise_than_what_it_is_derived_from_there_is_none(digits: Task) -> None:
+    """What it inherits tells of the other's batch."""
+
+    class Slower(Descent):
+        def move(self, gradient: Tensor, batch: int) -> Tensor | None:
+            return super().move(gradient / 2, batch)
+
+    training = Training(experiment({"replication": {"method": "none"}}), digits, [3])
+    order = training.batches.epoch(0)
+    assert stretch(training, order) is not None
+    training.method = Slower(training.organism, training.experiment.replication, training.experiment.training)
+    assert stretch(training, order) is None
 
 
 def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
