@@ -147,6 +147,8 @@ class Training:
         together, at_once, done = stretch(self, order), 1, 0
         while done < len(order):
             ended = None
+            if together is not None and not together.holds:
+                together = stretch(self, order)
             if together is not None:
                 started = time.perf_counter()
                 ended = together(done, min(at_once, len(order) - done))

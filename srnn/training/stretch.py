@@ -52,6 +52,7 @@ class Stretch:
 
         self._training, self._worth, self._replicated, self._batch = training, worth, replicated, batch
         self._prepares = calls.prepare is not None
+        self._address = training.weights.data_ptr()
         self._order, self._held, self._module = order, (calls, training.sums), batches
         packet = np.zeros(1, batches.RUN)
         self._packet, fields = packet, packet[0]
@@ -69,6 +70,11 @@ class Stretch:
         for name, tensor in numbers.items():
             fields[name] = tensor.data_ptr()
         fields["factor"] = learning.factor(training.task)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the weights are still where they were: who replaces them replaces what kernels write to."""
+        return self._address == self._training.weights.data_ptr()
 
     def __call__(self, start: int, batches: int) -> Done:
         """Do so many batches, from that place in the order on, or as many as go well."""

@@ -155,6 +155,22 @@ def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
     assert torch.equal(training.weights, whole.weights)
 
 
+def test_weights_that_are_replaced_are_trained(digits: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_PATIENCE", 0.0)
+    ended = []
+    for replaced in (False, True):
+        training = Training(experiment({}), digits, [3])
+
+        def look(training: Training = training, replaced: bool = replaced) -> None:
+            if replaced and training.batch == 3:
+                training.weights.data = training.weights.detach().clone()
+
+        for _ in training.run(look):
+            pass
+        ended.append(training.weights.detach())
+    assert torch.equal(*ended)
+
+
 def test_an_example_that_is_not_there_is_told(digits: Task) -> None:
     training = Training(experiment({}), digits, [3])
     order = training.batches.epoch(0)
