@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from srnn import chemistry, fixpoints, particle, replication
+    from srnn import analysis, chemistry, fixpoints, laboratory, particle, replication, tasks, training
     from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
     from srnn.experiment import Experiment
@@ -30,7 +30,7 @@ _HOMES = {
     "load_preset": "srnn.presets",
     "run": "srnn.laboratory.job",
 }
-_MODULES = ("chemistry", "fixpoints", "particle", "replication")
+_MODULES = ("analysis", "chemistry", "fixpoints", "laboratory", "particle", "replication", "tasks", "training")
 
 __version__: str
 
@@ -43,13 +43,17 @@ __all__ = [
     "Run",
     "UserError",
     "__version__",
+    "analysis",
     "chemistry",
     "extend",
     "fixpoints",
+    "laboratory",
     "load_preset",
     "particle",
     "replication",
     "run",
+    "tasks",
+    "training",
 ]
 
 

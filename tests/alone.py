@@ -1,5 +1,7 @@
 """Trains small experiments with several seeds side by side and with each seed alone; says where a bit differs.
 
+Told ``torch``, by torch alone.
+
 A program of its own, since libraries look at the environment once, when they are loaded.
 """
 
@@ -75,7 +77,7 @@ def main() -> None:
             for name, section in sections.items():
                 values[name] = {**values.get(name, {}), **section}
             experiment = Experiment.from_dict(values)
-            for kernels in ("", "torch"):
+            for kernels in sys.argv[1:] or ("", "torch"):
                 os.environ["SRNN_KERNELS"] = kernels
                 together = trained(experiment, task, SEEDS)
                 if any(trained(experiment, task, [seed])[seed] != together[seed] for seed in SEEDS):
