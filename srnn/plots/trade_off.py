@@ -55,7 +55,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xlim(-0.04, 1.06)
     told = [of_seeds(seeds(ended), "means", "bars and band")]
     told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
-    caption(panels[-1], "\n".join(told))
+    caption(panels[-1], *told)
     looks = _looks(ended)
     handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
     if "dense" in set(ended["Method"]):
