@@ -19,8 +19,6 @@ _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "nadam": torch.optim.NAdam,
     "radam": torch.optim.RAdam,
 }
-#: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
-SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
 
 
 class SGD:
