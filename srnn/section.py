@@ -91,13 +91,14 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     # An unknown key is most often the cause of whatever else is wrong.
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    location = _setting(model, first["loc"])
+    key, others = ".".join(map(str, location)), {_setting(model, problem["loc"]) for problem in problems} - {location}
+    more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
         return unknown(model, key) + more
     if first["type"] == "value_error":
         return one_line(str(first["ctx"]["error"])) + more
-    value, allowed = first["input"], _allowed(model, first["loc"])
+    value, allowed = first["input"], _allowed(model, location)
     hint = nearest(value, allowed.split(", ")) if isinstance(value, str) and first["type"] == "literal_error" else ""
     return f"{shorten(key) or 'the experiment'} is {_printed(value)}; allowed: {allowed}{hint}{more}"
 
@@ -112,15 +113,32 @@ def schema_of(model: type[BaseModel], location: tuple[int | str, ...]) -> dict[s
     node = schema = _schema(model)
     for part in location:
         node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
-        node = next((choice for choice in node.get("anyOf", []) if choice.get("type") != "null"), node)
+        if len(choices := _choices(node)) == 1:
+            [node] = choices
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
     return node
 
 
+def _choices(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The kinds of values that a setting of several may have, besides none."""
+    return [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
+
+
+def _setting(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place of a setting, of which pydantic complains once for each kind of value that it may have."""
+    return location[:-1] if len(_choices(schema_of(model, location[:-1]))) > 1 else location
+
+
 def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     """What the setting at this place may be, in words, read off the JSON schema."""
     node = schema_of(model, location)
+    return ", or ".join(map(_in_words, _choices(node) or [node]))
+
+
+def _in_words(node: Mapping[str, Any]) -> str:
+    if "const" in node:
+        return str(node["const"])
     if "enum" in node:
         return ", ".join(map(str, node["enum"]))
     kind = {

@@ -62,8 +62,8 @@ class Swarm(nn.Module):
         self.particle = particle
         self.copies = 1
         self.weights = nn.Parameter(weights)
-        #: What the particles are worth, as of which weights, at which version of these.
-        self._worth: tuple[Tensor, Tensor, int | None] | None = None
+        #: What the particles are worth, as of which weights, at which version of these; whether they are behind it.
+        self._worth: tuple[Tensor, Tensor, int | None, bool] | None = None
 
     @property
     def size(self) -> int:
@@ -117,19 +117,44 @@ class Swarm(nn.Module):
         return result
 
     def worth(self) -> Tensor:
-        """What the particles are worth, ``(copies · N,)``, without gradient."""
-        weights, known = self.weights.detach(), self._worth
-        # Memory that is held is not another's: whoever replaces the weights' data changes its address.
-        if known is not None and known[2] == self._age is not None and known[1].data_ptr() == weights.data_ptr():
-            return known[0]
-        return self.on(range(self.copies), self.particle.worth, weights)
+        """What the particles are worth, or will be once they follow, ``(copies · N,)``, without gradient."""
+        known = self._known
+        return self.on(range(self.copies), self.particle.worth, self.weights.detach()) if known is None else known[0]
 
-    def remember(self, worth: Tensor) -> None:
+    def remember(self, worth: Tensor, ahead: bool = False) -> None:
         """Take note of what the particles are worth, where who moved them knows: ``(copies · N,)``, until they change.
 
         A change in place through ``weights.data`` is one that torch does not count: make it under ``no_grad``.
+
+        Args:
+            worth: As which weights of the body they count from now on.
+            ahead: Whether they are behind, and have to follow.
         """
-        self._worth = worth, self.weights.detach(), self._age
+        self._worth = worth, self.weights.detach(), self._age, ahead
+
+    @property
+    def ahead(self) -> Tensor | None:
+        """What the particles will be worth, ``(copies · N,)``, where they are behind; None where they are not."""
+        known = self._known
+        return known[0] if known is not None and known[3] else None
+
+    @contextmanager
+    def only(self, particles: slice | Tensor) -> Iterator[None]:
+        """Change no others than these inside this context: if those are behind, they stay so."""
+        ahead = self.ahead
+        yield
+        if ahead is not None:
+            ahead[particles] = self.worth()[particles]
+            self.remember(ahead, ahead=True)
+
+    @property
+    def _known(self) -> tuple[Tensor, Tensor, int | None, bool] | None:
+        """What is remembered, if that is of the weights as they are."""
+        known = self._worth
+        # Memory that is held is not another's: whoever replaces the weights' data changes its address.
+        if known is None or known[2] is None or known[2] != self._age:
+            return None
+        return known if known[1].data_ptr() == self.weights.data_ptr() else None
 
     @property
     def _age(self) -> int | None:
@@ -158,7 +183,8 @@ class Swarm(nn.Module):
         try:
             yield
         finally:
-            self.weights.detach()[:, frozen] = before
+            with self.only(frozen):
+                self.weights.detach()[:, frozen] = before
             for buffer in buffers:
                 buffer[..., frozen] = 0
 

@@ -23,15 +23,15 @@ RUN = np.dtype(
             *("batches", "first", "index_step"),
             # Particles and examples of all networks; networks.
             *("particles", "examples", "networks"),
-            # Before the task: replication, and what the particles are then worth. After it: a move; every so many
-            # batches another one follows, or stands in its place, and then knows what the particles are worth.
+            # Before the task: replication, and what the particles are then worth. After it: a move, or all three in one
+            # where a batch follows; every so many batches (0: never) another one follows the move, or stands in its
+            # place. Each leaves known what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
-            *("move", "move_packet", "settle", "settle_packet", "every", "in_place"),
+            *("move", "move_packet", "move_on", "move_on_packet", "settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
             *("worth", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
-            # How it went: batches that are done, whether one more is prepared, whether it is known what the particles
-            # are worth.
-            *("done", "prepared", "known"),
+            # How it went: batches that are done, whether one more is prepared.
+            *("done", "prepared"),
         )
     ]
     # What scores are multiplied by.
@@ -75,12 +75,9 @@ def run(address: int) -> None:
     call: Any = carray(pointer_to(address), (1,), RUN)[0]
     call.done, call.prepared = 0, 0
     for batch in range(call.batches):
-        if call.prepare:
+        if call.prepare and batch == 0:
             call_at(call.prepare, call.prepare_packet)
-            call.known = 0
-        if call.weigh and not call.known:
             call_at(call.weigh, call.weigh_packet)
-            call.known = 1
         if not _finite(call.worth, call.particles) or (call.prepare and not _finite(call.replicated, call.particles)):
             call.prepared = 1
             return
@@ -97,13 +94,15 @@ def run(address: int) -> None:
         _add(call.score_sums, call.scores, call.examples)
         if call.prepare:
             _add(call.replicated_sums, call.replicated, call.particles)
-        settles = call.settle and (call.first + batch + 1) % call.every == 0
+        last = batch + 1 == call.batches or not _finite(call.losses, call.examples)
+        settles = call.every and (call.first + batch + 1) % call.every == 0
         if not settles or not call.in_place:
-            call_at(call.move, call.move_packet)
-            call.known = 0
+            if call.move_on and not last:
+                call_at(call.move_on, call.move_on_packet)
+            else:
+                call_at(call.move, call.move_packet)
         if settles:
             call_at(call.settle, call.settle_packet)
-            call.known = 1
         call.done = batch + 1
-        if not _finite(call.losses, call.examples):
+        if last:
             return

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from srnn.choices import Target
-from srnn.kernels import algebra, particles, threads
+from srnn.kernels import algebra, moves, particles, threads
 from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
@@ -66,7 +66,8 @@ def training(
 ) -> Call:
     """The call of :func:`train`, at least one step, whose losses go to ``losses (N,)``."""
     constants = _constants(particle).clone()
-    constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
+    constants[1:3] = torch.tensor([momentum, lr], device="cpu")
+    _add_training_constants(constants, particle, steps, alpha)
     arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
     return _call(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
 
@@ -120,7 +121,13 @@ def pull_back(weights: Tensor, particle: Kind, gradient: Tensor) -> Tensor:
 
 
 def sgd_step(
-    weights: Tensor, particle: Kind, effective_gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float
+    weights: Tensor,
+    particle: Kind,
+    effective_gradient: Tensor,
+    buffer: Tensor | None,
+    lr: float,
+    momentum: float,
+    all_move: bool = True,
 ) -> None:
     """What :class:`torch.optim.SGD` does to ``weights`` for a gradient of the effective weights, in place.
 
@@ -133,21 +140,58 @@ def sgd_step(
         buffer: Momentum buffer ``(P, N)``, changed in place; zeros before the first step; None only without momentum.
         lr: Learning rate.
         momentum: Momentum, 0 for none.
+        all_move: Whether the buffer may hold more than such steps leave in it: that is zero where the effective weight
+            does not depend on a weight (at all but the last column of ``W1``), and not looked at there.
 
     Raises:
         ValueError: There is momentum but no buffer.
     """
-    descending(weights, particle, effective_gradient, buffer, lr, momentum)()
+    descending(weights, particle, effective_gradient, buffer, lr, momentum, None, all_move)()
     _changed(weights, buffer)
 
 
 def descending(
-    weights: Tensor, particle: Kind, effective_gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float
+    weights: Tensor,
+    particle: Kind,
+    effective_gradient: Tensor,
+    buffer: Tensor | None,
+    lr: float,
+    momentum: float,
+    worth: Tensor | None,
+    all_move: bool,
 ) -> Call:
-    """The call of :func:`sgd_step`."""
+    """The call of :func:`sgd_step`, with what the particles are then worth in ``worth (N,)``, if that is given."""
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arguments = weights, effective_gradient.contiguous(), buffer, constants
+    arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, 1 if all_move else None
     return _call(particles.sgd_step, particle.hidden, arguments, weights.shape[1], work=2 * weights.numel())
+
+
+def descending_and_training(
+    weights: Tensor,
+    particle: Kind,
+    effective_gradient: Tensor,
+    task_buffer: Tensor | None,
+    steps: int,
+    lr: float,
+    momentum: float,
+    alpha: float,
+    target: Target,
+    buffer: Tensor | None,
+    losses: Tensor,
+    worth: Tensor,
+) -> Call:
+    """The call of :func:`sgd_step`, then :func:`train`, then :func:`effective_weight`, in one pass over the memory.
+
+    Unless ``task_buffer``, the momentum of the step, is ``buffer``, that of the training, nothing else has driven it.
+    """
+    constants = _sgd_constants(weights, particle, task_buffer, lr, momentum)
+    _add_training_constants(constants, particle, steps, alpha)
+    shared = task_buffer is not None and task_buffer is buffer
+    momenta = (buffer, None, None) if shared else (None, task_buffer, buffer)
+    live = 1 if target == "live" else None
+    arguments = weights, effective_gradient.contiguous(), *momenta, constants, losses, worth, live, steps
+    work = weights.numel() * (steps + 3)
+    return _call(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work)
 
 
 def sgd_and_project(
@@ -220,6 +264,10 @@ def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: f
     constants = _constants(particle).clone()
     constants[1:3] = torch.tensor([momentum, lr], device="cpu")
     return constants
+
+
+def _add_training_constants(constants: Tensor, particle: Kind, steps: int, alpha: float) -> None:
+    constants[0], constants[3] = 2 * alpha / particle.size, 1 / (particle.size * steps)
 
 
 def lift(
@@ -314,7 +362,7 @@ def _call(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], cou
     # A team of other sizes than torch's or ours would have OpenMP end threads, and start them again.
     team = threads.count() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
-    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * particles.BLOCK)) * particles.BLOCK)
+    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * moves.BLOCK)) * moves.BLOCK)
     packet = array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))
     return Call(kernel_of(make, hidden, arguments), packet, arguments)
 

@@ -129,14 +129,18 @@ class Rows:
         self.builder, self.vector = builder, vector
         self.count = array.count
         self.pointer = builder.gep(array.data, [first])
-        lane = ir.Constant(ir.VectorType(INT64, LANES), list(range(LANES)))
-        self.mask = builder.icmp_signed("<", lane, splat(builder, builder.sub(self.count, first)))
+        self.mask = None
+        if not array.whole:
+            lane = ir.Constant(ir.VectorType(INT64, LANES), list(range(LANES)))
+            self.mask = builder.icmp_signed("<", lane, splat(builder, builder.sub(self.count, first)))
 
     def _at(self, k: Any) -> Any:
         offset = self.builder.mul(self.count, integer(k) if isinstance(k, int) else k)
         return self.builder.bitcast(self.builder.gep(self.pointer, [offset]), self.vector.as_pointer())
 
     def __getitem__(self, k: Any) -> Vector:
+        if self.mask is None:
+            return Vector(self.builder, self.builder.load(self._at(k), align=4))
         types_ = [self.vector.as_pointer(), INT32, MASK, self.vector]
         load = cgutils.get_or_insert_function(
             self.builder.module, ir.FunctionType(self.vector, types_), f"llvm.masked.load.v{LANES}f32.p0"
@@ -144,16 +148,22 @@ class Rows:
         zero = ir.Constant(self.vector, [0.0] * LANES)
         return Vector(self.builder, self.builder.call(load, [self._at(k), ir.Constant(INT32, 4), self.mask, zero]))
 
-    def ahead(self, k: Any) -> None:
-        """Have row k of the next group fetched from memory meanwhile: its end, which may be in another cache line."""
+    def ahead(self, k: Any, distance: int = LANES) -> None:
+        """Have row k of the group so many particles on fetched from memory meanwhile.
+
+        Its end, which may be in another cache line: its beginning is in the last one's.
+        """
         pointer = self.builder.bitcast(self._at(k), self.pointer.type)
-        pointer = self.builder.gep(pointer, [integer(2 * LANES - 1)])
+        pointer = self.builder.gep(pointer, [integer(distance + LANES - 1)])
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, *(ir.Constant(INT32, x) for x in (0, 3, 1))])
+        self.builder.call(function, [pointer, *(ir.Constant(INT32, x) for x in (0, 2, 1))])
 
     def __setitem__(self, k: Any, number: Vector) -> None:
         element = "f32" if self.vector is VECTOR else "i8"
+        if self.mask is None:
+            self.builder.store(number.value, self._at(k), align=1 if element == "i8" else 4)
+            return
         types_ = [self.vector, self.vector.as_pointer(), INT32, MASK]
         store = cgutils.get_or_insert_function(
             self.builder.module,

@@ -27,10 +27,17 @@ HEAD = ("claimed", "count", "claim", "parallel", "threads")
 
 
 class Array(NamedTuple):
-    """An array ``(rows, N)`` or ``(N,)`` of the caller, as LLVM values."""
+    """An array ``(rows, N)`` or ``(N,)`` of the caller, as LLVM values.
+
+    Attributes:
+        data: Where it is.
+        count: N.
+        whole: Whether none of the particles that instructions are emitted for is past the last.
+    """
 
     data: Any
     count: Any
+    whole: bool
 
 
 def team(emit: Callable[..., None], step: int = LANES) -> Any:
@@ -77,18 +84,22 @@ def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, s
     builder = ir.IRBuilder(some.append_basic_block())
     *leaves, count, start, stop = some.args
     before = flush_denormal(builder)
-    arguments = [*_from_leaves(kinds, iter(leaves), count)]
-    with cgutils.for_range_slice(builder, start, stop, integer(step), INT64) as (first, _):
-        emit(builder, hidden, *arguments, first)
+    # Where all are there nothing is masked: processors without AVX-512 may take twenty cycles for a masked store.
+    left = builder.srem(builder.sub(stop, start), integer(step))
+    end = builder.sub(stop, left)
+    with cgutils.for_range_slice(builder, start, end, integer(step), INT64) as (first, _):
+        emit(builder, hidden, *_from_leaves(kinds, iter(leaves), count, whole=True), first)
+    with builder.if_then(builder.icmp_signed(">", left, integer(0))):
+        emit(builder, hidden, *_from_leaves(kinds, iter(leaves), count, whole=False), end)
     if before is not None:
         set_float_mode(builder, before)
     builder.ret_void()
 
 
-def _from_leaves(kinds: Any, leaves: Iterator[Any], count: Any) -> Iterator[Any]:
+def _from_leaves(kinds: Any, leaves: Iterator[Any], count: Any, whole: bool) -> Iterator[Any]:
     for kind in kinds:
         if isinstance(kind, types.Array):
-            yield Array(next(leaves), count)
+            yield Array(next(leaves), count, whole)
         else:
             yield None if isinstance(kind, types.NoneType) else next(leaves)
 

@@ -21,23 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calls:
-    """A batch as calls of kernels, besides that which learns.
+    """A batch as calls of kernels, besides that which learns. After each it is known what the particles are worth.
 
     Attributes:
         move: After the task.
         prepare: Before it.
-        weigh: What the particles are then worth; None where that is always known.
-        settle: What follows every so many batches.
-        every: So many.
+        weigh: What the particles are then worth.
+        move_on: The three in a row, where another batch follows; with what prepares, and only with that.
+        settle: What follows the batches that are due.
         in_place: Whether it is done in place of the move.
+        lags: Whether particles are behind what they are worth until what settles.
     """
 
     move: Call
     prepare: Call | None = None
     weigh: Call | None = None
+    move_on: Call | None = None
     settle: Call | None = None
-    every: int = 1
     in_place: bool = False
+    lags: bool = False
 
 
 class Descent:
@@ -92,6 +94,17 @@ class Descent:
     def rest(self, places: Collection[int]) -> None:
         """What is done after an epoch, in these seeds."""
 
+    def due(self, batch: int) -> bool:
+        """Whether that is one of the batches after which the particles are made what they are to be again."""
+        every = self.replication.every
+        return every != "epoch" and (batch + 1) % every == 0
+
+    def follow(self, places: Collection[int]) -> None:
+        """Have the particles of these seeds become what they are worth, where they are behind: for who looks at them.
+
+        It is part of training, so it must be done at the same batches wherever training is cut off.
+        """
+
     def newborn(self, drawn: Tensor, place: int) -> Tensor:
         """Make particles ``(P, n)`` that are drawn in place of lost ones such as the seed's others are."""
         return drawn
@@ -108,7 +121,7 @@ class Descent:
             # A kernel takes the gradient on to the particles as it steps.
             settings, buffer = self.training, self._momentum
             weights, particle = self.organism.weights.detach(), self.organism.particle
-            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum)
+            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum, self._all_move)
         else:
             self.organism.weights.grad = self.organism.pull_back(gradient)
             self.optimizer.step()
@@ -131,8 +144,13 @@ class Descent:
             return Calls(fast.descending_numbers(weights, gradient, self._momentum, settings.lr, settings.momentum))
         if (fast := self._fused) is None:
             return None
-        move = fast.descending(weights, particle, gradient, self._momentum, settings.lr, settings.momentum)
-        return Calls(move, weigh=fast.weighing(weights, particle, worth))
+        step = weights, particle, gradient, self._momentum, settings.lr, settings.momentum
+        return Calls(fast.descending(*step, worth, self._all_move))
+
+    @property
+    def _all_move(self) -> bool:
+        """Whether the optimizer's momentum is driven by anything but the task."""
+        return False
 
     @property
     def _momentum(self) -> Tensor | None:

@@ -38,7 +38,7 @@ class Newton(Descent):
 
     @kernels.or_by_torch
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
-        if not self.places or (batch + 1) % self.replication.every:
+        if not self.places or not self.due(batch):
             return super().move(gradient, batch)
         if (fast := self._fused) is not None and all(self.replicating):
             # Both in one pass over the memory.
@@ -58,7 +58,7 @@ class Newton(Descent):
         settle = fast.descending_and_projecting(
             *step, settings.lr, settings.momentum, self.replication.iterations, worth
         )
-        return replace(calls, settle=settle, every=self.replication.every, in_place=True)
+        return replace(calls, settle=settle, in_place=True)
 
     def rest(self, places: Collection[int]) -> None:
         """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""

@@ -56,19 +56,14 @@ class Replicating(Descent):
         fast = self.organism.fused(self._buffer)
         if fast is None or self._joint or settings.steps == 0:
             return None
-        momentum, alpha, target = training.momentum, settings.alpha, settings.target
-        prepare = fast.training(
-            weights,
-            self.organism.replicator,
-            settings.steps,
-            training.lr,
-            momentum,
-            alpha,
-            target,
-            self._buffer,
-            replicated,
+        how = settings.steps, training.lr, training.momentum, settings.alpha, settings.target, self._buffer, replicated
+        particle = self.organism.replicator
+        return replace(
+            calls,
+            prepare=fast.training(weights, particle, *how),
+            weigh=fast.weighing(weights, particle, worth),
+            move_on=fast.descending_and_training(weights, particle, gradient, self._momentum, *how, worth),
         )
-        return replace(calls, prepare=prepare)
 
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         if not self._joint or not self.places:
@@ -87,6 +82,10 @@ class Replicating(Descent):
         organism.weights.grad = total
         self.optimizer.step()
         return torch.stack(losses).sum(0)
+
+    @property
+    def _all_move(self) -> bool:
+        return self._joint or self.replication.momentum == "shared"
 
     def buffers(self) -> dict[str, Tensor]:
         own = (

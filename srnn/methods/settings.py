@@ -34,10 +34,11 @@ class ReplicationConfig(Section):
     """Factor of the replication loss."""
     steps: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Replication steps of ``sgd`` per batch."""
-    every: Count = 1
-    """Batches between the projections of ``newton``."""
+    every: Count | Literal["epoch"] = 1
+    """Batches from one projection of ``newton`` to the next, or until the particles of ``lifted`` follow; ``epoch``:
+    only at its end. Events have lifted particles follow first."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Newton steps of a projection."""
+    """Newton steps of a projection, or with which lifted particles follow."""
     momentum: Momentum = "shared"
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0

@@ -24,7 +24,8 @@ from srnn.errors import NotApplicableError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.kernels.arithmetic import plain_torch
-from srnn.methods.plain import fill
+from srnn.methods.lifted import catch_up
+from srnn.methods.plain import fill, require_same_kind
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
@@ -170,6 +171,11 @@ class Run:
                 raise ValueError(f"its weights are {held.get_dtype()}, not F32")
             organism = build_organism(self.experiment, inputs, outputs, image=image)
             organism.weights.data = tensors.get_tensor("weights")
+            if state.get("behind"):
+                effective = tensors.get_tensor("effective")
+                require_same_kind("effective", effective, organism.weights[0])
+                iterations = self.experiment.replication.iterations
+                catch_up(organism.weights.detach(), organism.replicator, effective, iterations)
             ordinary = [name for name in tensors.keys() if name.startswith("body.")]  # noqa: SIM118 (it is no mapping)
             fill(organism.body, {name: tensors.get_tensor(name) for name in ordinary})
         return organism

@@ -84,7 +84,8 @@ class Divergence:
             lost = columns.start + divergent[columns].nonzero().flatten()
             self.redrawn[place] += len(lost)
             drawn = self._organism.particle.draw(len(lost), streams["reset"])
-            weights[:, lost] = self._method.newborn(drawn, place).to(weights.device)
+            with self._organism.only(lost):
+                weights[:, lost] = self._method.newborn(drawn, place).to(weights.device)
             for buffer in self._method.buffers().values():
                 buffer[..., lost] = 0
         return True

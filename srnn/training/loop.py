@@ -127,6 +127,7 @@ class Training:
             for diverged in self.train_batches(self.batches.epoch(self.sums.batches).to(self.weights.device)):
                 if diverged:
                     self.running = [place for place in self.running if place not in diverged]
+                    self.method.follow(diverged)
                     report = self._report(diverged, logged=True, stopped=True)
                     self.stopped |= report.diverged
                     yield report
@@ -180,6 +181,9 @@ class Training:
         # A task step would spread one divergent particle over the whole organism; the others need theirs.
         spared = self.divergence.stopping(self.running)
 
+        if (ahead := organism.ahead) is not None:
+            finite = ahead.view(organism.copies, -1).isfinite().all(1).tolist()
+            method.follow([place for place, fine in enumerate(finite) if not fine])
         worth = organism.worth()  # the waist
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
@@ -218,6 +222,7 @@ class Training:
     def _happen(self, moment: Moment, time: int) -> None:
         for event in self.events:
             if event.moment == moment and event.due(time):
+                self.method.follow(range(len(self.seeds)))
                 for place in range(len(self.seeds)):
                     event.act(self, place)
 

@@ -28,6 +28,9 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
     organism, method = training.organism, training.method
     columns = organism.columns(place)
     tensors = {"weights": organism.weights[:, columns]}
+    if (ahead := organism.ahead) is not None:
+        # The particles follow where they would have, not because of who looks on.
+        tensors["effective"] = ahead[columns]
     tensors |= {name: buffer[..., columns] for name, buffer in method.buffers().items()}
     tensors |= {f"optimizer.{name}": value for name, value in method.counters().items()}
     tensors |= training.plain.tensors(place)
@@ -50,6 +53,8 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
         "inputs": training.task.inputs,
         "outputs": training.task.outputs,
     }
+    if ahead is not None:
+        plain["behind"] = True
     if training.experiment.body.needs_image:
         plain["image"] = list(training.task.image or ())
     return tensors, plain
@@ -65,7 +70,12 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
     """
     organism, method = training.organism, training.method
     columns, device = organism.columns(place), organism.weights.device
-    organism.weights.detach()[:, columns] = tensors["weights"].to(device)
+    with organism.only(columns):
+        organism.weights.detach()[:, columns] = tensors["weights"].to(device)
+    if "effective" in tensors:
+        ahead = organism.worth()
+        ahead[columns] = tensors["effective"].to(device)
+        organism.remember(ahead, ahead=True)
     for name in streams_of(training.experiment):
         training.streams[place][name].set_state(tensors[f"generator.{name}"])
     method.replicating[place] = plain["replicating"]
@@ -95,7 +105,7 @@ def streams_of(experiment: Experiment) -> list[str]:
 
 def _is_buffer(name: str) -> bool:
     """Whether a tensor of that name is a buffer of the method, which alone have names without a prefix."""
-    return "." not in name and name not in ("weights", "frozen")
+    return "." not in name and name not in ("weights", "effective", "frozen")
 
 
 def require_layout(
@@ -150,6 +160,8 @@ def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tenso
     tensors: dict[str, Tensor] = {"weights": organism.weights.detach()}
     if plain["diverged"]:
         return tensors
+    if plain.get("behind"):
+        tensors["effective"] = organism.weights.detach()[0]
     tensors |= _kept(experiment, METHODS[experiment.replication.method].moved(organism).shape)
     for name, value in Plain(organism, experiment.training).values(0).items():
         tensors[name] = value

@@ -51,7 +51,7 @@ class Stretch:
         from srnn.kernels import batches
 
         self._training, self._worth, self._replicated, self._batch = training, worth, replicated, batch
-        self._prepares = calls.prepare is not None
+        self._prepares, self._lags = calls.prepare is not None, calls.lags
         self._address = training.weights.data_ptr()
         self._order, self._held, self._module = order, (calls, training.sums), batches
         packet = np.zeros(1, batches.RUN)
@@ -60,10 +60,12 @@ class Stretch:
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
         fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
-        for name in ("prepare", "weigh", "move", "settle"):
+        for name in ("prepare", "weigh", "move", "move_on", "settle"):
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
-        fields["every"], fields["in_place"] = calls.every, calls.in_place
+        every = training.experiment.replication.every
+        fields["every"] = 0 if calls.settle is None or every == "epoch" else every
+        fields["in_place"] = calls.in_place
         sums = training.sums
         numbers = {"worth": worth, "replicated": replicated, "losses": batch.losses, "scores": batch.scores}
         numbers |= {"replicated_sums": sums.replication, "loss_sums": sums.task, "score_sums": sums.score}
@@ -79,7 +81,7 @@ class Stretch:
     def __call__(self, start: int, batches: int) -> Done:
         """Do so many batches, from that place in the order on, or as many as go well."""
         training, organism, fields = self._training, self._training.organism, self._packet[0]
-        fields["batches"], fields["first"], fields["known"] = batches, training.batch, 1
+        fields["batches"], fields["first"], behind = batches, training.batch, organism.ahead is not None
         self._batch.read_from(self._order[start])
         known = organism.worth()
         if known.data_ptr() != self._worth.data_ptr():
@@ -87,9 +89,10 @@ class Stretch:
         self._module.run(self._packet.ctypes.data)
         mlp.require_sound(self._batch)
         torch.autograd.graph.increment_version(organism.weights)
-        if fields["known"]:
-            organism.remember(self._worth)
         done, begun = int(fields["done"]), bool(fields["prepared"])
+        if done:
+            behind = self._lags and not training.method.due(training.batch + done - 1)
+        organism.remember(self._worth, ahead=behind)
         return Done(done, begun, self._replicated if begun and self._prepares else None, self._batch.losses)
 
 

@@ -155,6 +155,57 @@ def test_task_step_is_that_of_torch_sgd(particle, count, momentum, seed):
 
 
 @few
+@given(
+    hidden=st.sampled_from([2, 5]),
+    count=counts,
+    how=st.sampled_from([("shared", "live"), ("separate", "frozen"), ("fresh", "live"), ("none", "frozen")]),
+    steps=st.integers(1, 2),
+    seed=seeds,
+)
+def test_a_task_step_and_the_next_training_are_one_after_the_other_to_the_bit(hidden, count, how, steps, seed):
+    particle, (kind, target) = Particle(hidden), how
+    momentum = 0.0 if kind == "none" else 0.9
+    incoming = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    results = []
+    for together in (False, True):
+        weights = spoilt(swarm(particle, count, seed))
+        losses, worth = weights.new_empty(2, count)
+        own, lasting = torch.zeros_like(weights), 0.01 * swarm(particle, count, seed + 1)
+        task, buffer = {
+            "shared": (lasting, lasting),
+            "separate": (own, lasting),
+            "fresh": (own, None),
+            "none": (None, None),
+        }[kind]
+        how_trained = (steps, 0.05, momentum, 2.0, target, buffer, losses)
+        for _ in range(2):
+            if together:
+                cpu.descending_and_training(weights, particle, incoming, task, *how_trained, worth)()
+            else:
+                cpu.sgd_step(weights, particle, incoming, task, 0.05, momentum, all_move=kind == "shared")
+                cpu.training(weights, particle, *how_trained)()
+                cpu.weighing(weights, particle, worth)()
+        results.append((weights, losses, worth, own, lasting))
+    for one, other in zip(*results, strict=True):
+        assert same_bits(one, other)
+
+
+@few
+@given(particles, counts, st.sampled_from([0.0, 0.9]), seeds)
+def test_where_only_the_task_moves_particles_nothing_else_need_be_looked_at(particle, count, momentum, seed):
+    incoming = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    results = []
+    for all_move in (True, False):
+        weights = swarm(particle, count, seed)
+        buffer, worth = torch.zeros_like(weights) if momentum else None, torch.empty(count)
+        for _ in range(3):
+            cpu.descending(weights, particle, incoming, buffer, 0.05, momentum, worth, all_move)()
+        assert same_bits(worth, cpu.effective_weight(weights, particle))
+        results.append((weights, buffer))
+    assert all(one is other is None or same_bits(one, other) for one, other in zip(*results, strict=True))
+
+
+@few
 @given(particles, counts, st.sampled_from([0.0, 0.9]), st.integers(1, 3), seeds)
 def test_a_task_step_with_projection_is_one_after_the_other_to_the_bit(particle, count, momentum, iterations, seed):
     separate, together = (spoilt(swarm(particle, count, seed)) for _ in range(2))

@@ -68,6 +68,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     },
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
+    "behind": {"replication": {"method": "lifted", "every": "epoch"}, "events": {"freeze": {"at": [2], "share": 0.2}}},
     "regression": {"task": {"name": "add"}, "log": {"every": 5}, "checkpoint": {"every": 1, "keep": 1}},
 }
 

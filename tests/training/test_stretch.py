@@ -33,7 +33,10 @@ TOGETHER: list[dict[str, Any]] = [
     {"replication": {"momentum": "fresh", "steps": 3}, "particle": {"hidden": 4}},
     {"replication": {"method": "newton"}},
     {"replication": {"method": "newton", "every": 3, "iterations": 2}},
+    {"replication": {"method": "newton", "every": "epoch"}},
     {"replication": {"method": "lifted"}},
+    {"replication": {"method": "lifted", "every": 3, "iterations": 2}},
+    {"replication": {"method": "lifted", "every": "epoch"}},
     {"replication": {"start_accuracy": 0.15}},
     {"training": {"momentum": 0.0}},
     {"replication": {"method": "lifted"}, "training": {"momentum": 0.0}},
@@ -44,6 +47,7 @@ TOGETHER: list[dict[str, Any]] = [
     WILD | {"replication": {"divergent": "keep"}},
     {"replication": {"method": "newton"}, "training": {"lr": 0.5}},
     {"replication": {"method": "lifted"}, "training": {"lr": 3.0}},
+    {"replication": {"method": "lifted", "every": 4}, "training": {"lr": 1e3}, "body": {"activation": "none"}},
     NUMBERS | {"training": {"lr": 50.0}},
 ]
 #: What cannot: something looks in between, or no kernel computes it.
@@ -132,11 +136,23 @@ def test_of_a_method_that_does_otherwise_than_what_it_is_derived_from_there_is_n
     assert stretch(training, order) is None
 
 
-def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"replication": {"method": "newton", "every": 2}},
+        {"replication": {"method": "lifted", "every": 3}},
+        {"replication": {"method": "lifted", "every": "epoch"}},
+        {"replication": {"method": "lifted", "every": 3}, "interactions": {"attack": 0.01}},
+        {"replication": {"method": "lifted", "every": 3}, "events": {"stay": {"do": "freeze", "at": [1]}}},
+        {"replication": {"method": "lifted", "every": 8}, "training": {"lr": 1e3}, "body": {"activation": "none"}},
+    ],
+    ids=str,
+)
+def test_where_it_is_cut_changes_nothing(digits: Task, changes: dict[str, Any]) -> None:
     """Ended by an exception after any batch, and gone on with."""
-    chosen = experiment({"replication": {"method": "newton", "every": 2}})
-    whole, _, _ = train(chosen, digits, [3])
-    training = Training(chosen, digits, [3])
+    chosen = experiment(changes)
+    whole, _, _ = train(chosen, digits, [3, 4])
+    training = Training(chosen, digits, [3, 4])
 
     def cut() -> None:
         raise KeyboardInterrupt
@@ -148,11 +164,12 @@ def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
                 pass
         except KeyboardInterrupt:
             cuts += 1
-            tensors, plain = training.state(0)
-            training = Training(chosen, digits, [3])
-            training.load_state(0, tensors, plain)
+            states = [training.state(place) for place in (0, 1)]
+            training = Training(chosen, digits, [3, 4])
+            for place, (tensors, plain) in enumerate(states):
+                training.load_state(place, tensors, plain)
     assert cuts == whole.batch
-    assert torch.equal(training.weights, whole.weights)
+    torch.testing.assert_close(training.weights, whole.weights, rtol=0, atol=0, equal_nan=True)
 
 
 def test_weights_that_are_replaced_are_trained(digits: Task, monkeypatch: pytest.MonkeyPatch) -> None:

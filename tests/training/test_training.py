@@ -118,6 +118,8 @@ def test_without_replication_only_the_task_is_trained(digits: Task) -> None:
         {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}, "training": {"epochs": 4}},
         {"replication": {"method": "newton", "divergent": "reset"}, "training": {"lr": 0.5}},
         {"replication": {"method": "lifted"}, "training": {"optimizer": "adam"}},
+        {"replication": {"method": "lifted", "every": "epoch"}, "events": {"freeze": {"at": [1]}}},
+        {"replication": {"method": "lifted", "every": 3, "divergent": "reset"}, "training": {"lr": 1e3}},
     ],
     ids=str,
 )
@@ -149,7 +151,16 @@ def test_with_the_joint_objective_seeds_are_as_alone_within_rounding(digits: Tas
 
 @pytest.mark.usefixtures("each_path")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
-@pytest.mark.parametrize("how", [{"method": "newton"}, {"method": "newton", "every": 4}, {"method": "lifted"}], ids=str)
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"method": "newton"},
+        {"method": "newton", "every": 4},
+        {"method": "lifted"},
+        {"method": "lifted", "every": "epoch"},
+    ],
+    ids=str,
+)
 def test_exact_methods_keep_every_particle_a_self_replicator(digits: Task, how: dict[str, Any], optimizer: str) -> None:
     chosen = experiment(replication=how, training={"optimizer": optimizer}, log={"every": 1})
     training, reports = train(chosen, digits, [5, 6])
@@ -161,9 +172,12 @@ def test_exact_methods_keep_every_particle_a_self_replicator(digits: Task, how: 
 
 
 @pytest.mark.usefixtures("each_path")
-@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.1), ("adamw", 0.004)])
-def test_lifted_follows_the_dense_body(digits: Task, optimizer: str, lr: float) -> None:
-    chosen = experiment(replication={"method": "lifted"}, training={"optimizer": optimizer, "lr": lr})
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "every"), [("sgd", 0.1, 1), ("adamw", 0.004, 1), ("sgd", 0.1, 3), ("adamw", 0.004, "epoch")]
+)
+def test_lifted_follows_the_dense_body(digits: Task, optimizer: str, lr: float, every: int | str) -> None:
+    how = {"method": "lifted", "every": every}
+    chosen = experiment(replication=how, training={"optimizer": optimizer, "lr": lr})
     training = Training(chosen, digits, [5])
     dense, order = training.organism.to_dense(), generators(5)["order"]
     stepping = build_optimizer(dense.parameters(), chosen.training)

@@ -1,0 +1,310 @@
+"""How particles move, a group at a time: steps on replication and on the task, and onto the self-replicators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils
+
+from srnn.kernels.algebra import (
+    INPUTS,
+    Constants,
+    closing_step,
+    gradient,
+    newton_step,
+    plus,
+    product,
+    replication_step,
+    row_vector,
+    rows,
+    total,
+    weight_count,
+)
+from srnn.kernels.llvm import FLOAT, LANES, VECTOR, Rows, Scalars, Scratch, Vector, barrier, integer
+
+#: Particles copied to the scratch memory at a time: four cache lines of each row, which spares page look-ups.
+BLOCK = 4 * LANES
+
+
+def emit_train(
+    builder: Any, hidden: int, weights: Any, buffer: Any, losses: Any, constants: Any, live: Any, steps: Any, first: Any
+) -> None:
+    with _block(builder, hidden, weights, buffer, losses.count, first) as (w, b, start):
+        _replicate(builder, hidden, w, b, buffer is not None, losses, constants, live, steps, start)
+
+
+def emit_sgd_step_and_train(
+    builder: Any,
+    hidden: int,
+    weights: Any,
+    effective_gradient: Any,
+    shared: Any,
+    own: Any,
+    buffer: Any,
+    constants: Any,
+    losses: Any,
+    worth: Any,
+    live: Any,
+    steps: Any,
+    first: Any,
+) -> None:
+    """A step on the task, the replication steps of the next batch, and what the particles are then worth.
+
+    Momentum is ``shared``, or each has its ``own``, that of replication being ``buffer``.
+    """
+    kept = buffer if shared is None else shared
+    # So that each rounds as it does by itself: a compiler may fuse what it sees together.
+    forget = barrier(builder)
+    with _block(builder, hidden, weights, kept, losses.count, first) as (w, b, start):
+        velocity: Any = b if shared is not None else None
+        if own is not None:
+            velocity = Rows(builder, own, start)
+            for k in _worth_something(hidden):
+                velocity.ahead(k, BLOCK)
+        _sgd_move(builder, hidden, w, velocity, effective_gradient, constants, start, shared is not None)
+        forget()
+        _replicate(builder, hidden, w, b, kept is not None, losses, constants, live, steps, start)
+        forget()
+        Rows(builder, worth, start)[0] = row_vector(w, hidden, inputs=[4])[1][0]
+
+
+@contextmanager
+def _block(
+    builder: Any, hidden: int, weights: Any, buffer: Any, particles: Any, first: Any
+) -> Iterator[tuple[Scratch, Scratch, Any]]:
+    """Copy a block and its momentum, if it has any, to the stack and, in the end, back.
+
+    What is emitted inside is done for each group: its weights, with a row more; its momentum, likewise; and its first
+    particle.
+    """
+    size = weight_count(hidden)
+    groups = BLOCK // LANES
+    arrays = [weights] if buffer is None else [weights, buffer]
+    starts = [builder.add(first, integer(LANES * group)) for group in range(groups)]
+    with builder.goto_entry_block():
+        memory = builder.alloca(ir.ArrayType(FLOAT, 2 * groups * (size + 1) * LANES))
+    memory.align = 64
+    memory = builder.bitcast(memory, FLOAT.as_pointer())
+
+    def scratch(array: int, group: Any) -> Scratch:
+        part = integer(array * groups * (size + 1) * LANES)
+        offset = builder.add(part, builder.mul(group, integer((size + 1) * LANES)))
+        return Scratch(builder, builder.gep(memory, [offset]))
+
+    def copy(inwards: bool) -> None:
+        for number, array in enumerate(arrays):
+            outside = [Rows(builder, array, start) for start in starts]
+            inside = [scratch(number, integer(group)) for group in range(groups)]
+            with cgutils.for_range(builder, integer(size)) as loop:
+                for there, here in zip(outside, inside, strict=True):
+                    if inwards:
+                        here[loop.index] = there[loop.index]
+                        there.ahead(loop.index, BLOCK)
+                    else:
+                        there[loop.index] = here[loop.index]
+
+    copy(inwards=True)
+    left = builder.sdiv(builder.add(builder.sub(particles, first), integer(LANES - 1)), integer(LANES))
+    count = builder.select(builder.icmp_signed("<", left, integer(groups)), left, integer(groups))
+    with cgutils.for_range(builder, count) as group:
+        start = builder.add(first, builder.mul(group.index, integer(LANES)))
+        yield scratch(0, group.index), scratch(1, group.index), start
+    copy(inwards=False)
+
+
+def _replicate(
+    builder: Any,
+    hidden: int,
+    w: Scratch,
+    b: Scratch,
+    lasts: bool,
+    losses: Any,
+    constants: Any,
+    live: Any,
+    steps: Any,
+    first: Any,
+) -> None:
+    """The replication steps of a group, with momentum that lasts or begins at zero; their mean loss."""
+    size = weight_count(hidden)
+    c = Constants(Scalars(builder, constants.data), hidden)
+    zero = Vector(builder, ir.Constant(VECTOR, [0.0] * LANES))
+    if not lasts:
+        with cgutils.for_range(builder, integer(size)) as loop:
+            b[loop.index] = zero
+    b[size] = zero  # the row after the last sums up the losses
+    with cgutils.for_range(builder, steps):
+        loss = replication_step(w, b, c, live is not None, barrier(builder))
+        # Rounding can leave a loss of zero a little below zero; a NaN stays.
+        below = builder.fcmp_ordered("<", loss.value, zero.value)
+        loss = Vector(builder, builder.select(below, zero.value, loss.value))
+        b[size] = b[size] + loss
+    Rows(builder, losses, first)[0] = b[size] * c.loss_scale
+
+
+def emit_sgd_step(
+    builder: Any,
+    hidden: int,
+    weights: Any,
+    effective_gradient: Any,
+    buffer: Any,
+    constants: Any,
+    worth: Any,
+    all_move: Any,
+    first: Any,
+) -> None:
+    w = Rows(builder, weights, first)
+    b = None if buffer is None else Rows(builder, buffer, first)
+    moving = all_move is not None and buffer is not None
+    for k in range(weight_count(hidden)) if moving else _worth_something(hidden):
+        w.ahead(k)
+        if b is not None:
+            b.ahead(k)
+    _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, moving)
+    if worth is not None:
+        barrier(builder)()
+        Rows(builder, worth, first)[0] = row_vector(w, hidden, inputs=[4])[1][0]
+
+
+def _worth_something(hidden: int) -> list[int]:
+    """The weights that the effective weight depends on: all but those of ``W1`` that see no task."""
+    W1, W2, W3 = rows(hidden)
+    return [row[4] for row in W1] + [k for row in W2 for k in row] + W3
+
+
+def _sgd_move(
+    builder: Any,
+    hidden: int,
+    w: Any,
+    b: Any,
+    effective_gradient: Any,
+    constants: Any,
+    first: Any,
+    all_move: bool,
+) -> None:
+    """Move the group ``w`` by a step of SGD, with momentum ``b`` if any.
+
+    Unless all move, weights without a gradient are without momentum, and neither is looked at.
+    """
+    c = Constants(Scalars(builder, constants.data), hidden)
+    S, _ = row_vector(w, hidden, inputs=[])
+    g = [None] * 4 + [Rows(builder, effective_gradient, first)[0]]
+    momentum, lr = c.momentum, c.lr
+    for k, value, derivative in gradient(w, hidden, S, g, barrier(builder)):
+        if derivative is None and not all_move:
+            continue
+        if b is None:
+            w[k] = value - lr * product(derivative)
+            continue
+        velocity = plus(b[k] * momentum, derivative)
+        b[k] = velocity
+        w[k] = value - lr * velocity
+
+
+def emit_number_step(
+    builder: Any, hidden: int, numbers: Any, gradient: Any, buffer: Any, constants: Any, first: Any
+) -> None:
+    # Rounded as torch does on processors with fused multiply-add, on whichever this is.
+    settings = Scalars(builder, constants.data)
+    x, velocity = Rows(builder, numbers, first), Rows(builder, gradient, first)[0]
+    if buffer is not None:
+        b = Rows(builder, buffer, first)
+        kept = builder.fmul(b[0].value, settings[0].value)
+        velocity = Vector(builder, builder.fadd(kept, velocity.value))
+        b[0] = velocity
+    x[0] = velocity.fused(settings[1], x[0])
+
+
+def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
+    """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
+    size = weight_count(hidden)
+    with builder.goto_entry_block():
+        memory = builder.alloca(ir.ArrayType(FLOAT, (size + hidden + INPUTS) * LANES))
+    memory.align = 64
+    outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, FLOAT.as_pointer()))
+    with cgutils.for_range(builder, integer(size)) as loop:
+        w[loop.index] = outside[loop.index]
+        outside.ahead(loop.index)
+    return outside, w
+
+
+def emit_lift(
+    builder: Any, hidden: int, weights: Any, effective: Any, left: Any, worth: Any, iterations: Any, first: Any
+) -> None:
+    outside, w = _scratch(builder, hidden, weights, first)
+    goal = Rows(builder, effective, first)[0]
+    after = _lifted(builder, hidden, outside, w, goal, iterations)
+    for array, value in zip((left, worth), after, strict=True):
+        Rows(builder, array, first)[0] = value
+
+
+def emit_sgd_and_project(
+    builder: Any,
+    hidden: int,
+    weights: Any,
+    effective_gradient: Any,
+    buffer: Any,
+    constants: Any,
+    worth: Any,
+    iterations: Any,
+    first: Any,
+) -> None:
+    outside, w = _scratch(builder, hidden, weights, first)
+    b = None if buffer is None else Rows(builder, buffer, first)
+    if b is not None:
+        for k in _worth_something(hidden):
+            b.ahead(k)
+    _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
+    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
+        outside[loop.index] = w[loop.index]
+    _, value = _lifted(builder, hidden, outside, w, None, iterations)
+    Rows(builder, worth, first)[0] = value
+
+
+def _lifted(
+    builder: Any, hidden: int, outside: Rows, w: Scratch, goal: Vector | None, iterations: Any
+) -> tuple[Vector, Vector]:
+    """Lift the group ``w``, a copy of ``outside``, and put it back; the deviation left, and what it is then worth.
+
+    Without a goal it stays worth what it is.
+    """
+    forget = barrier(builder)
+    size = weight_count(hidden)
+
+    def look(goal: Vector | None) -> tuple[list[Vector], Vector]:
+        """Put down ``S`` and ``c``, the deviation; ``c`` and the effective weight."""
+        forget()
+        S, v = row_vector(w, hidden)
+        c = [v[0] - 1.0, *v[1:4], v[4] - (v[4] if goal is None else goal)]
+        for k, x in enumerate([*S, *c]):
+            w[size + k] = x
+        forget()
+        return c, v[4]
+
+    def seen() -> tuple[list[Vector], list[Vector]]:
+        return [w[size + i] for i in range(hidden)], [w[size + hidden + m] for m in range(INPUTS)]
+
+    def norms(c: list[Vector]) -> tuple[Vector, Vector]:
+        """Squared length and largest entry."""
+        largest = c[0].magnitude()
+        for x in c[1:]:
+            largest = largest.where(x.magnitude().less(largest), x.magnitude())
+        # Comparisons pass over a NaN, sums do not.
+        return total(x * x for x in c), largest + total(x * 0.0 for x in c)
+
+    c, worth_before = look(goal)
+    before, largest_before = norms(c)
+    goal = worth_before if goal is None else goal
+    with cgutils.for_range(builder, iterations):
+        newton_step(w, hidden, *seen(), forget)
+        look(goal)
+    closing_step(w, hidden, *seen())
+    c, worth_after = look(goal)
+    after, largest_after = norms(c)
+    # False for NaN, before or after: such particles stay as they are.
+    better = after.less(before)
+    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
+        outside[loop.index] = w[loop.index].where(better, outside[loop.index])
+    return largest_after.where(better, largest_before), worth_after.where(better, worth_before)
