@@ -66,8 +66,7 @@ def training(
 ) -> Call:
     """The call of :func:`train`, at least one step, whose losses go to ``losses (N,)``."""
     constants = _constants(particle).clone()
-    constants[1:3] = torch.tensor([momentum, lr], device="cpu")
-    _add_training_constants(constants, particle, steps, alpha)
+    constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
     arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
     return _call(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
 
@@ -162,8 +161,11 @@ def descending(
 ) -> Call:
     """The call of :func:`sgd_step`, with what the particles are then worth in ``worth (N,)``, if that is given."""
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
-    arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, 1 if all_move else None
-    return _call(particles.sgd_step, particle.hidden, arguments, weights.shape[1], work=2 * weights.numel())
+    arguments = weights, effective_gradient.contiguous(), buffer, constants, 1 if all_move else None
+    count, work = weights.shape[1], 2 * weights.numel()
+    if worth is None:
+        return _call(particles.sgd_step, particle.hidden, arguments, count, work)
+    return _call(particles.sgd_step_and_weigh, particle.hidden, (*arguments, weights, worth), count, work)
 
 
 def descending_and_training(
@@ -184,13 +186,11 @@ def descending_and_training(
 
     Unless ``task_buffer``, the momentum of the step, is ``buffer``, that of the training, nothing else has driven it.
     """
-    constants = _sgd_constants(weights, particle, task_buffer, lr, momentum)
-    _add_training_constants(constants, particle, steps, alpha)
     shared = task_buffer is not None and task_buffer is buffer
-    momenta = (buffer, None, None) if shared else (None, task_buffer, buffer)
-    live = 1 if target == "live" else None
-    arguments = weights, effective_gradient.contiguous(), *momenta, constants, losses, worth, live, steps
-    work = weights.numel() * (steps + 3)
+    shared = task_buffer is not None and task_buffer is buffer
+    step = descending(weights, particle, effective_gradient, task_buffer, lr, momentum, None, shared)
+    replication = training(weights, particle, steps, lr, momentum, alpha, target, buffer, losses)
+    arguments, work = (*step.held, *replication.held, weights, worth), weights.numel() * (steps + 4)
     return _call(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work)
 
 
@@ -264,10 +264,6 @@ def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: f
     constants = _constants(particle).clone()
     constants[1:3] = torch.tensor([momentum, lr], device="cpu")
     return constants
-
-
-def _add_training_constants(constants: Tensor, particle: Kind, steps: int, alpha: float) -> None:
-    constants[0], constants[3] = 2 * alpha / particle.size, 1 / (particle.size * steps)
 
 
 def lift(

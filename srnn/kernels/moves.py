@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -32,54 +30,6 @@ BLOCK = 4 * LANES
 def emit_train(
     builder: Any, hidden: int, weights: Any, buffer: Any, losses: Any, constants: Any, live: Any, steps: Any, first: Any
 ) -> None:
-    with _block(builder, hidden, weights, buffer, losses.count, first) as (w, b, start):
-        _replicate(builder, hidden, w, b, buffer is not None, losses, constants, live, steps, start)
-
-
-def emit_sgd_step_and_train(
-    builder: Any,
-    hidden: int,
-    weights: Any,
-    effective_gradient: Any,
-    shared: Any,
-    own: Any,
-    buffer: Any,
-    constants: Any,
-    losses: Any,
-    worth: Any,
-    live: Any,
-    steps: Any,
-    first: Any,
-) -> None:
-    """A step on the task, the replication steps of the next batch, and what the particles are then worth.
-
-    Momentum is ``shared``, or each has its ``own``, that of replication being ``buffer``.
-    """
-    kept = buffer if shared is None else shared
-    # So that each rounds as it does by itself: a compiler may fuse what it sees together.
-    forget = barrier(builder)
-    with _block(builder, hidden, weights, kept, losses.count, first) as (w, b, start):
-        velocity: Any = b if shared is not None else None
-        if own is not None:
-            velocity = Rows(builder, own, start)
-            for k in _worth_something(hidden):
-                velocity.ahead(k, BLOCK)
-        _sgd_move(builder, hidden, w, velocity, effective_gradient, constants, start, shared is not None)
-        forget()
-        _replicate(builder, hidden, w, b, kept is not None, losses, constants, live, steps, start)
-        forget()
-        Rows(builder, worth, start)[0] = row_vector(w, hidden, inputs=[4])[1][0]
-
-
-@contextmanager
-def _block(
-    builder: Any, hidden: int, weights: Any, buffer: Any, particles: Any, first: Any
-) -> Iterator[tuple[Scratch, Scratch, Any]]:
-    """Copy a block and its momentum, if it has any, to the stack and, in the end, back.
-
-    What is emitted inside is done for each group: its weights, with a row more; its momentum, likewise; and its first
-    particle.
-    """
     size = weight_count(hidden)
     groups = BLOCK // LANES
     arrays = [weights] if buffer is None else [weights, buffer]
@@ -107,41 +57,25 @@ def _block(
                         there[loop.index] = here[loop.index]
 
     copy(inwards=True)
-    left = builder.sdiv(builder.add(builder.sub(particles, first), integer(LANES - 1)), integer(LANES))
+    c = Constants(Scalars(builder, constants.data), hidden)
+    left = builder.sdiv(builder.add(builder.sub(losses.count, first), integer(LANES - 1)), integer(LANES))
     count = builder.select(builder.icmp_signed("<", left, integer(groups)), left, integer(groups))
     with cgutils.for_range(builder, count) as group:
-        start = builder.add(first, builder.mul(group.index, integer(LANES)))
-        yield scratch(0, group.index), scratch(1, group.index), start
+        w, b = scratch(0, group.index), scratch(1, group.index)
+        zero = Vector(builder, ir.Constant(VECTOR, [0.0] * LANES))
+        if buffer is None:
+            with cgutils.for_range(builder, integer(size)) as loop:
+                b[loop.index] = zero
+        b[size] = zero  # the row after the last sums up the losses
+        with cgutils.for_range(builder, steps):
+            loss = replication_step(w, b, c, live is not None, barrier(builder))
+            # Rounding can leave a loss of zero a little below zero; a NaN stays.
+            below = builder.fcmp_ordered("<", loss.value, zero.value)
+            loss = Vector(builder, builder.select(below, zero.value, loss.value))
+            b[size] = b[size] + loss
+        mean = b[size] * c.loss_scale
+        Rows(builder, losses, builder.add(first, builder.mul(group.index, integer(LANES))))[0] = mean
     copy(inwards=False)
-
-
-def _replicate(
-    builder: Any,
-    hidden: int,
-    w: Scratch,
-    b: Scratch,
-    lasts: bool,
-    losses: Any,
-    constants: Any,
-    live: Any,
-    steps: Any,
-    first: Any,
-) -> None:
-    """The replication steps of a group, with momentum that lasts or begins at zero; their mean loss."""
-    size = weight_count(hidden)
-    c = Constants(Scalars(builder, constants.data), hidden)
-    zero = Vector(builder, ir.Constant(VECTOR, [0.0] * LANES))
-    if not lasts:
-        with cgutils.for_range(builder, integer(size)) as loop:
-            b[loop.index] = zero
-    b[size] = zero  # the row after the last sums up the losses
-    with cgutils.for_range(builder, steps):
-        loss = replication_step(w, b, c, live is not None, barrier(builder))
-        # Rounding can leave a loss of zero a little below zero; a NaN stays.
-        below = builder.fcmp_ordered("<", loss.value, zero.value)
-        loss = Vector(builder, builder.select(below, zero.value, loss.value))
-        b[size] = b[size] + loss
-    Rows(builder, losses, first)[0] = b[size] * c.loss_scale
 
 
 def emit_sgd_step(
@@ -151,7 +85,6 @@ def emit_sgd_step(
     effective_gradient: Any,
     buffer: Any,
     constants: Any,
-    worth: Any,
     all_move: Any,
     first: Any,
 ) -> None:
@@ -163,9 +96,6 @@ def emit_sgd_step(
         if b is not None:
             b.ahead(k)
     _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, moving)
-    if worth is not None:
-        barrier(builder)()
-        Rows(builder, worth, first)[0] = row_vector(w, hidden, inputs=[4])[1][0]
 
 
 def _worth_something(hidden: int) -> list[int]:

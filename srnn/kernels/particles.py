@@ -15,7 +15,7 @@ from srnn.kernels import moves
 from srnn.kernels.algebra import Constants, gradient, position_products, product, row_vector
 from srnn.kernels.cache import compiled
 from srnn.kernels.llvm import BYTES, FLOAT, LANES, MASK, VECTOR, Rows, Scalars, Vector, barrier, splat
-from srnn.kernels.team import team
+from srnn.kernels.team import Part, team
 
 
 def _emit_effective_weight(builder: Any, hidden: int, weights: Any, out: Any, first: Any) -> None:
@@ -69,16 +69,22 @@ def _emit_classify(
     Rows(builder, out, first, BYTES)[0] = Vector(builder, kind)
 
 
-_train = team(moves.emit_train, step=moves.BLOCK)
-_effective_weight = team(_emit_effective_weight)
-_effective_weight_gradient = team(_emit_effective_weight_gradient)
-_sgd_step = team(moves.emit_sgd_step)
-_sgd_step_and_train = team(moves.emit_sgd_step_and_train, step=moves.BLOCK)
-_sgd_and_project = team(moves.emit_sgd_and_project)
-_number_step = team(moves.emit_number_step)
-_lift = team(moves.emit_lift)
-_attack = team(_emit_attack)
-_classify = team(_emit_classify)
+_step, _weigh, _replicate = (
+    Part(moves.emit_sgd_step),
+    Part(_emit_effective_weight),
+    Part(moves.emit_train, moves.BLOCK),
+)
+_train = team(_replicate)
+_effective_weight = team(_weigh)
+_effective_weight_gradient = team(Part(_emit_effective_weight_gradient))
+_sgd_step = team(_step)
+_sgd_step_and_weigh = team(_step, _weigh)
+_sgd_step_and_train = team(_step, _replicate, _weigh)
+_sgd_and_project = team(Part(moves.emit_sgd_and_project, masked=True))
+_number_step = team(Part(moves.emit_number_step))
+_lift = team(Part(moves.emit_lift, masked=True))
+_attack = team(Part(_emit_attack))
+_classify = team(Part(_emit_classify))
 
 
 # Each under a name of its own, by which the cache tells them apart.
@@ -100,6 +106,11 @@ def effective_weight_gradient(hidden: Any, arguments: Any) -> Any:
 @compiled
 def sgd_step(hidden: Any, arguments: Any) -> Any:
     return _sgd_step(hidden, arguments)
+
+
+@compiled
+def sgd_step_and_weigh(hidden: Any, arguments: Any) -> Any:
+    return _sgd_step_and_weigh(hidden, arguments)
 
 
 @compiled

@@ -6,7 +6,9 @@ computes with: see :data:`HEAD`, and behind that each argument, an address or a 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -24,6 +26,8 @@ PARALLEL = ir.FunctionType(
 #: A packet's first slots: particles that are taken, all particles, how many a thread takes at a time (a multiple of the
 #: kernel's step), :func:`srnn.kernels.threads.parallel`, of no meaning for a single thread, and the threads.
 HEAD = ("claimed", "count", "claim", "parallel", "threads")
+#: Particles for which several parts are done before it is the next ones' turn: a multiple of every part's step.
+FEW = 16 * LANES
 
 
 class Array(NamedTuple):
@@ -40,30 +44,48 @@ class Array(NamedTuple):
     whole: bool
 
 
-def team(emit: Callable[..., None], step: int = LANES) -> Any:
-    """Turn ``emit(builder, hidden, *arguments, first)``, for the particles from ``first`` on, into a kernel for all.
+class Part(NamedTuple):
+    """Instructions for some particles.
 
-    The threads of a team claim some particles at a time until none is left.
+    Attributes:
+        emit: Emits them, ``emit(builder, hidden, *arguments, first)``, for the particles from ``first`` on. Arrays
+            arrive as :class:`Array`, ``None`` as ``None``, numbers as LLVM values.
+        step: For how many.
+        masked: Whether it is so even where all are there: a compiler that may fuse products and sums does not fuse all
+            instructions alike in both cases, and a particle's bits must not hang on its place.
+    """
 
-    Args:
-        emit: Emits the instructions for ``step`` particles. Arrays arrive as :class:`Array`, ``None`` as ``None``,
-            numbers as LLVM values.
-        step: Particles that one emission is for.
+    emit: Callable[..., None]
+    step: int = LANES
+    masked: bool = False
+
+
+def team(*parts: Part) -> Any:
+    """Turn parts into a kernel that does them for all particles, one part after the other.
+
+    The threads of a team claim some particles at a time until none is left. Of several parts all are done for a few
+    particles before it is the next ones' turn, which are then in the cache; each rounds as it does by itself.
 
     Returns:
-        An intrinsic ``(hidden, arguments) -> address`` for compiled code. Of the arguments only the types matter.
+        An intrinsic ``(hidden, arguments) -> address`` for compiled code, with the arguments of the first part, then
+        those of the second …. Only their types matter.
     """
 
     def typed(context: Any, hidden: Any, arguments: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            leaves = [_leaf(context, kind) for kind in arguments if not isinstance(kind, types.NoneType)]
-            some = function(builder, emit.__name__, [*leaves, INT64, INT64, INT64])
-            # On its own: LLVM knows of arguments alone, and of no other pointers, that they are not scratch memory.
-            some.attributes.add("noinline")
-            _write_some(some, emit, hidden.count, arguments, step)
-            member = function(builder, f"{emit.__name__}_member", [BYTE.as_pointer()])
+            name, kinds = "_and_".join(part.emit.__name__ for part in parts), iter(arguments)
+            functions = []
+            for part in parts:
+                # Besides them it takes the builder, the hidden units, and the first particle.
+                own = list(islice(kinds, len(inspect.signature(part.emit).parameters) - 3))
+                leaves = [_leaf(context, kind) for kind in own if not isinstance(kind, types.NoneType)]
+                functions.append((_write_part(builder, part, leaves, hidden.count, own), len(leaves)))
+            [(some, _), *others] = functions
+            if others:
+                some = _write_row(builder, name, functions)
+            member = function(builder, f"{name}_member", [BYTE.as_pointer()])
             _write_member(member, some)
-            whole = function(builder, f"{emit.__name__}_all", [BYTE.as_pointer()])
+            whole = function(builder, f"{name}_all", [BYTE.as_pointer()])
             _write_all(whole, member, some)
             return builder.ptrtoint(whole, INT64)
 
@@ -79,21 +101,51 @@ def _leaf(context: Any, kind: Any) -> Any:
     return ir.DoubleType() if isinstance(kind, types.Float) else INT64
 
 
-def _write_some(some: Any, emit: Callable[..., None], hidden: int, kinds: Any, step: int) -> None:
-    """The body of ``some(*leaves, count, start, stop)``, for the particles from ``start`` to ``stop``."""
-    builder = ir.IRBuilder(some.append_basic_block())
-    *leaves, count, start, stop = some.args
-    before = flush_denormal(builder)
+def _write_part(outer: Any, part: Part, leaves: list[Any], hidden: int, kinds: Any) -> Any:
+    """A function ``some(*leaves, count, start, stop)`` that does it for the particles from ``start`` to ``stop``."""
+    names = part.emit.__name__, f"{part.emit.__name__}_rest", f"{part.emit.__name__}_whole"
+    some, rest, *unmasked = (
+        function(outer, name, [*leaves, INT64, INT64, INT64]) for name in names[: 2 if part.masked else 3]
+    )
     # Where all are there nothing is masked: processors without AVX-512 may take twenty cycles for a masked store.
-    left = builder.srem(builder.sub(stop, start), integer(step))
-    end = builder.sub(stop, left)
-    with cgutils.for_range_slice(builder, start, end, integer(step), INT64) as (first, _):
-        emit(builder, hidden, *_from_leaves(kinds, iter(leaves), count, whole=True), first)
-    with builder.if_then(builder.icmp_signed(">", left, integer(0))):
-        emit(builder, hidden, *_from_leaves(kinds, iter(leaves), count, whole=False), end)
-    if before is not None:
-        set_float_mode(builder, before)
+    for one in (*unmasked, rest):
+        # On its own: LLVM knows of arguments alone, and of no other pointers, that they are not scratch memory.
+        one.attributes.add("noinline")
+        builder = ir.IRBuilder(one.append_basic_block())
+        *own, count, start, stop = one.args
+        before = flush_denormal(builder)
+        arguments = [*_from_leaves(kinds, iter(own), count, whole=one is not rest)]
+        with cgutils.for_range_slice(builder, start, stop, integer(part.step), INT64) as (first, _):
+            part.emit(builder, hidden, *arguments, first)
+        if before is not None:
+            set_float_mode(builder, before)
+        builder.ret_void()
+    builder = ir.IRBuilder(some.append_basic_block())
+    *own, count, start, stop = some.args
+    end = start
+    for whole in unmasked:
+        end = builder.sub(stop, builder.srem(builder.sub(stop, start), integer(part.step)))
+        builder.call(whole, [*own, count, start, end])
+    with builder.if_then(builder.icmp_signed("<", end, stop)):
+        builder.call(rest, [*own, count, end, stop])
     builder.ret_void()
+    return some
+
+
+def _write_row(outer: Any, name: str, functions: list[tuple[Any, int]]) -> Any:
+    """A function that does what several do, each with so many of the leaves, for a few particles after the others."""
+    leaves = [argument.type for each, count in functions for argument in each.args[:count]]
+    some = function(outer, name, [*leaves, INT64, INT64, INT64])
+    builder = ir.IRBuilder(some.append_basic_block())
+    *own, count, start, stop = some.args
+    with cgutils.for_range_slice(builder, start, stop, integer(FEW), INT64) as (first, _):
+        end = builder.add(first, integer(FEW))
+        end = builder.select(builder.icmp_signed("<", end, stop), end, stop)
+        given = iter(own)
+        for each, taken in functions:
+            builder.call(each, [*islice(given, taken), count, first, end])
+    builder.ret_void()
+    return some
 
 
 def _from_leaves(kinds: Any, leaves: Iterator[Any], count: Any, whole: bool) -> Iterator[Any]:

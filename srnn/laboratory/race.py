@@ -34,12 +34,14 @@ BODIES = {
     "784-128-128-10": (CONNECTIVITY.override([*_RELU, "body.width=128"]), 784),
 }
 BATCHES = (10, 50, 500)
-#: What is trained, by what changes the experiment: its task alone, replication in three ways, plain numbers.
+#: What is trained, by what changes the experiment: its task alone, replication in several ways, plain numbers.
 METHODS = {
     "none": ["replication.method=none"],
     "sgd": [],
     "newton": ["replication.method=newton"],
     "lifted": ["replication.method=lifted"],
+    # What follows at an epoch's end is not part of a batch.
+    "lifted, epoch": ["replication.method=lifted", "replication.every=epoch"],
     "numbers": ["replication.method=none", "particle.kind=number"],
 }
 #: Batches of one contender before it is another's turn; turns of each; examples to choose from.

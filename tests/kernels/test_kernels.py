@@ -378,6 +378,16 @@ def test_alone_or_among_others_the_result_is_the_same_to_the_bit(hidden, count, 
     losses = cpu.train(weights, particle, 20, 0.01, 0.9, target=target)
     assert losses[which] == cpu.train(alone, particle, 20, 0.01, 0.9, target=target)[0]
     assert torch.equal(weights[:, which], alone[:, 0])
+    moved = []
+    for swarm_, gradient in ((weights.clone(), losses), (alone.clone(), losses[which : which + 1].clone())):
+        buffer, other = torch.zeros_like(swarm_), torch.zeros_like(swarm_)
+        cpu.sgd_step(swarm_, particle, gradient, buffer, 0.01, 0.9)
+        left = cpu.lift(swarm_, particle, gradient.clone())
+        worth = cpu.sgd_and_project(swarm_, particle, gradient, other, 0.01, 0.9)
+        moved.append((swarm_, buffer, other, left, worth))
+    assert all(
+        same_bits(one[..., which].contiguous(), other[..., 0].contiguous()) for one, other in zip(*moved, strict=True)
+    )
     assert (cpu.classify(weights, particle)[broken] == FixpointType.DIVERGENT).all()
 
 

@@ -42,7 +42,7 @@ def test_the_torch_path_is_measured_inside_its_context_alone(monkeypatch) -> Non
 def test_contenders_train_the_same_body() -> None:
     found = race.cell("225-6-6-6-6-10", 50, seeds=(2,), turns=1)
     assert (found.body, found.batch) == ("225-6-6-6-6-10", 50)
-    assert set(found.ratios) == {"none", "sgd", "newton", "lifted", "numbers", "2 seeds"}
+    assert set(found.ratios) == {*race.METHODS, "2 seeds"}
     assert all(seconds > 0 for seconds in (found.dense, *found.ratios.values()))
 
 
