@@ -212,7 +212,7 @@ def test_a_task_step_with_projection_is_one_after_the_other_to_the_bit(particle,
     buffers = [torch.zeros_like(separate) if momentum else None for _ in range(2)]
     incoming = torch.randn(count, generator=torch.Generator().manual_seed(seed))
     for _ in range(2):
-        cpu.sgd_step(separate, particle, incoming, buffers[0], 0.05, momentum)
+        cpu.sgd_step(separate, particle, incoming, buffers[0], 0.05, momentum, all_move=False)
         replication.project(separate, particle, iterations)
         worth = cpu.sgd_and_project(together, particle, incoming, buffers[1], 0.05, momentum, iterations)
         assert same_bits(together, separate)
