@@ -28,6 +28,7 @@ from srnn.settings import (
     LogConfig,
     ParticleConfig,
 )
+from srnn.shown import Rows, Shown
 from srnn.tasks.settings import TaskConfig
 from srnn.terms import TERMS
 from srnn.toml import read_toml, value_of
@@ -63,7 +64,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", 
 _FIXED = ("name", "seed", "comparison")
 
 
-class Experiment(Section):
+class Experiment(Shown, Section):
     """Everything that defines an experiment; what is left out has the default of the quick ``digits`` run.
 
     Example:
@@ -168,6 +169,22 @@ class Experiment(Section):
                 raise UserError(f"comparison.variants.{shorten(variant)}: {error}") from None
         return experiments
 
+    def _line(self) -> str:
+        settings = [
+            f", {key}={value}" for key, value in self._shown()[1] if key not in ("about", "duration", "settings")
+        ]
+        return f"Experiment({self.name!r}{''.join(settings)})"
+
+    def _shown(self) -> tuple[str, Rows]:
+        values = self.model_dump(exclude_defaults=True, exclude_none=True, exclude={"name", "versions", "comparison"})
+        if type(self.body) is not MLPConfig:
+            values["body"] = {"name": self.body.name, **values.get("body", {})}
+        rows = [
+            *_dotted(values),
+            *((f"variant {name}", ", ".join(own)) for name, own in self.comparison.variants.items()),
+        ]
+        return self.name, rows or [("settings", "the defaults")]
+
     @property
     def exact(self) -> bool:
         """Whether every particle is kept a self-replicator."""
@@ -263,6 +280,17 @@ def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Sec
         hint = nearest(name, family) if isinstance(name, str) else ""
         raise ValueError(f"{key} is {shorten(repr(name))}; allowed: {', '.join(family)}{hint}")
     return family[name]
+
+
+def _dotted(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Settings of nested tables, each with its value as in TOML."""
+    rows = []
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            rows += _dotted(value, f"{before}{name}.")
+        else:
+            rows.append((f"{before}{name}", json.dumps(value, ensure_ascii=False)))
+    return rows
 
 
 #: Settings that may look like a number and are none.

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from srnn import kernels
 from srnn.choices import Encoding, Init, Target
+from srnn.shown import Rows, Shown
 
 #: Inputs of a particle: value, layer, cell, index, task.
 INPUTS = 5
@@ -27,8 +28,8 @@ INPUTS = 5
 _SHIFT = 1e-8
 
 
-@dataclass(frozen=True)
-class Particle:
+@dataclass(frozen=True, repr=False)
+class Particle(Shown):
     """What all particles of a swarm have in common.
 
     Args:
@@ -53,6 +54,21 @@ class Particle:
             raise ValueError(f"encoding is {self.encoding!r}; allowed: max, l2")
         if self.init not in ("fan_in", "xavier"):
             raise ValueError(f"init is {self.init!r}; allowed: fan_in, xavier")
+
+    def _line(self) -> str:
+        return f"Particle(hidden={self.hidden}, encoding={self.encoding!r}, init={self.init!r})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _shown(self) -> tuple[str, Rows]:
+        rows = [
+            ("hidden", f"{self.hidden} units in each of two layers"),
+            ("encoding", self.encoding),
+            ("init", self.init),
+            ("weights", f"{self.size:,}"),
+        ]
+        return "", rows
 
     @property
     def shapes(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

@@ -262,6 +262,7 @@ def _train(
         data_dir=data_dir,
         image_format=None,  # the tables have figures of their own
         after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+        progress=False,
     )
     (runs / preset).mkdir(exist_ok=True)
     for run in trained:

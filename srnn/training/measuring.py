@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -13,12 +15,16 @@ from srnn.fixpoints import FixpointType, census, classify
 from srnn.methods.descent import Descent
 from srnn.organism import Organism
 from srnn.particle import Particle
+from srnn.shown import Rows, Shown, figure
 from srnn.tasks import Task
 from srnn.training.learning import answers
 
+#: Seeds of a report that are shown, and what is not: the numbers of single layers and classes.
+_SEEDS, _IN_DETAIL = 8, re.compile(r"L\d+_|test_recall_\d")
 
-@dataclass(frozen=True)
-class Report:
+
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """What was measured of some seeds after a number of epochs (0: before training).
 
     Attributes:
@@ -40,6 +46,19 @@ class Report:
     logged: bool
     stopped: bool = False
     diverged: Mapping[int, str] = field(default_factory=dict)
+
+    def _shown(self) -> tuple[str, Rows]:
+        shown = list(self.scores)[:_SEEDS]
+        names = dict.fromkeys(name for place in shown for name in self.scores[place] if not _IN_DETAIL.match(name))
+        rows = [("place of the seed", *map(str, shown))] if len(self.scores) > 1 else []
+        for name in names:
+            rows.append((name, *(figure(self.scores[place].get(name, math.nan)) for place in shown)))
+        title = f"epoch {self.epoch:,}, batch {self.batch:,}"
+        if len(shown) < len(self.scores):
+            title += f", {len(shown)} of {len(self.scores)} seeds"
+        title += ", stopped" if self.stopped else ""
+        title += "".join(f", {place} diverged: {what}" for place, what in self.diverged.items())
+        return title, rows
 
 
 @dataclass

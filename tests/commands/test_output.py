@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 from processes import SRNN, environment, forked, process, start
 
-from srnn import Run
-from srnn.commands import output
+from srnn import Run, terminal
 from srnn.commands.output import Lasting, clean_environment
 from srnn.commands.tables import with_interval
 
@@ -309,7 +308,7 @@ def test_a_stream_lasts(error: Exception) -> None:
 def test_telling_fails_where_nobody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Lasting(Broken(OSError(errno.EIO, ""))))
     with pytest.raises(OSError, match=r"\[Errno 5\]"):
-        output.tell("something")
+        terminal.tell("something")
 
 
 @pytest.mark.parametrize(
