@@ -78,7 +78,7 @@ class Run(Shown):
 
     def _line(self) -> str:
         _, rows = self._shown()
-        known: dict[str, str] = dict(row[:2] for row in rows)
+        known = {row[0]: row[1] for row in rows}
         shown = [known[name] for name in ("status", "experiment") if name in known]
         shown += [f"{name} {value}" for name, value in rows if name.startswith("test ")]
         shown += [known["particles"]] if "particles" in known else []
