@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from srnn.plots.style import GREEN, GREY, ORANGE, caption, in_house_style, new_figure
 
@@ -41,7 +42,9 @@ def scaling(measured: pd.DataFrame, title: str = "") -> Figure:
             sizes, times = line[grows.capitalize()], line["Microseconds"]
             axes.plot(sizes, times.iloc[-1] / sizes.iloc[-1] * sizes, color="black", linewidth=0.4, zorder=1)
             axes.plot(sizes, times, label=_LABELS[network], **look)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if grows == "seeds" else (1,)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_ylim(own["Microseconds"].min() / 1.5, own["Microseconds"].max() * 1.5)
-    grid[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handlelength=2, columnspacing=1)
+    grid[0].legend(loc="lower center", bbox_to_anchor=(0.44, 1), ncols=3, handlelength=2, columnspacing=1)
     caption(grid[-1], "thin: slope one, through the last point")
     return figure
