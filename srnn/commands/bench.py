@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Measure the speed of the fused kernels, of training and of classification against their alternatives.
 
-    Takes two minutes, with JAX three. All ratios are measured in the same run, on as many threads as torch uses; where
-    JAX is installed it takes part.
+    Takes some minutes. All ratios are measured in the same run, on as many threads as torch uses; where JAX is
+    installed it takes part.
 
     \b
     Examples:
