@@ -12,7 +12,6 @@ from typing import Final, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from srnn.experiment import Experiment
 
@@ -166,5 +165,9 @@ def _interval(mean: pd.Series, error: pd.Series, count: pd.Series) -> pd.DataFra
 
     By its quantile alone: all of ``scipy.stats`` takes a second to import, and it has no interval for an error of 0.
     """
-    half = error * stdtrit((count - 1).where(count > 1), _UPPER)
+    half = error * np.nan
+    if (count > 1).any():
+        from scipy.special import stdtrit  # half a second to import, for which a run of one seed should not wait
+
+        half = error * stdtrit((count - 1).where(count > 1), _UPPER)
     return pd.DataFrame({"Mean": mean, "Low": mean - half, "High": mean + half, "Seeds": count})
