@@ -19,7 +19,15 @@ from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
 from srnn.methods import EXACT
-from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
+from srnn.methods.settings import (
+    Divergent,
+    Method,
+    Momentum,
+    Optimizer,
+    ReplicationConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
 from srnn.section import Section, Text, explain, unknown
 from srnn.settings import (
     CheckpointConfig,
@@ -49,6 +57,7 @@ __all__ = [
     "Optimizer",
     "ParticleConfig",
     "ReplicationConfig",
+    "ScheduleConfig",
     "TaskConfig",
     "TrainingConfig",
     "folder_name",
@@ -84,6 +93,7 @@ class Experiment(Shown, Section):
     particle: ParticleConfig = ParticleConfig()
     replication: ReplicationConfig = ReplicationConfig()
     training: TrainingConfig = TrainingConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -108,7 +118,10 @@ class Experiment(Shown, Section):
     @model_validator(mode="before")
     @classmethod
     def _of_older_runs(cls, values: Any) -> Any:
-        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path."""
+        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path.
+
+        There was no census at rest.
+        """
         if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
             return values
         task = {"scale": "none", **values.get("task", {})}
@@ -116,7 +129,8 @@ class Experiment(Shown, Section):
             task = {"fingerprint": {}, **task}
         elif "name" in task:
             task.pop("path", None)
-        return {**values, "task": task}
+        log = values.get("log", {})
+        return {**values, "task": task, "log": {"rest": 0, **log} if isinstance(log, dict) else log}
 
     @field_validator("body", mode="before")
     @classmethod

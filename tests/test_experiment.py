@@ -387,7 +387,7 @@ CHOICES = {
     "body.residual=layers": "none, layer, pair; did you mean layer?",
     "body.activation=rellu": "did you mean relu?",
     "particle.encoding=l1": "max, l2; did you mean l2?",
-    "particle.init=xavir": "fan_in, xavier; did you mean xavier?",
+    "particle.init=xavir": "fan_in, xavier, copying; did you mean xavier?",
     "replication.method=sdg": "did you mean sgd?",
     "replication.target=alive": "frozen, live; did you mean live?",
     "replication.objective=jont": "alternate, joint; did you mean joint?",
@@ -421,7 +421,7 @@ class TestBadValues:
             ("training.lr=nan", "training.lr is nan; allowed: a number above 0 to 1,000"),
             ("task.factor=inf", "task.factor is inf; allowed: a number from -1e+30 to 1e+30"),
             ("about=3", "about is 3; allowed: text of up to 4,000 characters, none of them to control a terminal"),
-            ("particle.init=1", "particle.init is 1; allowed: fan_in, xavier"),
+            ("particle.init=1", "particle.init is 1; allowed: fan_in, xavier, copying"),
             ("task=digits", "task is 'digits'; allowed: a table"),
         ],
     )

@@ -124,7 +124,10 @@ def _last_figures(summary: pd.DataFrame) -> Table:
     table.add_column("mean ± 95 % interval" if several else "value", justify="right")
     for metric, row in summary.iterrows():
         if is_figure(str(metric)):
-            table.add_row(str(metric).replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
+            name = str(metric)
+            if name.startswith("rest_"):
+                name = f"{name.removeprefix('rest_')}_at_rest"
+            table.add_row(name.replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
     return table
 
 
@@ -172,7 +175,7 @@ def _many(number: float, of: str) -> str:
 
 
 def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
-    """The census of each layer and, last, of all: a row for each layer, a column for each type.
+    """The census of each layer, of all and, if there is one, at rest: a row for each, a column for each type.
 
     Args:
         summary: As :func:`srnn.analysis.statistics.over_seeds` gives it.
@@ -183,5 +186,6 @@ def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
     types = labels()
     layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
     rows = {layer: [summary.at[f"{layer}_{label}", column] for label in types] for layer in layers}
-    rows["total"] = [summary.at[label, column] for label in types]
+    at_rest = {"at rest": rows.pop("rest")} if "rest" in rows else {}
+    rows |= {"total": [summary.at[label, column] for label in types], **at_rest}
     return pd.DataFrame.from_dict(rows, orient="index", columns=types).rename_axis("layer")

@@ -28,14 +28,14 @@ RUN = np.dtype(
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
             *("move", "move_packet", "settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
-            *("worth", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
+            *("worth", "gradient", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
             # How it went: batches that are done, whether one more is prepared, whether it is known what the particles
             # are worth.
             *("done", "prepared", "known"),
         )
     ]
-    # What scores are multiplied by.
-    + [("factor", np.float64)]
+    # What scores and the gradient are multiplied by.
+    + [("factor", np.float64), ("slower", np.float64)]
 )
 _INDEX, _PROBLEM, _WORKERS, _DONE = (
     ADDRESS * place
@@ -69,6 +69,13 @@ def _scale(scores: int, losses: int, count: int, factor: float) -> None:
         score[i] = np.float32(factor) * score[i] + np.float32(0) * loss[i]
 
 
+@inner
+def _slow(address: int, count: int, factor: float) -> None:
+    gradient = carray(pointer_to(address), (count,), np.float32)
+    for i in range(count):
+        gradient[i] *= np.float32(factor)
+
+
 @compiled
 def run(address: int) -> None:
     """Do what :data:`RUN` at the address says."""
@@ -97,6 +104,8 @@ def run(address: int) -> None:
         _add(call.score_sums, call.scores, call.examples)
         if call.prepare:
             _add(call.replicated_sums, call.replicated, call.particles)
+        if call.slower != 1:
+            _slow(call.gradient, call.particles, call.slower)
         settles = call.settle and (call.first + batch + 1) % call.every == 0
         if not settles or not call.in_place:
             call_at(call.move, call.move_packet)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from srnn import kernels
+from srnn import kernels, replication
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
@@ -94,7 +94,14 @@ class Descent:
 
     def newborn(self, drawn: Tensor, place: int) -> Tensor:
         """Make particles ``(P, n)`` that are drawn in place of lost ones such as the seed's others are."""
+        if self.replication.birth == "exact":
+            replication.project(drawn, self.organism.replicator, replication.NEWBORN)
+            replication.balance(drawn, self.organism.replicator)
         return drawn
+
+    def at_rest(self, steps: int) -> Tensor | None:
+        """What becomes of the particles by so many steps of replication alone, ``(P, S · N)``; None if nothing."""
+        return None
 
     def measure(self, place: int) -> dict[str, float]:
         """What the method itself has to say of a seed, by metric."""

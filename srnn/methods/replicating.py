@@ -32,13 +32,24 @@ class Replicating(Descent):
     def prepare(self, batch: int) -> Tensor | None:
         if self._joint or not self.places:
             return None
+        return self._replicate(self.replication.steps, self.organism.weights.detach(), self._buffer)
+
+    def at_rest(self, steps: int) -> Tensor | None:
+        if not self.places:
+            return None
+        weights = self.organism.weights.detach().clone()
+        # Without the momentum that there is: the task has a share in it, and would go on.
+        self._replicate(steps, weights, None)
+        return weights
+
+    def _replicate(self, steps: int, weights: Tensor, buffer: Tensor | None) -> Tensor:
         settings, training = self.replication, self.training
 
-        def steps(weights: Tensor, buffer: Tensor | None) -> Tensor:
+        def act(weights: Tensor, buffer: Tensor | None) -> Tensor:
             return replication.train(
                 weights,
                 self.organism.replicator,
-                settings.steps,
+                steps,
                 training.lr,
                 training.momentum,
                 settings.alpha,
@@ -46,7 +57,7 @@ class Replicating(Descent):
                 buffer,
             )
 
-        return self.organism.on(self.places, steps, self.organism.weights.detach(), self._buffer)
+        return self.organism.on(self.places, act, weights, buffer)
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
         settings, training = self.replication, self.training

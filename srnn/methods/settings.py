@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, pi
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -38,6 +39,9 @@ class ReplicationConfig(Section):
     """Batches between the projections of ``newton``."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
     """Newton steps of a projection."""
+    birth: Literal["drawn", "exact"] = "drawn"
+    """Particles begin as they are drawn, or as self-replicators that are worth the same, with balanced matrices. With
+    ``newton`` and ``lifted`` they do in any case."""
     momentum: Momentum = "shared"
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
@@ -45,6 +49,20 @@ class ReplicationConfig(Section):
     divergent: Divergent = "reset"
     """What is done with a particle that holds a NaN or an infinity: nothing until none is finite, draw it anew (plain
     numbers are kept), or end the run."""
+
+
+class ScheduleConfig(Section):
+    """How the steps of the task become smaller: replication keeps its own."""
+
+    kind: Literal["constant", "cosine"] = "constant"
+    """``cosine``: from 1 to 0 along a half wave, and from 1 again. The gradient of the task is multiplied by it, so
+    that what a shared momentum hands on becomes smaller, too."""
+    every: Count = 100
+    """Epochs of a half wave."""
+
+    def factor(self, epoch: int) -> float:
+        """What the gradient of the task is multiplied by, after so many epochs."""
+        return 1.0 if self.kind == "constant" else 0.5 + 0.5 * cos(pi * (epoch % self.every) / self.every)
 
 
 class TrainingConfig(Section):

@@ -65,11 +65,18 @@ class Stretch:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         fields["every"], fields["in_place"] = calls.every, calls.in_place
         sums = training.sums
-        numbers = {"worth": worth, "replicated": replicated, "losses": batch.losses, "scores": batch.scores}
+        numbers = {
+            "worth": worth,
+            "gradient": batch.gradient,
+            "replicated": replicated,
+            "losses": batch.losses,
+            "scores": batch.scores,
+        }
         numbers |= {"replicated_sums": sums.replication, "loss_sums": sums.task, "score_sums": sums.score}
         for name, tensor in numbers.items():
             fields[name] = tensor.data_ptr()
         fields["factor"] = learning.factor(training.task)
+        fields["slower"] = training.experiment.schedule.factor(training.epoch)
 
     @property
     def holds(self) -> bool:

@@ -22,6 +22,7 @@ from srnn.runs.run import Run
 #: Result files of each question, as a user finds them.
 RESULTS = {
     "connectivity": {"connectivity"},
+    "basin": {"basin"},
     "thinning": {"thinning"},
     "dropout": {"dropout"},
     "pruning": {"pruning"},
@@ -166,7 +167,7 @@ def test_a_seed_twice_is_refused(runs: list[Run], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("only", ["dropouts", "", "dropout,", "dropout;heatmap"])
 def test_an_unknown_question_is_named(only: str) -> None:
-    with pytest.raises(UserError, match="allowed: connectivity, thinning"):
+    with pytest.raises(UserError, match="allowed: connectivity, basin"):
         choose(only)
 
 

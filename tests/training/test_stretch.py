@@ -37,8 +37,10 @@ TOGETHER: list[dict[str, Any]] = [
     {"replication": {"start_accuracy": 0.15}},
     {"training": {"momentum": 0.0}},
     {"replication": {"method": "lifted"}, "training": {"momentum": 0.0}},
+    {"replication": {"birth": "exact"}, "schedule": {"kind": "cosine", "every": 2}},
+    {"particle": {"init": "copying"}},
     NUMBERS,
-    NUMBERS | {"training": {"momentum": 0.0}},
+    NUMBERS | {"training": {"momentum": 0.0}, "schedule": {"kind": "cosine", "every": 2}},
     # What diverges.
     WILD,
     WILD | {"replication": {"divergent": "keep"}},

@@ -14,6 +14,7 @@ QUESTIONS: Family[Question] = Family(
     "srnn.laboratory.questions",
     {
         "connectivity": "connectivity:QUESTION",
+        "basin": "basin:QUESTION",
         "thinning": "thinning:QUESTION",
         "dropout": "dropout:QUESTION",
         "pruning": "pruning:QUESTION",
