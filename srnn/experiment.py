@@ -266,7 +266,7 @@ def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Sec
 
 
 #: Settings that may look like a number and are none.
-_AS_IT_IS = ("name", "task.path")
+_AS_IT_IS = ("name", "task.path", "task.target")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:
