@@ -75,9 +75,9 @@ def _csv(path: Path, size: int, target: str | None) -> pa.Table:
             ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(error), re.DOTALL)
             if ragged is None:
                 raise
-            line, first, columns, row = ragged.groups()
+            line, first, found, row = ragged.groups()
             raise UserError(
-                f"{path}: line {line} has {columns} column{'s' * (columns != '1')}, its first line {first}: "
+                f"{path}: line {line} has {found} column{'' if found == '1' else 's'}, its first line {first}: "
                 f"{shorten(row)}; all must have the same number"
             ) from None
     return table.rename_columns([name.strip() for name in table.column_names])
