@@ -172,10 +172,9 @@ def _read(path: Path, column: str | None, outline: bool = False) -> Examples:
             with path.open("rb") as file:
                 ending = ".npz" if file.read(len(_ZIP)) == _ZIP else ending
     if ending not in _FORMS:
-        convert = _CONVERT.get(ending, f"save it by {_ARRAYS}, or a table by {_TABLE}")
-        raise UserError(
-            f"{path}: {ending or 'a file without an ending'} is not read: {convert}{nearest(ending, _FORMS)}"
-        )
+        otherwise = f"save it by {_ARRAYS}, or a table by {_TABLE}{nearest(ending, _FORMS)}"
+        convert = _CONVERT.get(ending, otherwise)
+        raise UserError(f"{path}: {ending or 'a file without an ending'} is not read: {convert}")
     if empty:
         raise UserError(f"{path}: the file is empty")
     if ending in _TABLES:

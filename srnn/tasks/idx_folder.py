@@ -8,6 +8,7 @@ So are Kuzushiji-MNIST, whose files are called as those of MNIST, and EMNIST, wh
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ _MOST_MAPPING = 64 * 1024
 
 def there(path: Path) -> bool:
     """Whether that is a folder, or how the files of a set in one begin."""
-    return is_folder(path) or bool(path.name and _sets(path.parent).get(path.name))
+    with suppress(OSError):  # a folder that may not be looked into
+        return is_folder(path) or bool(path.name and _sets(path.parent).get(path.name))
+    return False
 
 
 def read(path: Path) -> Examples:
