@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Names by which a target is known.
 _TARGETS = ("y", "target", "label", "class")
-#: Bytes of CSV that are read: the types of columns are told from all rows at once.
+#: Bytes of CSV that are read: as numbers they may take several times as many.
 _MOST_CSV = 1024**3
 #: Each column takes some kilobytes, whatever it holds; the bytes are those of the line with their names.
 _MOST_COLUMNS, _MOST_HEADING = 50_000, 4 * 1024**2
@@ -69,7 +69,7 @@ def _csv(path: Path, size: int, target: str | None) -> pa.Table:
             )
         file.seek(0)
         try:
-            options = csv.ReadOptions(use_threads=False, block_size=size + 1)
+            options = csv.ReadOptions(use_threads=False, block_size=2 * _MOST_HEADING)
             table = csv.read_csv(file, options, csv.ParseOptions(delimiter=delimiter))
         except ValueError as error:
             ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(error), re.DOTALL)

@@ -239,6 +239,7 @@ class TestNoForm:
                 "a.npy",
                 ".npy is not read: it holds one array: save X and y together by numpy.savez('data.npz', X=X, y=y)",
             ),
+            ("b.parqet", "or a table by frame.to_parquet('data.parquet'); did you mean .parquet?"),
             ("a.xlsx", ".xlsx is not read: save the sheet as CSV"),
             ("a.csv.gz", ".gz is not read: unpack it first"),
             ("a.h5", "load its arrays and save them by numpy.savez('data.npz', X=X, y=y)"),
