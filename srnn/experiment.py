@@ -308,7 +308,7 @@ def _dotted(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]
 
 
 #: Settings that may look like a number and are none.
-_AS_IT_IS = ("name", "task.path")
+_AS_IT_IS = ("name", "task.path", "task.target")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:

@@ -467,9 +467,7 @@ class TestBadValues:
 
 class TestCrossField:
     def test_arrays_need_their_file(self) -> None:
-        assert error_of("task.name=arrays") == (
-            'task.name "arrays" needs the file: set task.path to an .npz with X and y'
-        )
+        assert error_of("task.name=arrays") == ('task.name "arrays" needs the data: set task.path to a file or folder')
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
 
     def test_a_path_alone_means_own_data(self) -> None:
@@ -490,6 +488,14 @@ class TestCrossField:
 
     def test_other_data_are_not_held_against_the_recorded_ones(self) -> None:
         recorded = Experiment().override(["task.path=my.npz", 'task.fingerprint={X="a"}'])
+        named = recorded.override(["task.target=1", 'task.classes=["a"]'])
+        assert (named.task.target, named.task.classes, named.task.fingerprint) == ("1", ["a"], None)
+        other = named.override(["task.path=other.npz"]).task
+        assert (other.target, other.classes) == (None, None)
+        with pytest.raises(
+            UserError, match=r"task\.target is 'y', a column of a table that task\.path names, and task"
+        ):
+            Experiment().override(["task.target=y"])
         assert recorded.override(["task.path=my.npz", "task.scale=unit"]).task.fingerprint == {"X": "a"}
         assert recorded.override(["task.path=other.npz"]).task.fingerprint is None
 
@@ -579,7 +585,15 @@ class TestOverride:
 
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
-        settings = ["task.path=x", "task.size=8", "task.scale=unit", "task.fingerprint={}", "checkpoint.minutes=5.0"]
+        settings = [
+            "task.path=x",
+            "task.target=y",
+            "task.classes=[]",
+            "task.size=8",
+            "task.scale=unit",
+            "task.fingerprint={}",
+            "checkpoint.minutes=5.0",
+        ]
         experiment = load_preset("digits").override(settings)
         assert len(known_keys(Experiment)) == len({*known_keys(Experiment)}) > 30
         for key in known_keys(Experiment):

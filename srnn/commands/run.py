@@ -81,6 +81,7 @@ def command(
       srnn run connectivity --seeds 3 --data-dir data/mnist
       srnn run digits --set training.epochs=20 --set particle.hidden=3
       srnn run my-experiment.toml --out results --format pdf
+      srnn run --set task.path=my.csv --set task.target=species
       srnn run exact-comparison --seeds 3 --data-dir data/mnist
       srnn run runs/digits --resume
       srnn run runs/digits --extend 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,9 @@ def _print_group(console: Console, runs: list[Run]) -> None:
             print_status(console, run)
     console.print()
     console.print(_last_figures(summary))
+    if experiment.task.classes and (recalls := _recalls(summary, experiment.task.classes)):
+        console.print()
+        console.print(recalls)
     for line in _answers(experiment, scores):
         console.print(line)
     console.print()
@@ -131,6 +135,25 @@ def _last_figures(summary: pd.DataFrame) -> Table:
     return table
 
 
+def _recalls(summary: pd.DataFrame, classes: Sequence[str]) -> Table | None:
+    """How well each class is recognised, where classes have names and are few enough to be measured."""
+    from rich.markup import escape
+
+    from srnn.tasks.scores import recall_names
+
+    measured = {f"test_{name}": label for name, label in zip(recall_names(classes), classes, strict=True)}
+    there = [metric for metric in measured if metric in summary.index]
+    if not there:
+        return None
+    table = grid()
+    table.add_column("class", overflow="fold")
+    table.add_column("test recall", justify="right")
+    for metric in there:
+        mean, high = float(summary["Mean"][metric]), float(summary["High"][metric])
+        table.add_row(escape(measured[metric]), with_interval(mean, high - mean))
+    return table
+
+
 def _census(summary: pd.DataFrame) -> Table:
 
     means, highs = (layer_table(summary, column) for column in ("Mean", "High"))
@@ -184,7 +207,7 @@ def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
     import pandas as pd
 
     types = labels()
-    layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
+    layers = [name.removesuffix("_other") for name in summary.index if re.fullmatch(r"L\d+_other", name)]
     rows = {layer: [summary.at[f"{layer}_{label}", column] for label in types] for layer in layers}
     at_rest = {"at rest": rows.pop("rest")} if "rest" in rows else {}
     rows |= {"total": [summary.at[label, column] for label in types], **at_rest}

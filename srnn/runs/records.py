@@ -104,13 +104,15 @@ def last_scores(path: Path) -> dict[str, tuple[int, float]]:
 def _require_metrics(frame: pd.DataFrame) -> None:
     """Raise ValueError unless the census of the whole and of each layer is complete, with numbers that can be."""
     names = frame["Metric"].unique().tolist()
-    if odd := [name for name in names if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name)]:
+    if odd := [name for name in names if not re.fullmatch(r"[A-Za-z0-9_]{1,64}|test_recall_[\w.<>=+-]{1,64}", name)]:
         raise ValueError(f"it has a row for {odd[0]!r}")
     for column, most in _MOST.items():
         if not frame[column].between(0, most).all():
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
     split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
-    census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[split[2].isin(_LABELS)]
+    # A class may be called like a type.
+    counted = split[2].isin(_LABELS) & ~frame["Metric"].str.startswith("test_recall_")
+    census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[counted]
     if frame.empty:
         raise ValueError("it has no row for anything measured")
     if census.empty:
