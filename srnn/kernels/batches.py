@@ -26,7 +26,8 @@ RUN = np.dtype(
             # Before the task: replication, and what the particles are then worth. After it: a move; every so many
             # batches another one follows, or stands in its place, and then knows what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
-            *("move", "move_packet", "settle", "settle_packet", "every", "in_place"),
+            # Before either, the move is counted.
+            *("count", "count_packet", "move", "move_packet", "settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
             *("worth", "gradient", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
             # How it went: batches that are done, whether one more is prepared, whether it is known what the particles
@@ -37,9 +38,9 @@ RUN = np.dtype(
     # What scores and the gradient are multiplied by.
     + [("factor", np.float64), ("slower", np.float64)]
 )
-_INDEX, _PROBLEM, _WORKERS, _DONE = (
+_INDEX, _DROP, _PROBLEM, _WORKERS, _DONE = (
     ADDRESS * place
-    for place in (*((CALL.names or ()).index(name) for name in ("index", "problem", "workers")), COUNTERS)
+    for place in (*((CALL.names or ()).index(name) for name in ("index", "drop", "problem", "workers")), COUNTERS)
 )
 #: The bits of a float32 that are all set of an infinity and of a NaN.
 _EXPONENT = 0x7F800000
@@ -91,6 +92,9 @@ def run(address: int) -> None:
         if not _finite(call.worth, call.particles) or (call.prepare and not _finite(call.replicated, call.particles)):
             call.prepared = 1
             return
+        drop = integer_at(call.learn_packet + _DROP)
+        if drop:
+            put_integer(drop, call.first + batch)
         put_integer(call.learn_packet, 0)
         put_integer(call.learn_packet + _WORKERS, 0)
         for network in range(call.networks):
@@ -106,6 +110,8 @@ def run(address: int) -> None:
             _add(call.replicated_sums, call.replicated, call.particles)
         if call.slower != 1:
             _slow(call.gradient, call.particles, call.slower)
+        if call.count:
+            call_at(call.count, call.count_packet)
         settles = call.settle and (call.first + batch + 1) % call.every == 0
         if not settles or not call.in_place:
             call_at(call.move, call.move_packet)

@@ -9,7 +9,7 @@ import functools
 import struct
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from srnn.choices import Target
-from srnn.kernels import algebra, particles, threads
+from srnn.kernels import algebra, moments, particles, threads
 from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
+from srnn.kernels.team import HEAD
 
 #: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 10 µs.
 _WORTH_THREADS = 100_000
@@ -150,32 +151,6 @@ def descending(
     return _call(particles.sgd_step, particle.hidden, arguments, weights.shape[1], work=2 * weights.numel())
 
 
-def sgd_and_project(
-    weights: Tensor,
-    particle: Kind,
-    effective_gradient: Tensor,
-    buffer: Tensor | None,
-    lr: float,
-    momentum: float,
-    iterations: int = 1,
-) -> Tensor:
-    """:func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
-
-    The buffer must be zero, and stays so, where the effective weight does not depend on a weight: at all but the last
-    column of ``W1``. It is when nothing but this function and :func:`sgd_step` has ever changed it.
-
-    Returns:
-        What the particles are then worth, ``(N,)``.
-
-    Raises:
-        ValueError: There is momentum but no buffer.
-    """
-    worth = weights.new_empty(weights.shape[1])
-    descending_and_projecting(weights, particle, effective_gradient, buffer, lr, momentum, iterations, worth)()
-    _changed(weights, buffer)
-    return worth
-
-
 def descending_and_projecting(
     weights: Tensor,
     particle: Kind,
@@ -186,7 +161,15 @@ def descending_and_projecting(
     iterations: int,
     worth: Tensor,
 ) -> Call:
-    """The call of :func:`sgd_and_project`, with what the particles are then worth in ``worth (N,)``."""
+    """The call of :func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
+
+    The buffer must be zero, and stays so, where the effective weight does not depend on a weight: at all but the last
+    column of ``W1``. It is when nothing but this call and :func:`sgd_step` has ever changed it. What the particles are
+    then worth goes to ``worth (N,)``.
+
+    Raises:
+        ValueError: There is momentum but no buffer.
+    """
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, iterations
     work = (4 * iterations + 2) * weights.numel()
@@ -220,6 +203,36 @@ def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: f
     constants = _constants(particle).clone()
     constants[1:3] = torch.tensor([momentum, lr], device="cpu")
     return constants
+
+
+def adam(
+    moved: Tensor,
+    gradient: Tensor,
+    state: Mapping[str, Tensor],
+    settings: Tensor,
+    lr: float,
+    particle: Kind | None = None,
+    iterations: int = 0,
+    worth: Tensor | None = None,
+) -> tuple[Call, Call]:
+    """The calls of a step of Adam: one that counts it, and one that moves, in place.
+
+    Args:
+        moved: Plain numbers of any shape; or the weights ``(P, N)`` of particles.
+        gradient: Of that shape; or of what the particles are worth, ``(N,)``.
+        state: ``step``, a float32 number; ``exp_avg`` and ``exp_avg_sq`` of the shape of what is moved, zero where the
+            effective weight does not depend on a weight: at all but the last column of ``W1``.
+        settings: :func:`srnn.kernels.adam.settings`, where the one call puts what the other computes with.
+        lr: Learning rate.
+        particle: What the particles are; None of plain numbers.
+        iterations: Newton steps of the projection that follows.
+        worth: What the particles are then worth, ``(N,)``; None for no projection.
+    """
+    slots = map(_slot, (state["step"], settings, lr))
+    count = Call(kernel("count", moments.count), array("q", (*[0] * len(HEAD), *slots)), (state, settings))
+    hidden, number = (0, moved.numel()) if particle is None else (particle.hidden, moved.shape[1])
+    arguments = moved, gradient.contiguous(), state["exp_avg"], state["exp_avg_sq"], settings, worth, iterations
+    return count, _call(moments.adam, hidden, arguments, number, work=(4 * iterations + 2) * moved.numel())
 
 
 def lift(

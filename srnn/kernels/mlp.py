@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from srnn.kernels import available, choice, threads
 from srnn.kernels.calls import Kernel, kernel
+from srnn.kernels.dropout import Drop
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
@@ -36,7 +37,7 @@ STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
 #: The values of a call as they are in memory, and where.
-_VALUES, _FIRST = struct.Struct("25q"), 3 * ADDRESS
+_VALUES, _FIRST = struct.Struct("26q"), 3 * ADDRESS
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
@@ -95,7 +96,7 @@ def batch(
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
-    masks: Sequence[Tensor] | None = None,
+    drop: Drop | None = None,
 ) -> Batch:
     """What :func:`learn` computes with; its arguments.
 
@@ -112,13 +113,8 @@ def batch(
         _check((rows, body.sizes[-1]), "train_y", train_y)
     _check((networks, examples), "index", index, torch.int64)
     # Held until the end: a contiguous copy may be the only one.
-    layers, held = layout.layers, [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
-    if masks is not None:
-        layers = layers.copy()
-        for layer, mask in zip(layers[:-1], masks, strict=True):
-            _check((networks, int(layer["units"]), examples), "a mask", mask)
-            held.append(mask.contiguous())
-            layer["mask"] = held[-1].data_ptr()
+    held = [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
+    dropped = None if drop is None else _dropped(drop, networks)
     losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
     gradient = torch.empty_like(w)
     team = _team(3 * networks * examples * layout.weights)
@@ -146,12 +142,13 @@ def batch(
         scores=scores.data_ptr(),
         gradient=gradient.data_ptr(),
         outputs=0,
-        layers=layers.ctypes.data if masks else layout.address,
+        drop=0 if dropped is None else dropped.ctypes.data,
+        layers=layout.address,
         scratch=scratch,
         parts=scratch + team * layout.scratch_size,
         activation=_activation(body) or 0,
     )
-    return Batch(packet, losses, scores, gradient, [*held, layers, _memory.held])
+    return Batch(packet, losses, scores, gradient, [*held, dropped, _memory.held])
 
 
 def learn(
@@ -160,7 +157,7 @@ def learn(
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
-    masks: Sequence[Tensor] | None = None,
+    drop: Drop | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, scores, and the gradient of the sum over the networks of their mean losses.
 
@@ -170,7 +167,7 @@ def learn(
         train_x: float32 ``(rows, inputs)``.
         train_y: int64 ``(rows,)`` for classification, float32 ``(rows, outputs)`` for regression.
         index: The row of each example of each network, int64 ``(S, B)``.
-        masks: For dropout, a factor of each unit for each example, ``(S, width, B)`` for each hidden layer.
+        drop: Which units dropout sets to zero; None for none.
 
     Returns:
         Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
@@ -178,7 +175,7 @@ def learn(
     Raises:
         ValueError: A tensor is not what it should be, or names a row or a class that is not there.
     """
-    made = batch(w, body, train_x, train_y, index, masks)
+    made = batch(w, body, train_x, train_y, index, drop)
     if index.shape[-1] == 0:
         return made.losses, made.scores, made.gradient.zero_()
     learner().call(made.packet.ctypes.data)
@@ -241,6 +238,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
         scores=0,
         gradient=0,
         outputs=outputs.data_ptr(),
+        drop=0,
         layers=layout.address,
         scratch=_room(team * layout.scratch_size),
         parts=0,
@@ -303,7 +301,8 @@ def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
     row_size = max((-(-units // LANES) | 1 for units in sizes[1:-1]), default=0) * VECTOR
     tables = [room(size) for size in (2 * BLOCK * ADDRESS, BLOCK * (ADDRESS + VECTOR), BLOCK * (ADDRESS + row_size))]
     labels, pulled = room(BLOCK // LANES * panels[-1]), room(BLOCK // LANES * max(panels[1:]))
-    same = len(sources), weights, part_size, used, *tables, row_size, labels, pulled
+    factors = room(max(panels[1:]))
+    same = len(sources), weights, part_size, used, *tables, row_size, labels, pulled, factors
     call = np.array([*[0] * (passes.COUNTERS - len(same)), *same])
     return _Layout(layers, layers.ctypes.data, weights, part_size, used, call)
 
@@ -331,6 +330,14 @@ def _check(shape: tuple[int, ...], name: str, tensor: Tensor, dtype: torch.dtype
 def _team(products: int) -> int:
     """How many threads are worth calling."""
     return threads.count() if products > _WORTH_THREADS and threads.parallel() else 1
+
+
+def _dropped(drop: Drop, networks: int) -> NDArray[np.int64]:
+    """What :func:`srnn.kernels.philox.put_factors` reads."""
+    if len(drop.keys) != networks:
+        raise ValueError(f"drop has {len(drop.keys)} keys; needed: one for each of {networks} networks")
+    keys = np.array(drop.keys, dtype=np.uint64).view(np.int64)
+    return np.array([drop.batch, drop.bound, int(drop.kept.view(np.int32)), *keys], dtype=np.int64)
 
 
 class _Memory(threading.local):

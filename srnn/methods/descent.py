@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from srnn import kernels, replication
-from srnn.methods.optimizers import build_optimizer
+from srnn.kernels import Kind
+from srnn.methods.optimizers import SGD, Adam, build_optimizer
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 
@@ -25,6 +26,7 @@ class Calls:
 
     Attributes:
         move: After the task.
+        count: Before the move, what counts it.
         prepare: Before it.
         weigh: What the particles are then worth; None where that is always known.
         settle: What follows every so many batches.
@@ -33,6 +35,7 @@ class Calls:
     """
 
     move: Call
+    count: Call | None = None
     prepare: Call | None = None
     weigh: Call | None = None
     settle: Call | None = None
@@ -110,15 +113,18 @@ class Descent:
     @kernels.or_by_torch
     def _descend(self, gradient: Tensor) -> None:
         """One step of the optimizer."""
-        fast = self._fused
-        if fast is not None:
-            # A kernel takes the gradient on to the particles as it steps.
-            settings, buffer = self.training, self._momentum
-            weights, particle = self.organism.weights.detach(), self.organism.particle
-            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum)
-        else:
+        fast, weights, particle = self._fused, self.organism.weights.detach(), self.organism.particle
+        if fast is None:
             self.organism.weights.grad = self.organism.pull_back(gradient)
             self.optimizer.step()
+        # A kernel takes the gradient on to the particles as it steps.
+        elif isinstance(self.optimizer, Adam):
+            for call in self.optimizer.calls(fast, self.trained, weights, gradient, self.organism.replicator):
+                call()
+            torch.autograd.graph.increment_version(weights)
+        else:
+            settings = self.training
+            fast.sgd_step(weights, particle, gradient, self._momentum, settings.lr, settings.momentum)
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
         """What :meth:`prepare` and :meth:`move` do in every batch, as calls of kernels; None where they cannot.
@@ -128,18 +134,25 @@ class Descent:
             gradient: Where the gradient at the waist will be, ``(S · N,)``.
             replicated: Where each particle's replication loss goes, ``(S · N,)``.
         """
-        weights, particle, settings = self.organism.weights.detach(), self.organism.particle, self.training
-        if settings.optimizer != "sgd" or len(self.places) not in (0, self.organism.copies):
+        weights, particle = self.organism.weights.detach(), self.organism.particle
+        if not isinstance(self.optimizer, SGD | Adam) or len(self.places) not in (0, self.organism.copies):
             return None
         if particle.size == 1:
-            fast = kernels.number_path(weights, self._momentum)
-            if fast is None:
-                return None
-            return Calls(fast.descending_numbers(weights, gradient, self._momentum, settings.lr, settings.momentum))
+            fast = kernels.number_path(weights, *Descent.buffers(self).values())
+            return None if fast is None else self._step(fast, weights, gradient)
         if (fast := self._fused) is None:
             return None
-        move = fast.descending(weights, particle, gradient, self._momentum, settings.lr, settings.momentum)
-        return Calls(move, weigh=fast.weighing(weights, particle, worth))
+        return replace(self._step(fast, weights, gradient, self.organism.replicator), weigh=fast.weighing(weights, particle, worth))
+
+    def _step(self, fast: ModuleType, moved: Tensor, gradient: Tensor, particle: Kind | None = None) -> Calls:
+        """A step of SGD or Adam by kernels, of plain numbers or of particles."""
+        if isinstance(self.optimizer, Adam):
+            count, move = self.optimizer.calls(fast, self.trained, moved, gradient, particle)
+            return Calls(move, count)
+        settings = gradient, self._momentum, self.training.lr, self.training.momentum
+        if particle is None:
+            return Calls(fast.descending_numbers(moved, *settings))
+        return Calls(fast.descending(moved, particle, *settings))
 
     @property
     def _momentum(self) -> Tensor | None:
@@ -148,9 +161,7 @@ class Descent:
     @property
     def _fused(self) -> ModuleType | None:
         """The kernels, where they can take a step of the optimizer."""
-        if self.training.optimizer != "sgd":
-            return None
-        return self.organism.fused(self._momentum)
+        return self.organism.fused(*Descent.buffers(self).values()) if isinstance(self.optimizer, SGD | Adam) else None
 
     # -- what lasts from one batch to the next ------------------------------------------------------------------------
 

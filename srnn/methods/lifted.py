@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from srnn import replication
 from srnn.methods.descent import Calls
 from srnn.methods.newton import Newton
+from srnn.methods.optimizers import SGD, Adam
 from srnn.organism import Organism
 
 
@@ -34,14 +37,12 @@ class Lifted(Newton):
         return None
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
-        weights, settings, buffer = self.organism.weights.detach(), self.training, self._momentum
-        fast = self.organism.fused(worth)
-        if settings.optimizer != "sgd" or len(self.places) != self.organism.copies or fast is None:
+        weights, fast = self.organism.weights.detach(), self.organism.fused(worth)
+        if not isinstance(self.optimizer, SGD | Adam) or len(self.places) != self.organism.copies or fast is None:
             return None
-        move = fast.descending_numbers(worth, gradient, buffer, settings.lr, settings.momentum)
         replicator, iterations = self.organism.replicator, self.replication.iterations
         settle = fast.lifting(weights, replicator, worth, iterations, worth, torch.empty_like(worth))
-        return Calls(move, settle=settle)
+        return replace(self._step(fast, worth, gradient), settle=settle)
 
     def _rescaled(self) -> dict[str, Tensor]:
         return {}

@@ -184,7 +184,7 @@ class Training:
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
         called = gated(self.terms, worth, organism) if self.terms else worth
-        lesson = learn(organism, called, self.task, index, self.streams)
+        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
         gradient = through(self.terms, worth, lesson.gradient, organism) if self.terms else lesson.gradient
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor

@@ -60,7 +60,7 @@ class Stretch:
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
         fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
-        for name in ("prepare", "weigh", "move", "settle"):
+        for name in ("prepare", "weigh", "count", "move", "settle"):
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         fields["every"], fields["in_place"] = calls.every, calls.in_place
@@ -116,10 +116,11 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     numbers = organism.particle.size == 1
     worth = organism.weights.detach()[0] if numbers else organism.worth().clone()
     body = learning.fused_body(organism, task, worth)
-    if body is None or (body.training and body.dropout.share > 0):
+    if body is None:
         return None
     replicated = torch.zeros_like(worth)
-    batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0])
+    dropped = learning.drop(organism, training.streams, training.batch)
+    batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0], dropped)
     calls = method.calls(worth, batch.gradient, replicated)
     return None if calls is None else Stretch(training, order, worth, batch, calls, replicated)
 

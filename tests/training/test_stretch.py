@@ -23,6 +23,7 @@ SMALL: dict[str, Any] = {
     "log": {"every": 1},
 }
 NUMBERS = {"particle": {"kind": "number"}, "replication": {"method": "none"}}
+ADAM = {"training": {"optimizer": "adam"}}
 WILD = {"training": {"lr": 0.3}, "particle": {"init": "xavier"}}
 
 #: What can be trained in a stretch.
@@ -41,22 +42,30 @@ TOGETHER: list[dict[str, Any]] = [
     {"particle": {"init": "copying"}},
     NUMBERS,
     NUMBERS | {"training": {"momentum": 0.0}, "schedule": {"kind": "cosine", "every": 2}},
+    {"body": {"dropout": 0.5}},
+    NUMBERS | {"body": {"dropout": 0.1, "activation": "none"}},
+    ADAM | {"replication": {"momentum": "separate"}},
+    ADAM | {"replication": {"method": "none"}, "body": {"dropout": 0.2}},
+    {"training": {"optimizer": "adamw", "lr": 0.03}, "replication": {"method": "newton", "every": 2}},
+    ADAM | {"replication": {"method": "lifted"}},
+    ADAM | NUMBERS,
     # What diverges.
     WILD,
     WILD | {"replication": {"divergent": "keep"}},
     {"replication": {"method": "newton"}, "training": {"lr": 0.5}},
     {"replication": {"method": "lifted"}, "training": {"lr": 3.0}},
     NUMBERS | {"training": {"lr": 50.0}},
+    WILD | {"training": {"optimizer": "adam", "lr": 0.5}, "replication": {"momentum": "fresh"}},
+    {"replication": {"method": "newton"}, "training": {"optimizer": "adam", "lr": 300.0}, "body": {"dropout": 0.3}},
 ]
 #: What cannot: something looks in between, or no kernel computes it.
 APART: list[dict[str, Any]] = [
-    {"body": {"dropout": 0.5}},
     {"replication": {"objective": "joint"}},
     {"replication": {"divergent": "stop"}, "training": {"lr": 1e-4}},
     {"interactions": {"attack": 0.1}},
     {"terms": {"l1": {"strength": 0.001}}},
     {"events": {"stay": {"do": "freeze", "at": [1]}}},
-    {"training": {"optimizer": "adam"}, "replication": {"momentum": "fresh"}},
+    {"training": {"optimizer": "rmsprop"}, "replication": {"momentum": "fresh"}},
     {"body": {"name": "conv", "channels": [2], "kernel": 3}},
 ]
 
@@ -134,9 +143,10 @@ def test_of_a_method_that_does_otherwise_than_what_it_is_derived_from_there_is_n
     assert stretch(training, order) is None
 
 
-def test_where_it_is_cut_changes_nothing(digits: Task) -> None:
+@pytest.mark.parametrize("changes", [{}, ADAM | {"body": {"dropout": 0.2}}], ids=str)
+def test_where_it_is_cut_changes_nothing(digits: Task, changes: dict[str, Any]) -> None:
     """Ended by an exception after any batch, and gone on with."""
-    chosen = experiment({"replication": {"method": "newton", "every": 2}})
+    chosen = experiment({"replication": {"method": "newton", "every": 2}} | changes)
     whole, _, _ = train(chosen, digits, [3])
     training = Training(chosen, digits, [3])
 
