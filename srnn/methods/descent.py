@@ -142,7 +142,9 @@ class Descent:
             return None if fast is None else self._step(fast, weights, gradient)
         if (fast := self._fused) is None:
             return None
-        return replace(self._step(fast, weights, gradient, self.organism.replicator), weigh=fast.weighing(weights, particle, worth))
+        return replace(
+            self._step(fast, weights, gradient, self.organism.replicator), weigh=fast.weighing(weights, particle, worth)
+        )
 
     def _step(self, fast: ModuleType, moved: Tensor, gradient: Tensor, particle: Kind | None = None) -> Calls:
         """A step of SGD or Adam by kernels, of plain numbers or of particles."""
