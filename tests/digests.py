@@ -74,7 +74,8 @@ def main() -> None:
             "body": {"depth": 3, "width": 5},
             "particle": {"hidden": 2},
             "training": {"epochs": 2, "batch_size": 100},
-            "log": {"every": 1},
+            # The census at rest is no part of training.
+            "log": {"every": 1, "rest": 0},
         }
         for section, settings in sections.items():
             values[section] = {**values.get(section, {}), **settings}
