@@ -22,7 +22,7 @@ from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import exact, questions, training
+from srnn.tables import exact, questions, rest, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
@@ -97,6 +97,7 @@ SECTIONS = {
         ),
     ),
     "later": Section("The later configuration", ["mnist-h5"], training.later),
+    "rest": Section("At rest, and from another birth", rest.PRESETS, rest.rest, seeds=10, seconds=120, published=False),
     "exact": Section(
         "Exact self-replication",
         ["connectivity", "residual-h8", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],

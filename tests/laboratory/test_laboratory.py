@@ -32,6 +32,7 @@ RESULTS = {
     "stability": {"self_application", "multipliers", "noisy_return", "census_by_tolerance"},
     "heatmap": {"heatmap"},
     "baselines": {"baselines", "baselines_final", "baselines_sizes"},
+    "masks": {"masks"},
 }
 
 

@@ -24,5 +24,6 @@ QUESTIONS: Family[Question] = Family(
         "stability": "stability:QUESTION",
         "heatmap": "heatmap:QUESTION",
         "baselines": "baselines:QUESTION",
+        "masks": "masks:QUESTION",
     },
 )
