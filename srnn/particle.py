@@ -254,6 +254,24 @@ def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Ten
     return weights
 
 
+def leak(weights: Tensor, particle: Particle, eta: float = -1 / 3, times: int = 1) -> Tensor:
+    """Move every particle a part of the way to its own output, ``times`` times over: ``(P, N) -> (P, N)``.
+
+    ``w ← w + η (F(w) − w)``, F being :func:`self_application`, which is ``η = 1``. Self-replicators stay. What
+    is near one does not come to it with any ``η > 0``: an error along the particle grows by ``1 + 3η``. With a negative
+    η, a relaxation *away* from its own output, it does if that is in the right place (:func:`srnn.replication.place`).
+
+    Args:
+        weights: ``(P, N)``.
+        particle: What the particles are.
+        eta: η; −1/3 takes away the error along the particle at once.
+        times: How often.
+    """
+    for _ in range(times):
+        weights = torch.lerp(weights, attack(weights, weights, particle), eta)
+    return weights
+
+
 @kernels.or_by_torch
 def attack(attackers: Tensor, victims: Tensor, particle: Particle) -> Tensor:
     """What becomes of ``victims`` when each is rewritten by the attacker in the same column: ``(P, N) -> (P, N)``.

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from srnn.choices import Target
-from srnn.kernels import algebra, moments, particles, threads
+from srnn.kernels import algebra, moments, particles, placing, threads
 from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
@@ -250,6 +250,36 @@ def lifting(weights: Tensor, particle: Kind, effective: Tensor, iterations: int,
     """The call of :func:`lift`, with the deviation that is left in ``left (N,)``."""
     arguments, work = (weights, effective, left, worth, iterations), 4 * iterations * weights.numel()
     return _call(particles.lift, particle.hidden, arguments, left.numel(), work)
+
+
+def place(
+    weights: Tensor,
+    particle: Kind,
+    effective: Tensor,
+    strength: float = 3.0,
+    iterations: int = 100,
+    worth: Tensor | None = None,
+) -> Tensor:
+    """:func:`srnn.replication.place`: in place; the deviation that is left, ``(N,)``."""
+    left = weights.new_empty(weights.shape[1])
+    worth = torch.empty_like(left) if worth is None else worth
+    following_in_place(weights, particle, effective, strength, iterations, worth, left)()
+    _changed(weights, worth)
+    return left
+
+
+def following_in_place(
+    weights: Tensor,
+    particle: Kind,
+    effective: Tensor,
+    strength: float,
+    iterations: int,
+    worth: Tensor,
+    left: Tensor,
+) -> Call:
+    """The call of :func:`place`, with the deviation that is left in ``left (N,)``."""
+    arguments = weights, effective, left, worth, _constants(particle), float(strength), iterations
+    return _call(placing.place, particle.hidden, arguments, left.numel(), work=12 * iterations * weights.numel())
 
 
 def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor:
