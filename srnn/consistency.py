@@ -42,10 +42,15 @@ def _suits_the_method(experiment: Experiment) -> None:
             f"replication.objective is 'joint', which needs replication.method 'sgd', not '{replication.method}': "
             "set it to 'alternate'"
         )
-    if replication.start_accuracy > 0 and replication.method == "lifted":
+    if replication.start_accuracy > 0 and replication.method in ("lifted", "placed"):
         raise ValueError(
-            f"replication.start_accuracy is {replication.start_accuracy}; lifted particles are self-replicators "
-            "from birth: set it to 0"
+            f"replication.start_accuracy is {replication.start_accuracy}; {replication.method} particles are "
+            "self-replicators from birth: set it to 0"
+        )
+    if replication.method == "placed" and experiment.particle.hidden < 4:
+        raise ValueError(
+            f"particle.hidden is {experiment.particle.hidden}; smaller particles than of 4 hidden units cannot all be "
+            "placed: set it to 4 or more"
         )
     if optimizer != "sgd" and replication.momentum == "shared" and replication.method == "sgd" and not joint:
         raise ValueError(

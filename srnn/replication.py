@@ -34,8 +34,9 @@ _EXACT = 1e-6
 _DRAWS = 20
 #: What is added to the diagonal of its system, in parts of the trace, and in any case: a singular one is solved, too.
 _DAMPING, _SMALLEST = 1e-6, 1e-30
-#: The sum of squared deviations below which a particle is where :func:`place` brings it, but for rounding.
-_PLACED = 1e-8
+#: Of :func:`place`: what a squared deviation of the response counts beside one of v (a particle must follow what it is
+#: to be worth; the next step mends the response), and the sum of both below which it is there, but for rounding.
+_RESPONSE_COUNTS, _PLACED = 1e-4, 1e-8
 
 
 @kernels.or_by_torch
@@ -245,7 +246,7 @@ def place(
     _closing_step(moved, particle, goal)
     before, after = (_misplaced(own, particle, goal, strength) for own in (weights, moved))
     # False for NaN. Where both are rounding errors, the one with the worth that was asked for is the better one.
-    better = after.square().sum(0) < before.square().sum(0).clamp(min=_PLACED)
+    better = _distance(after) < _distance(before).clamp(min=_PLACED)
     weights.copy_(torch.where(better, moved, weights))
     if worth is not None:
         worth.copy_(effective_weight(weights, particle))
@@ -257,6 +258,10 @@ def _misplaced(weights: Tensor, particle: Particle, goal: Tensor, strength: floa
     wanted = strength * torch.eye(COLUMNS, dtype=weights.dtype, device=weights.device)
     off = response(weights, particle) - wanted[:, :, None]
     return torch.cat([row_vector(weights, particle) - goal, off.transpose(0, 1).flatten(end_dim=1)])
+
+
+def _distance(c: Tensor) -> Tensor:
+    return c[:INPUTS].square().sum(0) + _RESPONSE_COUNTS * c[INPUTS:].square().sum(0)
 
 
 def _placing_step(weights: Tensor, particle: Particle, goal: Tensor, strength: float) -> None:

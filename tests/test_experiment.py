@@ -640,6 +640,7 @@ class TestComparison:
     ("replication", "complaint"),
     [
         ({"method": "lifted", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; lifted particles"),
+        ({"method": "placed", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; placed particles"),
         (
             {"method": "newton", "objective": "joint"},
             "replication.objective is 'joint', which needs replication.method",

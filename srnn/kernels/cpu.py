@@ -263,12 +263,12 @@ def place(
     """:func:`srnn.replication.place`: in place; the deviation that is left, ``(N,)``."""
     left = weights.new_empty(weights.shape[1])
     worth = torch.empty_like(left) if worth is None else worth
-    following_in_place(weights, particle, effective, strength, iterations, worth, left)()
+    placing_call(weights, particle, effective, strength, iterations, worth, left)()
     _changed(weights, worth)
     return left
 
 
-def following_in_place(
+def placing_call(
     weights: Tensor,
     particle: Kind,
     effective: Tensor,

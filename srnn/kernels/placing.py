@@ -29,8 +29,9 @@ from srnn.kernels.cache import compiled
 from srnn.kernels.llvm import FLOAT, LANES, Rows, Scalars, Scratch, Vector, barrier, integer, splat
 from srnn.kernels.team import team
 
-#: Of :func:`srnn.replication.place`: the sum of squared deviations below which a particle is in its place.
-PLACED = 1e-8
+#: Of :func:`srnn.replication.place`: what a squared deviation of the response counts beside one of v, and the sum of
+#: both below which a particle is in its place.
+RESPONSE_COUNTS, PLACED = 1e-4, 1e-8
 #: Columns of E, and the columns of W1 that they are about; equations.
 _COLUMNS, _PLACES = range(3), range(1, 4)
 _EQUATIONS = INPUTS + len(_COLUMNS) * len(_PLACES)
@@ -278,12 +279,13 @@ def _emit_place(
         return [w[size + i] for i in range(hidden)], [w[size + hidden + m] for m in range(_EQUATIONS)]
 
     def norms(deviations: list[Vector]) -> tuple[Vector, Vector]:
-        """Squared length and largest entry."""
+        """Squared length, the response counting less, and largest entry."""
         largest = deviations[0].magnitude()
         for x in deviations[1:]:
             largest = largest.where(x.magnitude().less(largest), x.magnitude())
         # Comparisons pass over a NaN, sums do not.
-        return total(x * x for x in deviations), largest + total(x * 0.0 for x in deviations)
+        of_v, off = (total(x * x for x in part) for part in (deviations[:INPUTS], deviations[INPUTS:]))
+        return of_v + off * RESPONSE_COUNTS, largest + total(x * 0.0 for x in deviations)
 
     deviations, worth_before = look()
     before, largest_before = norms(deviations)

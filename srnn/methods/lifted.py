@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,9 @@ from srnn.methods.descent import Calls
 from srnn.methods.newton import Newton
 from srnn.methods.optimizers import SGD, Adam
 from srnn.organism import Organism
+
+if TYPE_CHECKING:
+    from srnn.kernels.cpu import Call
 
 
 class Lifted(Newton):
@@ -28,21 +33,27 @@ class Lifted(Newton):
         self.optimizer.step()
 
         def follow(weights: Tensor, effective: Tensor) -> Tensor:
-            return replication.lift(
-                weights, self.organism.replicator, effective, self.replication.iterations, worth=effective
-            )
+            return self._follow(weights, effective, self.replication.iterations)
 
         self.organism.on(range(self.organism.copies), follow, self.organism.weights.detach(), effective)
         self.organism.remember(effective)
         return None
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
-        weights, fast = self.organism.weights.detach(), self.organism.fused(worth)
+        fast = self.organism.fused(worth)
         if not isinstance(self.optimizer, SGD | Adam) or len(self.places) != self.organism.copies or fast is None:
             return None
-        replicator, iterations = self.organism.replicator, self.replication.iterations
-        settle = fast.lifting(weights, replicator, worth, iterations, worth, torch.empty_like(worth))
-        return replace(self._step(fast, worth, gradient), settle=settle)
+        return replace(self._step(fast, worth, gradient), settle=self._following(fast, worth))
+
+    def _follow(self, weights: Tensor, effective: Tensor, iterations: int) -> Tensor:
+        """Bring particles to these worths; to ``effective`` go those that they then have."""
+        return replication.lift(weights, self.organism.replicator, effective, iterations, worth=effective)
+
+    def _following(self, fast: ModuleType, worth: Tensor) -> Call:
+        """:meth:`_follow` as a call of a kernel."""
+        weights, iterations, left = self.organism.weights.detach(), self.replication.iterations, torch.empty_like(worth)
+        call: Call = fast.lifting(weights, self.organism.replicator, worth, iterations, worth, left)
+        return call
 
     def _rescaled(self) -> dict[str, Tensor]:
         return {}

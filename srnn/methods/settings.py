@@ -26,7 +26,7 @@ class ReplicationConfig(Section):
     method: Method = "sgd"
     """``none`` trains the task alone. ``sgd``: descent on the replication loss. ``newton``: after task steps every
     particle is put back onto the set of self-replicators. ``lifted``: the optimizer moves the effective weights, and
-    the particles follow within that set."""
+    the particles follow within that set. ``placed``: they follow where, besides, they repair themselves."""
     target: Target = "live"
     """Whether the weights as data are constants to the gradient (``frozen``) or not (``live``)."""
     objective: Literal["alternate", "joint"] = "alternate"
@@ -41,7 +41,9 @@ class ReplicationConfig(Section):
     """Newton steps of a projection."""
     birth: Literal["drawn", "exact"] = "drawn"
     """Particles begin as they are drawn, or as self-replicators that are worth the same, with balanced matrices. With
-    ``newton`` and ``lifted`` they do in any case."""
+    ``newton``, ``lifted`` and ``placed`` they do in any case."""
+    strength: Annotated[float, Field(ge=-10, le=10)] = 3.0
+    """Of ``placed``: what the response of a particle to an error is to be, see :func:`srnn.replication.place`."""
     momentum: Momentum = "shared"
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0

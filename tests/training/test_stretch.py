@@ -35,6 +35,7 @@ TOGETHER: list[dict[str, Any]] = [
     {"replication": {"method": "newton"}},
     {"replication": {"method": "newton", "every": 3, "iterations": 2}},
     {"replication": {"method": "lifted"}},
+    {"replication": {"method": "placed"}, "particle": {"hidden": 4}},
     {"replication": {"start_accuracy": 0.15}},
     {"training": {"momentum": 0.0}},
     {"replication": {"method": "lifted"}, "training": {"momentum": 0.0}},
