@@ -29,6 +29,7 @@ RESULTS = {
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},
+    "repair": {"repair", "placements"},
     "stability": {"self_application", "multipliers", "noisy_return", "census_by_tolerance"},
     "heatmap": {"heatmap"},
     "baselines": {"baselines", "baselines_final", "baselines_sizes"},

@@ -22,6 +22,7 @@ QUESTIONS: Family[Question] = Family(
         "trajectories": "trajectories:QUESTION",
         "robustness": "robustness:QUESTION",
         "stability": "stability:QUESTION",
+        "repair": "repair:QUESTION",
         "heatmap": "heatmap:QUESTION",
         "baselines": "baselines:QUESTION",
         "masks": "masks:QUESTION",
