@@ -228,11 +228,13 @@ def _repaired(
     weights = weights.contiguous()
     first = torch.full((weights.shape[1],), np.inf, dtype=torch.float64, device=weights.device)
     for step in range(cap + 1):
-        identity = classify(weights, particle) == FixpointType.IDENTITY
+        types = classify(weights, particle)
+        identity = types == FixpointType.IDENTITY
         first[identity & first.isinf()] = step
         # It has left again: only a return that lasts counts.
         first[~identity] = np.inf
-        if identity[hit].all() or step == cap:
+        # Zero fixpoints, divergent ones and self-replicators stay what they are.
+        if (types <= FixpointType.IDENTITY)[hit].all() or step == cap:
             break
         weights = rule(weights, particle)
     return weights, (float(first[hit].isfinite().double().mean()), _median(first[hit]))
