@@ -35,8 +35,8 @@ _DRAWS = 20
 #: What is added to the diagonal of its system, in parts of the trace, and in any case: a singular one is solved, too.
 _DAMPING, _SMALLEST = 1e-6, 1e-30
 #: Of :func:`place`: what a squared deviation of the response counts beside one of v (a particle must follow what it is
-#: to be worth; the next step mends the response), and the sum of both below which it is there, but for rounding.
-_RESPONSE_COUNTS, _PLACED = 1e-4, 1e-8
+#: to be worth; the next step mends the response).
+_RESPONSE_COUNTS = 1e-4
 
 
 @kernels.or_by_torch
@@ -245,8 +245,8 @@ def place(
         _placing_step(moved, particle, goal, strength)
     _closing_step(moved, particle, goal)
     before, after = (_misplaced(own, particle, goal, strength) for own in (weights, moved))
-    # False for NaN. Where both are rounding errors, the one with the worth that was asked for is the better one.
-    better = _distance(after) < _distance(before).clamp(min=_PLACED)
+    # False for NaN, before or after.
+    better = _distance(after) < _distance(before)
     weights.copy_(torch.where(better, moved, weights))
     if worth is not None:
         worth.copy_(effective_weight(weights, particle))

@@ -29,9 +29,8 @@ from srnn.kernels.cache import compiled
 from srnn.kernels.llvm import FLOAT, LANES, Rows, Scalars, Scratch, Vector, barrier, integer, splat
 from srnn.kernels.team import team
 
-#: Of :func:`srnn.replication.place`: what a squared deviation of the response counts beside one of v, and the sum of
-#: both below which a particle is in its place.
-RESPONSE_COUNTS, PLACED = 1e-4, 1e-8
+#: Of :func:`srnn.replication.place`: what a squared deviation of the response counts beside one of v.
+RESPONSE_COUNTS = 1e-4
 #: Columns of E, and the columns of W1 that they are about; equations.
 _COLUMNS, _PLACES = range(3), range(1, 4)
 _EQUATIONS = INPUTS + len(_COLUMNS) * len(_PLACES)
@@ -297,9 +296,8 @@ def _emit_place(
     closing_step(w, hidden, S, deviations[:INPUTS])
     deviations, worth_after = look()
     after, largest_after = norms(deviations)
-    # False for NaN; where both are rounding errors, the one with the worth that was asked for is the better one.
-    rounding = Vector(builder, splat(builder, ir.Constant(FLOAT, PLACED)))
-    better = after.less(before.where(rounding.less(before), rounding))
+    # False for NaN, before or after: such particles stay as they are.
+    better = after.less(before)
     with cgutils.for_range(builder, integer(size)) as loop:
         outside[loop.index] = w[loop.index].where(better, outside[loop.index])
     Rows(builder, left, first)[0] = largest_after.where(better, largest_before)
