@@ -326,7 +326,7 @@ def _learn(address: int) -> None:
 
 @inner
 def _answer(address: int) -> None:
-    """What each thread does to answer."""
+    """What each thread does to answer, or to have the answers judged where there is room for losses."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
     scratch = call.scratch + claim(address + WORKERS, 1) * call.scratch_size
@@ -344,6 +344,9 @@ def _answer(address: int) -> None:
             output = scratch + last.output + panel * last.output_panel
             for network in range(start, min(start + call.networks_a_task, call.networks)):
                 _forward(call, layers, network, first, panel, scratch)
+                if call.losses:
+                    _judge(call, layers, network, first, panel, count, scratch)
+                    continue
                 place = call.outputs + NUMBER * (network * call.examples + first + panel * LANES) * last.units
                 for e in range(min(LANES, count - panel * LANES)):
                     for u in range(last.units):

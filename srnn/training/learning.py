@@ -93,13 +93,22 @@ def _learn_by_torch(
 @kernels.or_by_torch
 def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
-    if (body := _fused(organism, "classification", worth, x)) is not None:
+    if (body := answering_body(organism, worth, x)) is not None:
         return mlp.answer(worth, body, x)
+    parts = worth.view(organism.copies, -1)
+    return torch.stack([answer_by_torch(organism, own, x, place) for place, own in enumerate(parts)])
+
+
+def answer_by_torch(organism: Organism, worth: Tensor, x: Tensor, place: int = 0) -> Tensor:
+    """What one organism answers with these weights ``(N,)``: ``(rows, …) -> (rows, outputs)``."""
     chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
-    parts = [aligned(own) for own in worth.view(organism.copies, -1)]
-    return torch.stack(
-        [torch.cat([organism.call_with(own, rows, place=place) for rows in chunks]) for place, own in enumerate(parts)]
-    )
+    own = aligned(worth)
+    return torch.cat([organism.call_with(own, rows, place=place) for rows in chunks])
+
+
+def answering_body(organism: Organism, worth: Tensor, x: Tensor) -> MLP | None:
+    """The body, if a kernel can answer with it."""
+    return _fused(organism, "classification", worth, x)
 
 
 def rows_at_once(body: BodyConfig, rows: int) -> int:

@@ -168,6 +168,15 @@ def test_answer_is_the_forward_pass(case):
 
 @given(cases)
 @settings(max_examples=20)
+def test_judging_has_the_bits_of_learning(case):
+    case.drop, task = None, case.task
+    case.index = torch.arange(len(task.train_x)).repeat(len(case.index), 1)
+    losses, scores, _ = case.learn()
+    same(mlp.judge(case.w, case.body, task.train_x, task.train_y), (losses, scores))
+
+
+@given(cases)
+@settings(max_examples=20)
 def test_a_network_has_the_same_bits_alone(case):
     losses, scores, gradient = case.learn()
     for place, part in enumerate(gradient.view(len(case.index), -1)):
@@ -180,7 +189,8 @@ def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
     case = Case((40, 20, 4, 6), "pair", "gelu", kind, networks, examples=1111, dropout=True)
     before, threads = case.learn(), torch.get_num_threads()
     monkeypatch.setattr(mlp, "_WORTH_THREADS", 0)
-    outputs = mlp.answer(case.w, case.body, case.task.train_x)
+    x, y = case.task.train_x, case.task.train_y
+    outputs, judged = mlp.answer(case.w, case.body, x), mlp.judge(case.w, case.body, x, y)
     try:
         for memory in (2**25, 0):
             monkeypatch.setattr(mlp, "_PARTS", memory)
@@ -188,7 +198,8 @@ def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
                 torch.set_num_threads(count)
                 for _ in range(3):
                     same(case.learn(), before)
-                    same((mlp.answer(case.w, case.body, case.task.train_x),), (outputs,))
+                    same((mlp.answer(case.w, case.body, x),), (outputs,))
+                    same(mlp.judge(case.w, case.body, x, y), judged)
     finally:
         torch.set_num_threads(threads)
 
