@@ -50,7 +50,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
         for run in runs:
             print_status(console, run)
     console.print()
-    console.print(_last_figures(summary))
+    console.print(_last_figures(summary, scores))
     if experiment.task.classes and (recalls := _recalls(summary, experiment.task.classes)):
         console.print()
         console.print(recalls)
@@ -120,18 +120,26 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     )
 
 
-def _last_figures(summary: pd.DataFrame) -> Table:
+def _last_figures(summary: pd.DataFrame, scores: pd.DataFrame) -> Table:
+    """Mean and interval of each figure, and of few seeds the values themselves."""
+    from srnn.analysis.statistics import FEW
 
     several = summary["Seeds"].max() > 1
+    few = several and summary["Seeds"].max() <= FEW
     table = grid()
     table.add_column("last figures")
-    table.add_column("mean ± 95 % interval" if several else "value", justify="right")
+    table.add_column("mean, 95 % interval" if several else "value", justify="right")
+    if few:
+        table.add_column("each seed", justify="right")
     for metric, row in summary.iterrows():
         if is_figure(str(metric)):
             name = str(metric)
             if name.startswith("rest_"):
                 name = f"{name.removeprefix('rest_')}_at_rest"
-            table.add_row(name.replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
+            cells = [with_interval(row["Mean"], row["Low"], row["High"])]
+            if few:
+                cells.append(" ".join(f"{score:.3g}" for score in scores[scores["Metric"] == metric]["Score"]))
+            table.add_row(name.replace("_", " "), *cells)
     return table
 
 
@@ -149,15 +157,14 @@ def _recalls(summary: pd.DataFrame, classes: Sequence[str]) -> Table | None:
     table.add_column("class", overflow="fold")
     table.add_column("test recall", justify="right")
     for metric in there:
-        mean, high = float(summary["Mean"][metric]), float(summary["High"][metric])
-        table.add_row(escape(measured[metric]), with_interval(mean, high - mean))
+        ends = (float(summary[column][metric]) for column in ("Mean", "Low", "High"))
+        table.add_row(escape(measured[metric]), with_interval(*ends))
     return table
 
 
 def _census(summary: pd.DataFrame) -> Table:
 
-    means, highs = (layer_table(summary, column) for column in ("Mean", "High"))
-    widths = highs - means
+    means, lows, highs = (layer_table(summary, column) for column in ("Mean", "Low", "High"))
     table = grid()
     table.add_column("layer")
     for kind in means.columns:
@@ -167,8 +174,8 @@ def _census(summary: pd.DataFrame) -> Table:
         if layer == "total":
             table.add_section()
         cells = [
-            with_interval(mean, width, counts=True)
-            for mean, width in zip(means.loc[layer], widths.loc[layer], strict=True)
+            with_interval(*ends, counts=True)
+            for ends in zip(means.loc[layer], lows.loc[layer], highs.loc[layer], strict=True)
         ]
         table.add_row(
             layer,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import over_seeds
+from srnn.analysis.statistics import ANYTHING, Range, over_seeds, range_of
 from srnn.bodies.module import require_consent
 from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.files import write_whole
@@ -125,7 +125,17 @@ def summarize(frame: pd.DataFrame, summary: Summary) -> pd.DataFrame:
         numbers = [name for name in reduced.select_dtypes(["number", "bool"]) if name not in by]
         long = reduced.melt(by, numbers, "Quantity", "Value").astype({"Value": float})
         parts.append(long.rename(columns={"Value": "Score"}).assign(Seed=seed))
-    return over_seeds(pd.concat(parts), by=[*by, "Quantity"]).reset_index()
+    every = pd.concat(parts, ignore_index=True)
+
+    def range_in(row: pd.Series) -> Range:
+        found = summary.within.get(row["Quantity"], ANYTHING)
+        return range_of(row["Metric"]) if found is None else found
+
+    ranges = every.drop_duplicates([*by, "Quantity"])[[*by, "Quantity"]]
+    ends = [range_in(row) for _, row in ranges.iterrows()]
+    ranges = ranges.assign(Least=[low for low, _ in ends], Most=[high for _, high in ends])
+    every = every.merge(ranges, on=[*by, "Quantity"])
+    return over_seeds(every, by=[*by, "Quantity"]).reset_index()
 
 
 def _ask(question: Question, name: str, runs: Sequence[Run], task: Task, watch: Callable[[str], None]) -> Frames:

@@ -57,16 +57,19 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     frames = {
         "curves": pd.concat([comparison.compare(groups, metric) for metric in (*metrics, "identity_share")]),
         "final": comparison.final_table(groups),
+        "final_seeds": comparison.final_scores(groups)[["Metric", "Group", "Seed", "Score"]],
         "tests": comparison.paired_tests(groups),
-        "order_of_learning": comparison.order_of_learning(groups, milestones),
+        "order_of_learning": (reached := comparison.order_of_learning(groups, milestones)),
+        "milestones": comparison.reached_by(reached),
     }
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
     if not image_format:
         return []
+    options = {"final": {"scores": frames["final_seeds"]}}
     return [
-        save(drawing(frames[name]), folder / "figures" / f"{name}.{image_format}")
+        save(drawing(frames[name], **options.get(name, {})), folder / "figures" / f"{name}.{image_format}")
         for name, drawing in _DRAWINGS.items()
         if not frames[name].empty
     ]
@@ -117,7 +120,7 @@ class Comparison(Shown, list[Run]):
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """Whether two variants ended differently: Metric, A, B, Difference, Low, High, n, t, p, p (Wilcoxon).
+        """Whether two variants ended differently: the columns are :data:`~srnn.analysis.comparison.TESTED`.
 
         Raises:
             UserError: As for :attr:`final`.

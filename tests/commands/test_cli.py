@@ -332,9 +332,9 @@ class TestShow:
         summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert with_interval(row["Mean"], row["High"] - row["Mean"]) in answer.out
+            assert with_interval(row["Mean"], row["Low"], row["High"]) in answer.out
         row = summary.loc["other"]
-        assert with_interval(row["Mean"], row["High"] - row["Mean"], counts=True) in answer.out
+        assert with_interval(row["Mean"], row["Low"], row["High"], counts=True) in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())
