@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from srnn.analysis.statistics import interval, seeds
+from srnn.analysis.statistics import SHARE, interval, seeds
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import (
@@ -55,7 +55,7 @@ def basin(newborns: pd.DataFrame, title: str = "") -> Figure:
     told = newborns.assign(Seed=newborns.get("Seed", 0), Part=parts, Zero=newborns["Alone"] == "zero")
     middles = told.groupby("Part")["v0"].mean()
     shares = told.pivot_table(index="Part", columns="Seed", values="Zero", aggfunc="mean")
-    found = interval(shares).set_index(pd.Index(middles))
+    found = interval(shares, within=SHARE).set_index(pd.Index(middles))
     band(below, found, {"color": "black", "linestyle": "-"})
     below.set_ylim(-0.03, 1.03)
     below.yaxis.set_major_formatter(PERCENT)
