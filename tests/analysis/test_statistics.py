@@ -126,7 +126,7 @@ class TestRanges:
             [math.tanh(math.atanh(mean) - z), math.tanh(math.atanh(mean) + z)], rel=1e-6
         )
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
     def test_it_stays_where_the_values_are(self, own: list[float]) -> None:
         for within, values in (
