@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple, Protocol
 

@@ -101,7 +101,7 @@ SECTIONS = {
         ),
     ),
     "later": Section("The later configuration", ["mnist-h5"], training.later),
-    "rest": Section("At rest, and from another birth", rest.PRESETS, rest.rest, seeds=10, seconds=120, published=False),
+    "rest": Section("At rest, and from another birth", rest.PRESETS, rest.rest, seconds=120, published=False),
     "exact": Section(
         "Exact self-replication",
         ["connectivity", "residual-h8", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from srnn.analysis import basin, masks
-from srnn.analysis.statistics import last_scores, over_seeds, paired
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval, paired
 from srnn.plots.basin import basin as draw_basin
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
@@ -102,13 +102,11 @@ def _masks(desk: Desk) -> str:
         "first layer": "plain numbers without its zeros of the first layer",
         "none": "plain numbers",
     }
-    found = over_seeds(scores.melt(value_name="Score", var_name="Mask"), "Mask")
     share = frame.groupby("Mask")["Masked"].mean()
     rows = []
     for name, told in names.items():
-        low, mean = (float(found[column][name]) for column in ("Low", "Mean"))
         masked = float(share.get(name, share["zeros"]))
-        rows.append([told, f"{masked:.1%}", interval(mean, mean - low, "{:.3f}")])
+        rows.append([told, f"{masked:.1%}", interval(*mean_interval(scores[name], SHARE), form="{:.3f}")])
     pairs = []
     for one, other in (("organism", "zeros"), ("zeros", "random"), ("zeros", "none")):
         pairs.append(f"{names[one]} − {names[other]}: {_points(scores[one], scores[other])}")
@@ -133,9 +131,8 @@ def _points(scores: pd.Series, others: pd.Series) -> str:
     """The mean difference of two scores of the same seeds, in percentage points, with its interval."""
     found = paired(scores.to_numpy(), others.to_numpy())
     low, high = 100 * found["Low"], 100 * found["High"]
-    return f"{between(100 * found['Difference'], low, high, '{:+.2f}')} points"
+    return f"{between(100 * found['Difference'], low, high, form='{:+.2f}')} points"
 
 
 def _share(values: pd.Series) -> str:
-    found = over_seeds(pd.DataFrame({"Metric": "", "Score": values})).iloc[0]
-    return interval(100 * found["Mean"], 100 * (found["High"] - found["Mean"]), "{:.1f}") + " %"
+    return interval(*(100 * end for end in mean_interval(values, SHARE)), form="{:.1f}") + " %"
