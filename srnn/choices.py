@@ -7,7 +7,7 @@ from typing import Literal
 #: How a weight's position is put into numbers.
 Encoding = Literal["max", "l2"]
 #: Where a particle's weights are drawn from.
-Init = Literal["fan_in", "xavier"]
+Init = Literal["fan_in", "xavier", "copying"]
 #: Whether the weights as data are constants to the gradient of replication.
 Target = Literal["frozen", "live"]
 #: Which layers of an MLP add an input to their output.

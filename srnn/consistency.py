@@ -19,6 +19,11 @@ def require_consistent(experiment: Experiment) -> None:
     """
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
+    if experiment.schedule.kind != "constant" and experiment.training.optimizer != "sgd":
+        raise ValueError(
+            f"schedule.kind is '{experiment.schedule.kind}', which needs training.optimizer 'sgd', not "
+            f"'{experiment.training.optimizer}': set it to 'constant'"
+        )
     _suits_the_method(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
@@ -37,10 +42,15 @@ def _suits_the_method(experiment: Experiment) -> None:
             f"replication.objective is 'joint', which needs replication.method 'sgd', not '{replication.method}': "
             "set it to 'alternate'"
         )
-    if replication.start_accuracy > 0 and replication.method == "lifted":
+    if replication.start_accuracy > 0 and replication.method in ("lifted", "placed"):
         raise ValueError(
-            f"replication.start_accuracy is {replication.start_accuracy}; lifted particles are self-replicators "
-            "from birth: set it to 0"
+            f"replication.start_accuracy is {replication.start_accuracy}; {replication.method} particles are "
+            "self-replicators from birth: set it to 0"
+        )
+    if replication.method == "placed" and experiment.particle.hidden < 4:
+        raise ValueError(
+            f"particle.hidden is {experiment.particle.hidden}; smaller particles than of 4 hidden units cannot all be "
+            "placed: set it to 4 or more"
         )
     if optimizer != "sgd" and replication.momentum == "shared" and replication.method == "sgd" and not joint:
         raise ValueError(
@@ -56,10 +66,11 @@ def _suits_the_method(experiment: Experiment) -> None:
 
 def _suits_numbers(experiment: Experiment) -> None:
     found = {"replication.method": experiment.replication.method}
+    found |= {"replication.birth": experiment.replication.birth}
     found |= {f"interactions.{name}": rate for name, rate in experiment.interactions.model_dump().items()}
     for key, value in found.items():
-        if value not in ("none", 0.0):
-            nothing = "none" if isinstance(value, str) else 0.0
+        nothing: str | float = {"replication.method": "none", "replication.birth": "drawn"}.get(key, 0.0)
+        if value != nothing:
             raise ValueError(
                 f"{key} is {value!r}; with particle.kind 'number' nothing replicates: set it to {nothing!r}"
             )

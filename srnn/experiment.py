@@ -19,7 +19,15 @@ from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
 from srnn.methods import EXACT
-from srnn.methods.settings import Divergent, Method, Momentum, Optimizer, ReplicationConfig, TrainingConfig
+from srnn.methods.settings import (
+    Divergent,
+    Method,
+    Momentum,
+    Optimizer,
+    ReplicationConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
 from srnn.section import Section, Text, explain, unknown
 from srnn.settings import (
     CheckpointConfig,
@@ -28,6 +36,7 @@ from srnn.settings import (
     LogConfig,
     ParticleConfig,
 )
+from srnn.shown import Rows, Shown
 from srnn.tasks.settings import TaskConfig
 from srnn.terms import TERMS
 from srnn.toml import read_toml, value_of
@@ -48,6 +57,7 @@ __all__ = [
     "Optimizer",
     "ParticleConfig",
     "ReplicationConfig",
+    "ScheduleConfig",
     "TaskConfig",
     "TrainingConfig",
     "folder_name",
@@ -63,7 +73,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", 
 _FIXED = ("name", "seed", "comparison")
 
 
-class Experiment(Section):
+class Experiment(Shown, Section):
     """Everything that defines an experiment; what is left out has the default of the quick ``digits`` run.
 
     Example:
@@ -83,6 +93,7 @@ class Experiment(Section):
     particle: ParticleConfig = ParticleConfig()
     replication: ReplicationConfig = ReplicationConfig()
     training: TrainingConfig = TrainingConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -107,7 +118,10 @@ class Experiment(Section):
     @model_validator(mode="before")
     @classmethod
     def _of_older_runs(cls, values: Any) -> Any:
-        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path."""
+        """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path.
+
+        There was no census at rest.
+        """
         if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
             return values
         task = {"scale": "none", **values.get("task", {})}
@@ -115,7 +129,8 @@ class Experiment(Section):
             task = {"fingerprint": {}, **task}
         elif "name" in task:
             task.pop("path", None)
-        return {**values, "task": task}
+        log = values.get("log", {})
+        return {**values, "task": task, "log": {"rest": 0, **log} if isinstance(log, dict) else log}
 
     @field_validator("body", mode="before")
     @classmethod
@@ -167,6 +182,22 @@ class Experiment(Section):
             except UserError as error:
                 raise UserError(f"comparison.variants.{shorten(variant)}: {error}") from None
         return experiments
+
+    def _line(self) -> str:
+        settings = [
+            f", {key}={value}" for key, value in self._shown()[1] if key not in ("about", "duration", "settings")
+        ]
+        return f"Experiment({self.name!r}{''.join(settings)})"
+
+    def _shown(self) -> tuple[str, Rows]:
+        values = self.model_dump(exclude_defaults=True, exclude_none=True, exclude={"name", "versions", "comparison"})
+        if type(self.body) is not MLPConfig:
+            values["body"] = {"name": self.body.name, **values.get("body", {})}
+        rows = [
+            *_dotted(values),
+            *((f"variant {name}", ", ".join(own)) for name, own in self.comparison.variants.items()),
+        ]
+        return self.name, rows or [("settings", "the defaults")]
 
     @property
     def exact(self) -> bool:
@@ -265,8 +296,19 @@ def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Sec
     return family[name]
 
 
+def _dotted(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Settings of nested tables, each with its value as in TOML."""
+    rows = []
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            rows += _dotted(value, f"{before}{name}.")
+        else:
+            rows.append((f"{before}{name}", json.dumps(value, ensure_ascii=False)))
+    return rows
+
+
 #: Settings that may look like a number and are none.
-_AS_IT_IS = ("name", "task.path")
+_AS_IT_IS = ("name", "task.path", "task.target")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:

@@ -53,6 +53,12 @@ def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) 
     return types
 
 
+def in_words(types: Tensor) -> str:
+    """How many of these ``(N,)`` are of each type that occurs: ``485 zero, 42 identity``."""
+    counts = torch.bincount(types.long(), minlength=len(FixpointType)).tolist()
+    return ", ".join(f"{count:,} {kind.label}" for kind, count in zip(FixpointType, counts, strict=True) if count)
+
+
 def census(types: Tensor, layers: Mapping[str, slice]) -> pd.DataFrame:
     """Count the particles of each type, per layer and in total.
 

@@ -11,17 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srnn import replication
+from srnn import fixpoints, replication
 from srnn.bodies.particles import Choice, replaced
 from srnn.errors import NotApplicableError
 from srnn.particle import Particle
+from srnn.shown import Rows, Shown
 from srnn.swarm import Kind, Swarm, aligned
 
+#: Particles that are classified to be shown: a few milliseconds.
+_CHEAP = 20_000
 #: A body holds the weights of one call at a time, whoever calls.
 _CALLING = threading.RLock()
 
 
-class Organism(Swarm):
+class Organism(Shown, Swarm):
     """A body whose every weight is a particle.
 
     Each weight tensor of the body (two dimensions or more) is replaced by particles, which are *drawn anew*: the values
@@ -228,16 +231,48 @@ class Organism(Swarm):
                     module._flat_weights[module._flat_weights_names.index(attribute)] = tensor
 
     def extra_repr(self) -> str:
-        layers = ", ".join("×".join(map(str, shape)) for shape in self.shapes)
         side = f", {self.copies} side by side" if self.copies > 1 else ""
-        return f"{self.particle}, {self.size:,} of them: {layers}{side}"
+        return f"{self.particle!r}, {self.size:,} of them: {', '.join(map(_product, self.shapes))}{side}"
 
-    def __repr__(self) -> str:
-        names = [name for name, _ in self.body.named_modules() if name]
-        ordinary = sum(one.numel() for one in self.ordinary().values())
+    def _line(self) -> str:
+        ordinary = self._ordinary_numbers()
         beside = f", {ordinary:,} ordinary numbers beside" if ordinary else ""
-        body = type(self.body).__name__ + (f" of {len(names)} modules" if names else "")
-        return f"Organism({body}, {self.extra_repr()}{beside})"
+        return f"Organism({self._body_in_words()}, {self.extra_repr()}{beside})"
+
+    def _shown(self) -> tuple[str, Rows]:
+        types = self._census()
+        layers = [
+            (layer, f"{_product(shape)} particles" + (f": {types[layer]}" if layer in types else ""))
+            for layer, shape in zip(self.layers, self.shapes, strict=True)
+        ]
+        rows = [("body", self._body_in_words()), ("particle", repr(self.particle)), *layers]
+        rows.append(("total", f"{self.size:,} particles" + (f": {types['total']}" if types else "")))
+        if self.copies > 1:
+            rows.append(("side by side", f"{self.copies} organisms; the types are those of all"))
+        if ordinary := self._ordinary_numbers():
+            rows.append(("beside", f"{ordinary:,} ordinary numbers"))
+        return "", rows
+
+    def _body_in_words(self) -> str:
+        count = sum(1 for name, _ in self.body.named_modules() if name)
+        return type(self.body).__name__ + (f" of {count} modules" if count else "")
+
+    def _ordinary_numbers(self) -> int:
+        return sum(one.numel() for one in self.ordinary().values())
+
+    def _census(self) -> dict[str, str]:
+        """How many particles of each type there are, by layer; nothing where that takes long, or there are none."""
+        weights = self.weights.detach()
+        if not isinstance(self.particle, Particle) or weights.device.type != "cpu" or weights.shape[1] > _CHEAP:
+            return {}
+        # Not contiguous, so that torch computes: what is shown does not wait until kernels are compiled.
+        types = fixpoints.classify(weights.T.contiguous().T, self.particle).view(self.copies, -1)
+        found = {layer: types[:, own].flatten() for layer, own in self.layers.items()} | {"total": types.flatten()}
+        return {layer: fixpoints.in_words(own) for layer, own in found.items()}
+
+
+def _product(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))
 
 
 def stack(organisms: Sequence[Organism]) -> Organism:

@@ -20,15 +20,19 @@ from torch import Tensor
 
 from srnn import kernels
 from srnn.choices import Encoding, Init, Target
+from srnn.shown import Rows, Shown
 
 #: Inputs of a particle: value, layer, cell, index, task.
 INPUTS = 5
 #: Added to the divisor and to the quotient of every encoded position, as in the published code.
 _SHIFT = 1e-8
+#: The part of ``fan_in`` that newborns of ``copying`` have: with more some fall into zero (H = 2: one in twenty), with
+#: less their effective weights are too much alike.
+_COPYING = 1 / 3
 
 
-@dataclass(frozen=True)
-class Particle:
+@dataclass(frozen=True, repr=False)
+class Particle(Shown):
     """What all particles of a swarm have in common.
 
     Args:
@@ -36,7 +40,9 @@ class Particle:
         encoding: How a weight's position (layer, cell, index) is put into numbers. ``max`` divides each column by its
             maximum, ``l2`` by its Euclidean norm over the ``P`` weights.
         init: Where weights are drawn from, per matrix: ``fan_in`` is uniform in ±1/√fan_in, ``xavier`` uniform in
-            ±√(6 / (fan_in + fan_out)).
+            ±√(6 / (fan_in + fan_out)). Of either, descent on replication draws many into zero or lets them diverge;
+            ``copying`` begins outside of both basins: a third of ``fan_in``, and a chain of units that hands the
+            value on, so that ``v0`` is about 1, with effective weights spread as those of ``fan_in``.
 
     Raises:
         ValueError: ``hidden`` is below 1, or ``encoding`` or ``init`` is not one of the above.
@@ -51,8 +57,23 @@ class Particle:
             raise ValueError(f"hidden is {self.hidden}; a particle needs at least 1 hidden unit")
         if self.encoding not in ("max", "l2"):
             raise ValueError(f"encoding is {self.encoding!r}; allowed: max, l2")
-        if self.init not in ("fan_in", "xavier"):
-            raise ValueError(f"init is {self.init!r}; allowed: fan_in, xavier")
+        if self.init not in ("fan_in", "xavier", "copying"):
+            raise ValueError(f"init is {self.init!r}; allowed: fan_in, xavier, copying")
+
+    def _line(self) -> str:
+        return f"Particle(hidden={self.hidden}, encoding={self.encoding!r}, init={self.init!r})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _shown(self) -> tuple[str, Rows]:
+        rows = [
+            ("hidden", f"{self.hidden} units in each of two layers"),
+            ("encoding", self.encoding),
+            ("init", self.init),
+            ("weights", f"{self.size:,}"),
+        ]
+        return "", rows
 
     @property
     def shapes(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -82,12 +103,23 @@ class Particle:
     def draw(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``count`` new particles: float32 of shape ``(P, count)`` on the generator's device."""
         device = None if generator is None else generator.device
+
+        def uniform(rows: int) -> Tensor:
+            return 2 * torch.rand(rows, count, generator=generator, device=device) - 1
+
         blocks = []
         for rows, columns in self.shapes:
-            bound = columns**-0.5 if self.init == "fan_in" else (6 / (rows + columns)) ** 0.5
-            uniform = torch.rand(rows * columns, count, generator=generator, device=device)
-            blocks.append((2 * uniform - 1) * bound)
-        return torch.cat(blocks)
+            bound = (6 / (rows + columns)) ** 0.5 if self.init == "xavier" else columns**-0.5
+            blocks.append(uniform(rows * columns) * bound)
+        weights = torch.cat(blocks)
+        if self.init == "copying":
+            weights *= _COPYING
+            W1, W2, W3 = matrices(weights, self)
+            first, second = (_unit(uniform(self.hidden)) for _ in range(2))
+            W1[:, 0] += first
+            W2 += second[:, None] * first
+            W3 += second
+        return weights
 
     @property
     def has_types(self) -> bool:
@@ -105,6 +137,14 @@ class Particle:
     def pull_back(self, weights: Tensor, gradient: Tensor) -> Tensor:
         """:func:`pull_back_worth`: ``(P, N), (N,) -> (P, N)``."""
         return pull_back_worth(weights, self, gradient)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors ``(H, N)`` of length one; their squares are added one by one, so that no library rounds otherwise."""
+    square = torch.zeros_like(vectors[0])
+    for row in vectors:
+        square += row * row
+    return vectors / square.clamp_min(torch.finfo(vectors.dtype).tiny).sqrt()
 
 
 def matrices(weights: Tensor, particle: Particle) -> tuple[Tensor, Tensor, Tensor]:
@@ -211,6 +251,24 @@ def self_application(weights: Tensor, particle: Particle, times: int = 1) -> Ten
     """Replace every particle by its own output, ``times`` times over: ``(P, N) -> (P, N)``."""
     for _ in range(times):
         weights = attack(weights, weights, particle)
+    return weights
+
+
+def leak(weights: Tensor, particle: Particle, eta: float = -1 / 3, times: int = 1) -> Tensor:
+    """Move every particle a part of the way to its own output, ``times`` times over: ``(P, N) -> (P, N)``.
+
+    ``w ← w + η (F(w) − w)``, F being :func:`self_application`, which is ``η = 1``. Self-replicators stay. What
+    is near one does not come to it with any ``η > 0``: an error along the particle grows by ``1 + 3η``. With a negative
+    η, a relaxation *away* from its own output, it does if that is in the right place (:func:`srnn.replication.place`).
+
+    Args:
+        weights: ``(P, N)``.
+        particle: What the particles are.
+        eta: η; −1/3 takes away the error along the particle at once.
+        times: How often.
+    """
+    for _ in range(times):
+        weights = torch.lerp(weights, attack(weights, weights, particle), eta)
     return weights
 
 

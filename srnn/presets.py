@@ -12,7 +12,7 @@ from srnn.files import is_file
 from srnn.untrusted import expanded
 
 #: Endings of files that hold data.
-_DATA = {".npz", ".npy", ".csv", ".tsv", ".parquet", ".pt", ".pth"}
+_DATA = {".npz", ".npy", ".csv", ".tsv", ".parquet", ".safetensors", ".pt", ".pth", ".pkl", ".pickle"}
 
 
 def preset_folder() -> Path:

@@ -24,7 +24,8 @@ class ParticleConfig(Section):
     encoding: Encoding = "l2"
     """What the position of a weight is divided by: ``max`` its maximum, ``l2`` its Euclidean norm over the weights."""
     init: Init = "fan_in"
-    """Where weights are drawn from: uniform in ±1/√fan_in, or as Xavier."""
+    """Where weights are drawn from: uniform in ±1/√fan_in, as Xavier, or ``copying``, outside of zero's basin: near
+    to handing their own value on."""
     values: Literal["body", "particles"] = "body"
     """Of plain numbers, what they are at first: the body's own, or what newborn self-replicators are worth."""
 
@@ -58,6 +59,9 @@ class LogConfig(Section):
     particles: Literal["all"] | Count = "all"
     """Particles in the trajectory: all, or a number of them drawn once at random, so that a large organism's
     trajectory does not dwarf its training."""
+    rest: Annotated[int, Field(ge=0, le=100_000)] = 300
+    """Steps of replication alone, without the task, before the census at rest, which changes nothing in the run; 0: no
+    such census. Of method ``sgd`` only: others are at rest."""
 
 
 class CheckpointConfig(Section):

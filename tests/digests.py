@@ -32,6 +32,18 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     },
     "lifted, ReLU": {"replication": {"method": "lifted"}, "body": {"activation": "relu"}},
     "numbers": NUMBERS,
+    "sgd, Adam, dropout": {
+        "training": {"optimizer": "adam"},
+        "replication": {"momentum": "separate"},
+        "body": {"dropout": 0.2, "residual": "layer"},
+    },
+    "newton, AdamW": {
+        "training": {"optimizer": "adamw"},
+        "replication": {"method": "newton", "every": 2},
+        "body": {"activation": "relu"},
+    },
+    "lifted, Adam": {"training": {"optimizer": "adam"}, "replication": {"method": "lifted"}},
+    "numbers, Adam, dropout": NUMBERS | {"training": {"optimizer": "adam"}, "body": {"dropout": 0.5}},
 }
 
 
@@ -62,7 +74,8 @@ def main() -> None:
             "body": {"depth": 3, "width": 5},
             "particle": {"hidden": 2},
             "training": {"epochs": 2, "batch_size": 100},
-            "log": {"every": 1},
+            # The census at rest is no part of training.
+            "log": {"every": 1, "rest": 0},
         }
         for section, settings in sections.items():
             values[section] = {**values.get(section, {}), **settings}

@@ -12,7 +12,7 @@ particles = st.builds(
     Particle,
     hidden=st.integers(1, 10),
     encoding=st.sampled_from(["max", "l2"]),
-    init=st.sampled_from(["fan_in", "xavier"]),
+    init=st.sampled_from(["fan_in", "xavier", "copying"]),
 )
 counts = st.integers(1, 40)
 seeds = st.integers(0, 2**31 - 1)

@@ -388,7 +388,7 @@ CHOICES = {
     "body.residual=layers": "none, layer, pair; did you mean layer?",
     "body.activation=rellu": "did you mean relu?",
     "particle.encoding=l1": "max, l2; did you mean l2?",
-    "particle.init=xavir": "fan_in, xavier; did you mean xavier?",
+    "particle.init=xavir": "fan_in, xavier, copying; did you mean xavier?",
     "replication.method=sdg": "did you mean sgd?",
     "replication.target=alive": "frozen, live; did you mean live?",
     "replication.objective=jont": "alternate, joint; did you mean joint?",
@@ -424,7 +424,7 @@ class TestBadValues:
             ("training.lr=nan", "training.lr is nan; allowed: a number above 0 to 1,000"),
             ("task.factor=inf", "task.factor is inf; allowed: a number from -1e+30 to 1e+30"),
             ("about=3", "about is 3; allowed: text of up to 4,000 characters, none of them to control a terminal"),
-            ("particle.init=1", "particle.init is 1; allowed: fan_in, xavier"),
+            ("particle.init=1", "particle.init is 1; allowed: fan_in, xavier, copying"),
             ("task=digits", "task is 'digits'; allowed: a table"),
         ],
     )
@@ -470,9 +470,7 @@ class TestBadValues:
 
 class TestCrossField:
     def test_arrays_need_their_file(self) -> None:
-        assert error_of("task.name=arrays") == (
-            'task.name "arrays" needs the file: set task.path to an .npz with X and y'
-        )
+        assert error_of("task.name=arrays") == ('task.name "arrays" needs the data: set task.path to a file or folder')
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
 
     def test_a_path_alone_means_own_data(self) -> None:
@@ -493,6 +491,14 @@ class TestCrossField:
 
     def test_other_data_are_not_held_against_the_recorded_ones(self) -> None:
         recorded = Experiment().override(["task.path=my.npz", 'task.fingerprint={X="a"}'])
+        named = recorded.override(["task.target=1", 'task.classes=["a"]'])
+        assert (named.task.target, named.task.classes, named.task.fingerprint) == ("1", ["a"], None)
+        other = named.override(["task.path=other.npz"]).task
+        assert (other.target, other.classes) == (None, None)
+        with pytest.raises(
+            UserError, match=r"task\.target is 'y', a column of a table that task\.path names, and task"
+        ):
+            Experiment().override(["task.target=y"])
         assert recorded.override(["task.path=my.npz", "task.scale=unit"]).task.fingerprint == {"X": "a"}
         assert recorded.override(["task.path=other.npz"]).task.fingerprint is None
 
@@ -582,7 +588,15 @@ class TestOverride:
 
     def test_every_setting_can_be_set(self) -> None:
         """``known_keys`` has them all; each is found and takes the value it has."""
-        settings = ["task.path=x", "task.size=8", "task.scale=unit", "task.fingerprint={}", "checkpoint.minutes=5.0"]
+        settings = [
+            "task.path=x",
+            "task.target=y",
+            "task.classes=[]",
+            "task.size=8",
+            "task.scale=unit",
+            "task.fingerprint={}",
+            "checkpoint.minutes=5.0",
+        ]
         experiment = load_preset("digits").override(settings)
         assert len(known_keys(Experiment)) == len({*known_keys(Experiment)}) > 30
         for key in known_keys(Experiment):
@@ -629,6 +643,7 @@ class TestComparison:
     ("replication", "complaint"),
     [
         ({"method": "lifted", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; lifted particles"),
+        ({"method": "placed", "start_accuracy": 0.5}, "replication.start_accuracy is 0.5; placed particles"),
         (
             {"method": "newton", "objective": "joint"},
             "replication.objective is 'joint', which needs replication.method",

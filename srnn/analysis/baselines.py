@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from srnn.analysis.statistics import over_seeds
+from srnn.analysis.statistics import over_seeds, with_range
 from srnn.errors import NotApplicableError
 from srnn.experiment import Experiment, MLPConfig
 from srnn.kernels.arithmetic import fast_arithmetic
@@ -180,7 +180,7 @@ def final_scores(curves: pd.DataFrame) -> pd.DataFrame:
         its 95 % t-interval, NaN for a single seed), Seeds (int).
     """
     last = curves.groupby(["Network", "Metric", "Seed"], sort=False).tail(1)
-    return over_seeds(last, by=["Network", "Metric"]).reset_index()
+    return over_seeds(with_range(last), by=["Network", "Metric"]).reset_index()
 
 
 def smallest_body(

@@ -12,12 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from srnn.analysis.statistics import Measured, by_epoch, interval, over_seeds, paired
+from srnn.analysis.statistics import (
+    MARGIN,
+    SHARE,
+    Floats,
+    Measured,
+    by_epoch,
+    equivalence,
+    holm,
+    interval,
+    last_scores,
+    over_seeds,
+    paired,
+    range_of,
+    survival,
+)
 from srnn.errors import UserError, nearest
 from srnn.fixpoints import FixpointType
 
@@ -29,6 +43,11 @@ MILESTONES: Final[Mapping[str, Sequence[float]]] = {
     "replication_loss": (1e-3, 1e-5, 1e-8),
     "test_accuracy": (0.5, 0.8, 0.87),
 }
+#: The columns of :func:`paired_tests`.
+TESTED: Final = (
+    *("Metric", "A", "B", "Difference", "Low", "High", "n", "t", "p", "p, Holm", "p (Wilcoxon)", "p (Wilcoxon), Holm"),
+    *("Margin", "p (equivalence)", "p (equivalence), Holm"),
+)
 _LABELS: Final = tuple(kind.label for kind in FixpointType)
 
 
@@ -52,11 +71,7 @@ def scores(groups: Groups, metric: str) -> pd.DataFrame:
     """
     frames = []
     for group, runs in groups.items():
-        if not runs:
-            raise UserError(f"the group {group} holds no run; name the folder of at least one")
-        seeds = [run.experiment.seed for run in runs]
-        if len({*seeds}) < len(seeds):
-            raise UserError(f"the group {group} has a seed twice: {', '.join(map(str, sorted(seeds)))}")
+        _require_seeds(group, runs)
         own = pd.concat([_scores(run, metric).assign(Seed=run.experiment.seed) for run in runs])
         frames.append(own.assign(Group=group))
     frame = pd.concat(frames or [pd.DataFrame(columns=["Group", "Seed", "Epoch", "Score"])], ignore_index=True)
@@ -67,7 +82,7 @@ def scores(groups: Groups, metric: str) -> pd.DataFrame:
 
 
 def compare(groups: Groups, metric: str) -> pd.DataFrame:
-    """The curve of a metric in each group: mean over its seeds and 95 % confidence band (Student's t) at each epoch.
+    """The curve of a metric in each group: mean over its seeds and 95 % confidence band at each epoch.
 
     Of a loss or an error both are those of the logarithms, as a log axis shows them. A score that is not finite (or,
     of a loss, not above zero) is left out; Seeds tells of how many seeds the mean is.
@@ -82,16 +97,20 @@ def compare(groups: Groups, metric: str) -> pd.DataFrame:
         >>> frames = [compare(groups, name) for name in ("test_accuracy", "identity_share")]  # doctest: +SKIP
         >>> plots.comparison.curves(pd.concat(frames), "residual against none")  # doctest: +SKIP
     """
-    frames = []
-    for group, own in scores(groups, metric).groupby("Group", sort=False):
+    frames, every = [], scores(groups, metric)
+    # Of a count, how many particles there are.
+    last = last_scores(run for runs in groups.values() for run in runs)
+    known = last[last["Metric"] == metric]
+    within = range_of(metric) if known.empty else (float(known["Least"].min()), float(known["Most"].max()))
+    for group, own in every.groupby("Group", sort=False):
         values = own.pivot(index="Epoch", columns="Seed", values="Score")
-        frame = interval(values, is_logarithmic(metric)).reset_index()
+        frame = interval(values, is_logarithmic(metric), within).reset_index()
         frames.append(frame.assign(Group=group, Metric=metric))
     return pd.concat(frames, ignore_index=True)[["Group", "Metric", "Epoch", "Mean", "Low", "High", "Seeds"]]
 
 
 def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """How the groups ended: mean over the seeds of each metric's last score, with its 95 % t-interval.
+    """How the groups ended: mean over the seeds of each metric's last score, with its 95 % interval.
 
     Returns:
         Columns Metric (str), Group (str), Mean, Low, High (float; no interval of one seed: NaN), Seeds (int). Metrics
@@ -103,21 +122,49 @@ def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFram
     Example:
         >>> final_table(groups).pivot(index="Group", columns="Metric", values="Mean")  # doctest: +SKIP
     """
-    finals = [last.assign(Metric=metric) for metric, last in _finals(groups, metrics).items()]
-    if not finals:
+    finals = final_scores(groups, metrics)
+    if finals.empty:
         return pd.DataFrame(columns=["Metric", "Group", "Mean", "Low", "High", "Seeds"])
-    return over_seeds(pd.concat(finals), by=["Metric", "Group"]).reset_index()
+    return over_seeds(finals, by=["Metric", "Group"]).reset_index()
+
+
+def final_scores(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """The last score of every run.
+
+    Returns:
+        Columns Metric, Group (str), Seed (int), Score (float; NaN of what was not finite), Least and Most (float: the
+        range of the metric). Metrics that no run measured are left out.
+
+    Raises:
+        UserError: A group is empty or has a seed twice.
+    """
+    frames = []
+    for group, runs in groups.items():
+        _require_seeds(group, runs)
+        last = last_scores(runs)
+        counted = last[last["Metric"].str.rpartition("_")[2].isin(_LABELS) & np.isfinite(last["Most"])]
+        shares = counted.assign(Metric=counted["Metric"] + "_share", Score=counted["Score"] / counted["Most"], Most=1.0)
+        frames.append(pd.concat([last, shares]).assign(Group=group))
+    columns = ["Metric", "Group", "Seed", "Score", "Least", "Most"]
+    every = pd.concat(frames or [pd.DataFrame(columns=columns)])
+    every["Score"] = every["Score"].astype(float).where(np.isfinite(every["Score"].astype(float)))
+    in_order = [every[every["Metric"] == metric] for metric in metrics]
+    found: pd.DataFrame = pd.concat(in_order, ignore_index=True)[columns]
+    return found
 
 
 def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """Whether two groups ended differently: tests of the differences, pair by pair, between runs of the same seed.
 
-    The p-values are each of one test: with many metrics or groups, some are small by chance.
+    All of them are one family, for which each p-value is corrected (Holm). Where it was always the same particles that
+    were of neither type, ``identity``, ``other`` and ``identity_share`` are one test told three times, and count once.
 
     Returns:
         A row for each metric and each two groups: Metric, A, B (str), Difference (mean of A − B over the common seeds),
         Low, High (its 95 % t-interval), n (int, the common seeds), t, p and p (Wilcoxon), as
-        :func:`srnn.analysis.statistics.paired` explains them.
+        :func:`srnn.analysis.statistics.paired` explains them; Margin and p (equivalence) of accuracies and shares (NaN
+        of others), as :func:`srnn.analysis.statistics.equivalence`; and for each p-value the corrected one:
+        ``p, Holm``, ``p (Wilcoxon), Holm``, ``p (equivalence), Holm``.
 
     Raises:
         UserError: As :func:`final_table`.
@@ -125,13 +172,30 @@ def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFra
     Example:
         >>> paired_tests({"residual": with_links, "none": without}).query("Metric == 'identity'")  # doctest: +SKIP
     """
-    rows = []
-    for metric, last in _finals(groups, metrics).items():
+    rows, tests = [], []
+    for metric, last in final_scores(groups, metrics).groupby("Metric", sort=False):
         of_group = {group: own.set_index("Seed")["Score"] for group, own in last.groupby("Group", sort=False)}
         for a, b in combinations(of_group, 2):
-            pairs = pd.concat([of_group[a], of_group[b]], axis=1, join="inner", keys=["a", "b"])
-            rows.append({"Metric": metric, "A": a, "B": b} | paired(pairs["a"].to_numpy(), pairs["b"].to_numpy()))
-    return pd.DataFrame(rows, columns=["Metric", "A", "B", "Difference", "Low", "High", "n", "t", "p", "p (Wilcoxon)"])
+            pairs = pd.concat([of_group[a], of_group[b]], axis=1, join="inner", keys=["a", "b"]).sort_index()
+            one, other = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+            row: dict[str, Any] = {"Metric": metric, "A": a, "B": b, **paired(one, other)}
+            if range_of(str(metric)) == SHARE:
+                row |= {"Margin": MARGIN, "p (equivalence)": equivalence(one - other)}
+            rows.append(row)
+            tests.append((a, b, _up_to_a_factor(one - other)))
+    found = pd.DataFrame(rows, columns=[column for column in TESTED if not column.endswith(", Holm")])
+    shares = found["Margin"].notna()
+    found.loc[shares, ["Low", "High"]] = found.loc[shares, ["Low", "High"]].clip(-1, 1)
+    for p in ("p", "p (Wilcoxon)", "p (equivalence)"):
+        # An equivalence is a test of its own for each margin, in the units of its metric.
+        found[f"{p}, Holm"] = holm(found[p].to_numpy(dtype=float), None if p == "p (equivalence)" else tests)
+    return found[list(TESTED)]
+
+
+def distinct(tests: pd.DataFrame) -> int:
+    """For how many tests of a difference the p-values of :func:`paired_tests` are corrected."""
+    done = tests.dropna(subset="p")
+    return len(done.assign(Size=done["p"].round(9)).drop_duplicates(["A", "B", "Size"]))
 
 
 def order_of_learning(groups: Groups, milestones: Mapping[str, Sequence[float]] = MILESTONES) -> pd.DataFrame:
@@ -142,7 +206,7 @@ def order_of_learning(groups: Groups, milestones: Mapping[str, Sequence[float]] 
 
     Returns:
         Columns Group (str), Seed (int), Metric (str), Value (float), Milestone (str: ``test_accuracy ≥ 0.5``),
-        Epoch (float; NaN if the run never reaches it).
+        Epoch (float; NaN if the run never reaches it), Last (int: the last epoch at which the run measured it).
 
     Raises:
         UserError: As :func:`scores`.
@@ -158,9 +222,50 @@ def order_of_learning(groups: Groups, milestones: Mapping[str, Sequence[float]] 
         for value in values:
             reached = every[np.isfinite(every["Score"]) & (sign * every["Score"] >= sign * value)]
             first = reached.groupby(["Group", "Seed"])["Epoch"].min()
-            for key in every[["Group", "Seed"]].drop_duplicates().itertuples(index=False, name=None):
-                rows.append((*key, metric, value, f"{metric} {word} {value:g}", float(first.get(key, np.nan))))
-    return pd.DataFrame(rows, columns=["Group", "Seed", "Metric", "Value", "Milestone", "Epoch"])
+            last = every.groupby(["Group", "Seed"], sort=False)["Epoch"].max().reset_index()
+            for group, seed, final in last.itertuples(index=False, name=None):
+                epoch = float(first.get((group, seed), np.nan))
+                rows.append((group, seed, metric, value, f"{metric} {word} {value:g}", epoch, final))
+    return pd.DataFrame(rows, columns=["Group", "Seed", "Metric", "Value", "Milestone", "Epoch", "Last"])
+
+
+def reached_by(reached: pd.DataFrame) -> pd.DataFrame:
+    """Which share of the seeds has reached each milestone by each epoch: survival curves, as Kaplan and Meier's.
+
+    A mean over the seeds that reach it would favour the group of which few do; here those that do not count, too.
+
+    Args:
+        reached: As :func:`order_of_learning` gives it.
+
+    Returns:
+        Columns Group, Milestone (str) and those of :func:`srnn.analysis.statistics.survival`: Epoch, Share, Low, High.
+    """
+    frames = [pd.DataFrame(columns=["Group", "Milestone", "Epoch", "Share", "Low", "High"])]
+    for (group, name), own in reached.groupby(["Group", "Milestone"], sort=False):
+        curve = survival(own["Epoch"].to_numpy(dtype=float), own["Last"].to_numpy(dtype=float))
+        curve.insert(0, "Group", str(group))
+        curve.insert(1, "Milestone", str(name))
+        frames.append(curve)
+    return pd.concat(frames[len(frames) > 1 :], ignore_index=True)
+
+
+def milestones(reached: pd.DataFrame) -> pd.DataFrame:
+    """When half of the seeds have reached each milestone, and how many ever do.
+
+    Args:
+        reached: As :func:`order_of_learning` gives it.
+
+    Returns:
+        Columns Group, Milestone (str), Median (float: the first epoch by which at least half have, NaN if never),
+        Reached, Seeds (int).
+    """
+    curves = reached_by(reached)
+    half = curves[curves["Share"] >= 0.5 - 1e-9].groupby(["Group", "Milestone"])["Epoch"].min()
+    rows = [
+        (*key, float(half.get(key, np.nan)), int(own["Epoch"].notna().sum()), len(own))
+        for key, own in reached.groupby(["Group", "Milestone"], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["Group", "Milestone", "Median", "Reached", "Seeds"])
 
 
 def _scores(run: Measured, metric: str) -> pd.DataFrame:
@@ -180,13 +285,15 @@ def _measured(runs: Sequence[Measured]) -> list[str]:
     return sorted({metric for run in runs for metric in run.metrics["Metric"]})
 
 
-def _finals(groups: Groups, metrics: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """The last score of every run: Group, Seed, Epoch, Score, for each metric that the runs measured."""
-    names = {*_measured([run for runs in groups.values() for run in runs])}
-    names |= {f"{name}_share" for name in names}
-    finals = {}
-    for metric in metrics:
-        if metric in names:
-            last = scores(groups, metric).groupby(["Group", "Seed"], sort=False).tail(1)
-            finals[metric] = last.assign(Score=last["Score"].where(np.isfinite(last["Score"])))
-    return finals
+def _require_seeds(group: str, runs: Sequence[Measured]) -> None:
+    if not runs:
+        raise UserError(f"the group {group} holds no run; name the folder of at least one")
+    seeds = [run.experiment.seed for run in runs]
+    if len({*seeds}) < len(seeds):
+        raise UserError(f"the group {group} has a seed twice: {', '.join(map(str, sorted(seeds)))}")
+
+
+def _up_to_a_factor(differences: Floats) -> tuple[float, ...]:
+    """Differences over the largest of them: the same where one is a multiple of the other, whose tests are then one."""
+    largest = differences[np.abs(differences).argmax()] if len(differences) else 0.0
+    return tuple(np.round(differences / largest, 6)) if largest else ()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from srnn.analysis.statistics import CORRELATION
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
@@ -66,8 +67,8 @@ def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
         heatmap: As :func:`heatmap` gives it; of several seeds with a column Seed.
 
     Returns:
-        Columns Seed (0 if there was none), Metric (the quantity's column) and Score, NaN where a quantity is the same
-        everywhere: as :func:`srnn.analysis.statistics.over_seeds` takes them.
+        Columns Seed (0 if there was none), Metric (the quantity's column), Score, NaN where a quantity is the same
+        everywhere, Least and Most (its range): as :func:`srnn.analysis.statistics.over_seeds` takes them.
     """
     frame = heatmap if "Seed" in heatmap else heatmap.assign(Seed=0)
     quantities = [name for name in (*(kind.label for kind in FixpointType), "Effective weight") if name in frame]
@@ -77,4 +78,4 @@ def against_mean_image(heatmap: pd.DataFrame) -> pd.DataFrame:
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = ranks[quantities].corrwith(ranks["Mean image"])
         rows.append(pd.DataFrame({"Seed": seed, "Metric": quantities, "Score": scores.to_numpy()}))
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(rows, ignore_index=True).assign(Least=CORRELATION[0], Most=CORRELATION[1])

@@ -4,6 +4,8 @@ Dropping all particles of a type (:mod:`srnn.analysis.dropout`) says nothing abo
 as one of exact self-replicators is. So particles are dropped one share after the other, the least first. Where the type
 can tell, dropping self-replicators first should cost less than dropping the smallest first; where all are
 self-replicators the two orders are one.
+
+Zero fixpoints stay: to drop one costs nothing, and an order that begins with them would only tell how many there are.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn.analysis.dropping import scorer
+from srnn.analysis.dropping import scores_without
+from srnn.analysis.statistics import differences_over_seeds
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 from srnn.tasks import Task
@@ -42,7 +46,7 @@ def pruning(
     Args:
         organism: A single one; it is not changed.
         task: Its task.
-        shares: Which shares of the particles, from 0 to 1.
+        shares: Which shares of the particles that are no zero fixpoints, from 0 to 1.
         repeats: Random orders.
         generator: Where they are drawn from; without one, torch's global generator.
 
@@ -51,7 +55,7 @@ def pruning(
 
         - Order (str): ``smallest first`` (by the modulus of the effective weight), ``self-replicators first`` (those of
           type identity, the smallest of them first, then all others, the smallest first; not of numbers) or ``random``.
-        - Share (float), Dropped (int): the share of the particles asked for, and how many that is, rounded.
+        - Share (float), Dropped (int): the share asked for, and how many particles that is, rounded.
         - Metric (str): ``accuracy`` or ``mae``, on test data.
         - Score (float): the metric without them; of the random orders the mean.
         - Low, High (float): the range of 95 % of the random orders; of the others the score itself.
@@ -62,18 +66,43 @@ def pruning(
         >>> save(plots.pruning.pruning(curves, "digits"), "pruning.png")  # doctest: +SKIP
     """
     # Divergent particles, worth NaN, are dropped last.
-    smallest = organism.worth().abs().argsort()
-    counts = [round(share * len(smallest)) for share in shares]
+    smallest = organism.worth().abs().argsort().cpu()
     orders: dict[str, list[Tensor]] = {SMALLEST: [smallest]}
     if organism.particle.has_types:
-        others = (classify(organism.weights, organism.replicator) != FixpointType.IDENTITY)[smallest]
-        orders[REPLICATORS] = [smallest[others.byte().argsort(stable=True)]]
-    orders[RANDOM] = [torch.randperm(len(smallest), generator=generator).to(smallest.device) for _ in range(repeats)]
-    score_without = scorer(organism, task)
+        types = classify(organism.weights, organism.replicator).cpu()
+        smallest = smallest[types[smallest] != FixpointType.ZERO]
+        later = (types[smallest] != FixpointType.IDENTITY).byte()
+        orders = {SMALLEST: [smallest], REPLICATORS: [smallest[later.argsort(stable=True)]]}
+    orders[RANDOM] = [smallest[torch.randperm(len(smallest), generator=generator)] for _ in range(repeats)]
+    counts = [round(share * len(smallest)) for share in shares]
     frames = []
     for name, own in orders.items():
-        found = pd.DataFrame([[score_without(order[:count]) for count in counts] for order in own])
-        low, high = (found.quantile(end) for end in _RANGE)
+        dropped = torch.zeros(len(own), len(counts), organism.size, dtype=torch.bool)
+        for masks, order in zip(dropped, own, strict=True):
+            for mask, count in zip(masks, counts, strict=True):
+                mask[order[:count]] = True
+        scores = scores_without(organism, task, dropped.flatten(0, 1).to(organism.weights.device))
+        found = scores.double().cpu().numpy().reshape(len(own), -1)
+        low, high = np.quantile(found, _RANGE, axis=0)
         frame = pd.DataFrame({"Order": name, "Share": shares, "Dropped": counts, "Metric": task.metric})
-        frames.append(frame.assign(Score=found.mean().to_numpy(), Low=low.to_numpy(), High=high.to_numpy()))
+        frames.append(frame.assign(Score=found.mean(0), Low=low, High=high))
     return pd.concat(frames, ignore_index=True)
+
+
+def against_smallest(dropped: pd.DataFrame) -> pd.DataFrame:
+    """What the other orders cost against the smallest first, at every share: over seeds, with 95 % t-intervals.
+
+    Args:
+        dropped: As :func:`pruning` gives it, of several seeds one after the other, with a column Seed.
+
+    Returns:
+        Columns Order, Share, Difference (the mean over the seeds of the metric in that order minus that with the
+        smallest first), Low, High (float; NaN for a single seed) and Seeds (int).
+
+    Example:
+        >>> against_smallest(curves).query("Order == 'self-replicators first'")  # doctest: +SKIP
+    """
+    scores = dropped.pivot(index=["Seed", "Share"], columns="Order", values="Score")
+    against = scores.drop(columns=SMALLEST).sub(scores[SMALLEST], axis=0)
+    long = against.melt(ignore_index=False, value_name="Score").reset_index().assign(Metric=dropped["Metric"].iloc[0])
+    return differences_over_seeds(long, by=["Order", "Share"]).reset_index()

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srnn.analysis.statistics import over_seeds
+from srnn.analysis.statistics import over_seeds, with_range
 from srnn.bodies.mlp import MLP
 from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType, classify
@@ -164,7 +164,7 @@ def live_shares(thinning: pd.DataFrame, epochs: Sequence[int] | None = None) -> 
     # In the order of the definitions, within each in that of the layers.
     order = {name: place for place, name in enumerate([*LIVE, *rows["Layer"].unique()])}
     rows = rows.sort_values(keys, key=lambda column: column if column.name == "Epoch" else column.map(order))
-    return over_seeds(rows, by=keys).reset_index()
+    return over_seeds(with_range(rows), by=keys).reset_index()
 
 
 def signals(organism: Organism, x: Tensor) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import get_args
 
 import torch
@@ -90,6 +91,10 @@ class Dropout(nn.Module):
     Args:
         share: Share of units set to zero in training, in [0, 1); the others are scaled by 1 / (1 − share).
 
+    Attributes:
+        given: What to multiply by instead, call by call, ``(units, batch)`` each: a training gives what its kernels
+            have, too.
+
     Raises:
         ValueError: ``share`` is not in [0, 1).
     """
@@ -99,10 +104,13 @@ class Dropout(nn.Module):
         if not 0 <= share < 1:
             raise ValueError(f"dropout is {share}; allowed: from 0 to below 1")
         self.share = share
+        self.given: Iterator[Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return x
+        if self.given is not None:
+            return x * next(self.given).to(x)
         return x * (torch.rand(x.shape) >= self.share).to(x) / (1 - self.share)
 
 

@@ -126,7 +126,7 @@ def _print(console: Console, runs: list[Run], answers: Answers) -> None:
     from srnn.laboratory.questions import QUESTIONS
 
     seeds = [str(run.experiment.seed) for run in runs]
-    of = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds: means ± half of the 95 % interval"
+    of = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds: means and 95 % intervals"
     console.print(f"\n[bold]{escape(runs[0].experiment.name)}[/bold], {of}")
     for name, summaries in answers.summaries.items():
         console.print(f"\n[bold]{name}[/bold]  {QUESTIONS[name].about}")
@@ -157,7 +157,7 @@ def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
     # Of what does not occur there is nothing to tell.
     rows = rows[(rows["Mean"].fillna(0) != 0).groupby(rows[how.rows]).transform("any")]
     columns = rows[how.columns] if how.columns else "mean"
-    cells = [with_interval(mean, high - mean) for mean, high in zip(rows["Mean"], rows["High"], strict=True)]
+    cells = [with_interval(*row) for row in rows[["Mean", "Low", "High"]].to_numpy(dtype=float)]
     table = rows.assign(Columns=columns, Cells=cells).set_index([how.rows, "Columns"])["Cells"]
     wide = table.unstack("Columns").reindex(rows[how.rows].unique()).fillna("")
     order = rows.assign(Columns=columns)["Columns"].unique()

@@ -33,7 +33,7 @@ def command(
             help="Seeds of every experiment.",
             metavar="NUMBER",
             parser=whole("--seeds", 1, 1000),
-            show_default="5; of addition 10",
+            show_default="10",
         ),
     ] = None,
     out: Annotated[Path, path_option("Where the tables go.", "--out")] = Path("figures"),

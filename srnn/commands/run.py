@@ -81,6 +81,7 @@ def command(
       srnn run connectivity --seeds 3 --data-dir data/mnist
       srnn run digits --set training.epochs=20 --set particle.hidden=3
       srnn run my-experiment.toml --out results --format pdf
+      srnn run --set task.path=my.csv --set task.target=species
       srnn run exact-comparison --seeds 3 --data-dir data/mnist
       srnn run runs/digits --resume
       srnn run runs/digits --extend 100
@@ -160,17 +161,17 @@ def _train(
     common: dict[str, Any],
 ) -> list[Run]:
     """Run one experiment; whatever stops it is told with the command that goes on."""
-    from srnn.commands import live
-    from srnn.commands.output import tell
+    from srnn.commands.output import console
     from srnn.commands.signals import Signals
     from srnn.laboratory.job import run
+    from srnn.laboratory.live import Display
 
     def how_to_go_on() -> str:
         return f"go on with: {again}" if again else _how_to_go_on(out / chosen.name, seeds, given)
 
     signals = Signals()
     try:
-        with signals, nullcontext() if quiet else live.Display(chosen, seeds) as display:
+        with signals, nullcontext() if quiet else Display(chosen, seeds, console()) as display:
             # Until there is something to be saved, each ends it at once.
             signals.listen(at_once=True)
 
@@ -195,7 +196,7 @@ def _train(
                 after_start=after_start,
                 after_report=after_report,
                 stop=signals.received,
-                say=tell,
+                progress=False,  # it has a display already, on stdout
                 **common,
                 **watchers,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,10 @@ def _print_group(console: Console, runs: list[Run]) -> None:
         for run in runs:
             print_status(console, run)
     console.print()
-    console.print(_last_figures(summary))
+    console.print(_last_figures(summary, scores))
+    if experiment.task.classes and (recalls := _recalls(summary, experiment.task.classes)):
+        console.print()
+        console.print(recalls)
     for line in _answers(experiment, scores):
         console.print(line)
     console.print()
@@ -116,22 +120,51 @@ def _describe(runs: list[Run], summary: pd.DataFrame) -> str:
     )
 
 
-def _last_figures(summary: pd.DataFrame) -> Table:
+def _last_figures(summary: pd.DataFrame, scores: pd.DataFrame) -> Table:
+    """Mean and interval of each figure, and of few seeds the values themselves."""
+    from srnn.analysis.statistics import FEW
 
     several = summary["Seeds"].max() > 1
+    few = several and summary["Seeds"].max() <= FEW
     table = grid()
     table.add_column("last figures")
-    table.add_column("mean ± 95 % interval" if several else "value", justify="right")
+    table.add_column("mean, 95 % interval" if several else "value", justify="right")
+    if few:
+        table.add_column("each seed", justify="right")
     for metric, row in summary.iterrows():
         if is_figure(str(metric)):
-            table.add_row(str(metric).replace("_", " "), with_interval(row["Mean"], row["High"] - row["Mean"]))
+            name = str(metric)
+            if name.startswith("rest_"):
+                name = f"{name.removeprefix('rest_')}_at_rest"
+            cells = [with_interval(row["Mean"], row["Low"], row["High"])]
+            if few:
+                cells.append(" ".join(f"{score:.3g}" for score in scores[scores["Metric"] == metric]["Score"]))
+            table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
+def _recalls(summary: pd.DataFrame, classes: Sequence[str]) -> Table | None:
+    """How well each class is recognised, where classes have names and are few enough to be measured."""
+    from rich.markup import escape
+
+    from srnn.tasks.scores import recall_names
+
+    measured = {f"test_{name}": label for name, label in zip(recall_names(classes), classes, strict=True)}
+    there = [metric for metric in measured if metric in summary.index]
+    if not there:
+        return None
+    table = grid()
+    table.add_column("class", overflow="fold")
+    table.add_column("test recall", justify="right")
+    for metric in there:
+        ends = (float(summary[column][metric]) for column in ("Mean", "Low", "High"))
+        table.add_row(escape(measured[metric]), with_interval(*ends))
     return table
 
 
 def _census(summary: pd.DataFrame) -> Table:
 
-    means, highs = (layer_table(summary, column) for column in ("Mean", "High"))
-    widths = highs - means
+    means, lows, highs = (layer_table(summary, column) for column in ("Mean", "Low", "High"))
     table = grid()
     table.add_column("layer")
     for kind in means.columns:
@@ -141,8 +174,8 @@ def _census(summary: pd.DataFrame) -> Table:
         if layer == "total":
             table.add_section()
         cells = [
-            with_interval(mean, width, counts=True)
-            for mean, width in zip(means.loc[layer], widths.loc[layer], strict=True)
+            with_interval(*ends, counts=True)
+            for ends in zip(means.loc[layer], lows.loc[layer], highs.loc[layer], strict=True)
         ]
         table.add_row(
             layer,
@@ -172,7 +205,7 @@ def _many(number: float, of: str) -> str:
 
 
 def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
-    """The census of each layer and, last, of all: a row for each layer, a column for each type.
+    """The census of each layer, of all and, if there is one, at rest: a row for each, a column for each type.
 
     Args:
         summary: As :func:`srnn.analysis.statistics.over_seeds` gives it.
@@ -181,7 +214,8 @@ def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
     import pandas as pd
 
     types = labels()
-    layers = [name.removesuffix("_other") for name in summary.index if name.endswith("_other")]
+    layers = [name.removesuffix("_other") for name in summary.index if re.fullmatch(r"L\d+_other", name)]
     rows = {layer: [summary.at[f"{layer}_{label}", column] for label in types] for layer in layers}
-    rows["total"] = [summary.at[label, column] for label in types]
+    at_rest = {"at rest": rows.pop("rest")} if "rest" in rows else {}
+    rows |= {"total": [summary.at[label, column] for label in types], **at_rest}
     return pd.DataFrame.from_dict(rows, orient="index", columns=types).rename_axis("layer")

@@ -108,7 +108,8 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
                 own = scores[scores["Metric"] == metric]
                 metrics[str(metric)] = {
                     "mean": number(row["Mean"]),
-                    "half_width": number(row["High"] - row["Mean"]),
+                    "low": number(row["Low"]),
+                    "high": number(row["High"]),
                     "seeds": {str(seed): number(score) for seed, score in zip(own["Seed"], own["Score"], strict=True)},
                 }
         settings = runs[0].experiment.model_dump(exclude={"seed", "versions"}, exclude_none=True)

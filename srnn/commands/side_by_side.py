@@ -44,8 +44,7 @@ def print_side_by_side(groups: Sequence[Sequence[Run]]) -> None:
             ""
             if summary is None or metric not in summary.index
             else with_interval(
-                float(summary["Mean"][metric]),
-                float(summary["High"][metric] - summary["Mean"][metric]),
+                *(float(summary[column][metric]) for column in ("Mean", "Low", "High")),
                 counts=metric in types,
             )
             for summary in summaries
@@ -96,7 +95,7 @@ def print_comparison(folder: Path) -> None:
         table.add_row(
             escape(group),
             *(
-                "" if one is None else with_interval(one["Mean"], one["High"] - one["Mean"], counts=metric in labels())
+                "" if one is None else with_interval(one["Mean"], one["Low"], one["High"], counts=metric in labels())
                 for metric, one in zip(metrics, row, strict=True)
             ),
         )
@@ -107,7 +106,7 @@ def print_comparison(folder: Path) -> None:
     table = grid()
     for heading in ("paired tests", "variants"):
         table.add_column(heading, overflow="fold")
-    for heading in ("difference", "95 % interval", "n", "p"):
+    for heading in ("difference", "95 % interval", "n", "p", "Holm"):
         table.add_column(heading, justify="right")
     for _, test in shown.head(_MOST_TESTS).iterrows():
         interval = "" if test["Low"] != test["Low"] else f"{test['Low']:+.3g} … {test['High']:+.3g}"
@@ -117,7 +116,7 @@ def print_comparison(folder: Path) -> None:
             f"{test['Difference']:+.3g}",
             interval,
             f"{test['n']}",
-            "" if test["p"] != test["p"] else f"{test['p']:.2g}",
+            *("" if test[p] != test[p] else f"{test[p]:.2g}" for p in ("p", "p, Holm")),
         )
     printed.print(table)
     printed.print()

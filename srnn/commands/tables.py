@@ -17,27 +17,35 @@ def grid() -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
-def with_interval(mean: float, half_width: float, counts: bool = False) -> str:
-    """A mean and half the width of its interval, with as many digits as the interval leaves to the mean; – for none.
+def with_interval(mean: float, low: float, high: float, *, counts: bool = False) -> str:
+    """A mean with its interval, with as many digits as the interval leaves to the mean; – for none.
+
+    ``mean ± half`` where both halves of the interval are the same, as it is printed, and else ``mean (low … high)``.
 
     Args:
         mean: The mean.
-        half_width: NaN of a single value.
+        low: The lower end of its interval; NaN of a single value.
+        high: The upper end.
         counts: Whether it is of whole numbers, such as particles.
     """
+    half = max(mean - low, high - mean)
     if counts:
         shown = f"{mean:,.0f}"
-        width = f"{half_width:,.0f}"
-        return shown if isnan(half_width) or width == "0" else f"{shown} ± {width}"
-    if isnan(half_width) or half_width == 0 or not isfinite(mean) or not isfinite(half_width):
+        arms = {f"{arm:,.0f}" for arm in (mean - low, high - mean)}
+        if isnan(half) or arms == {"0"}:
+            return shown
+        return f"{shown} ± {arms.pop()}" if len(arms) == 1 else f"{shown} ({low:,.0f} … {high:,.0f})"
+    if isnan(half) or half == 0 or not isfinite(mean) or not isfinite(half):
         return "–" if isnan(mean) else f"{mean:,.0f}" if 1e3 <= abs(mean) < 1e9 else f"{mean:.4g}"
     # Two digits of the interval, and those of the mean that stand above them.
-    decimals = 1 - floor(log10(half_width))
+    decimals = 1 - floor(log10(half))
     if abs(mean) < 1e-3 or decimals > 7:
-        digits = max(1, min(4, floor(log10(abs(mean) or half_width)) - floor(log10(half_width)) + 2))
-        return f"{mean:.{digits}g} ± {half_width:.2g}"
-    decimals = max(decimals, 0)
-    return f"{mean:,.{decimals}f} ± {half_width:,.{decimals}f}"
+        digits = max(1, min(4, floor(log10(abs(mean) or half)) - floor(log10(half)) + 2))
+        form, width = f".{digits}g", ".2g"
+    else:
+        form = width = f",.{max(decimals, 0)}f"
+    arms = {f"{arm:{width}}" for arm in (mean - low, high - mean)}
+    return f"{mean:{form}} ± {arms.pop()}" if len(arms) == 1 else f"{mean:{form}} ({low:{width}} … {high:{width}})"
 
 
 def labels() -> list[str]:

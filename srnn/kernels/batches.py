@@ -27,19 +27,21 @@ RUN = np.dtype(
             # where a batch follows; every so many batches (0: never) another one follows the move, or stands in its
             # place. Each leaves known what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
-            *("move", "move_packet", "move_on", "move_on_packet", "settle", "settle_packet", "every", "in_place"),
+            # The move is counted before it.
+            *("count", "count_packet", "move", "move_packet", "move_on", "move_on_packet"),
+            *("settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
-            *("worth", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
+            *("worth", "gradient", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
             # How it went: batches that are done, whether one more is prepared.
             *("done", "prepared"),
         )
     ]
-    # What scores are multiplied by.
-    + [("factor", np.float64)]
+    # What scores and the gradient are multiplied by.
+    + [("factor", np.float64), ("slower", np.float64)]
 )
-_INDEX, _PROBLEM, _WORKERS, _DONE = (
+_INDEX, _DROP, _PROBLEM, _WORKERS, _DONE = (
     ADDRESS * place
-    for place in (*((CALL.names or ()).index(name) for name in ("index", "problem", "workers")), COUNTERS)
+    for place in (*((CALL.names or ()).index(name) for name in ("index", "drop", "problem", "workers")), COUNTERS)
 )
 #: The bits of a float32 that are all set of an infinity and of a NaN.
 _EXPONENT = 0x7F800000
@@ -69,18 +71,29 @@ def _scale(scores: int, losses: int, count: int, factor: float) -> None:
         score[i] = np.float32(factor) * score[i] + np.float32(0) * loss[i]
 
 
+@inner
+def _slow(address: int, count: int, factor: float) -> None:
+    gradient = carray(pointer_to(address), (count,), np.float32)
+    for i in range(count):
+        gradient[i] *= np.float32(factor)
+
+
 @compiled
 def run(address: int) -> None:
     """Do what :data:`RUN` at the address says."""
     call: Any = carray(pointer_to(address), (1,), RUN)[0]
     call.done, call.prepared = 0, 0
     for batch in range(call.batches):
-        if call.prepare and batch == 0:
+        # Where a batch was moved on from, it is done.
+        if call.prepare and (batch == 0 or not call.move_on):
             call_at(call.prepare, call.prepare_packet)
             call_at(call.weigh, call.weigh_packet)
         if not _finite(call.worth, call.particles) or (call.prepare and not _finite(call.replicated, call.particles)):
             call.prepared = 1
             return
+        drop = integer_at(call.learn_packet + _DROP)
+        if drop:
+            put_integer(drop, call.first + batch)
         put_integer(call.learn_packet, 0)
         put_integer(call.learn_packet + _WORKERS, 0)
         for network in range(call.networks):
@@ -95,6 +108,10 @@ def run(address: int) -> None:
         if call.prepare:
             _add(call.replicated_sums, call.replicated, call.particles)
         last = batch + 1 == call.batches or not _finite(call.losses, call.examples)
+        if call.slower != 1:
+            _slow(call.gradient, call.particles, call.slower)
+        if call.count:
+            call_at(call.count, call.count_packet)
         settles = call.every and (call.first + batch + 1) % call.every == 0
         if not settles or not call.in_place:
             if call.move_on and not last:

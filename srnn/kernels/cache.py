@@ -5,6 +5,8 @@ a damaged file in it ends the process. Here a **folder** is named by a digest of
 (every source of ``srnn.kernels``, Numba, LLVM, Python, the processor's name and features), so machines that share a
 home folder neither mix nor compile endlessly. Each file begins with a checksum of the rest.
 
+Processes that begin side by side wait for the one that compiles what they need, each kernel by itself.
+
 Nothing that goes wrong here matters: then the kernel is compiled anew.
 """
 
@@ -26,6 +28,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import filelock
 import llvmlite  # type: ignore[import-untyped]
 import numba
 import platformdirs
@@ -45,6 +48,8 @@ _DAY = 24 * 60 * 60
 _PROBE = 65536
 #: Bytes at the beginning of a file: the SHA-256 of all others.
 _CHECKSUM_SIZE = 32
+#: Seconds that a process waits for another to compile a kernel: most take one or two.
+_PATIENCE = 60.0
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -89,9 +94,37 @@ class _Cache(NullCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self._claim: filelock.BaseFileLock | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The machine code for arguments of these types; ``None`` if there is none, or none that is whole."""
+        if (found := self._load(sig, target_context)) is None and self._claimed(sig):
+            # Another process may have compiled it in the meantime.
+            found = self._load(sig, target_context)
+            if found is not None:
+                self.give_up_claim()
+        return found
+
+    def _claimed(self, sig: Any) -> bool:
+        """Be the one that compiles it, after a wait for another that does; False if that cannot be known."""
+        with suppress(Exception):
+            path = self._path(sig)
+            _make(path.parent)
+            self._claim = filelock.FileLock(f"{path}.lock", timeout=_PATIENCE)
+            self._claim.acquire()
+            return True
+        self._claim = None
+        return False
+
+    def give_up_claim(self) -> None:
+        """Let others load what is compiled now, or compile it."""
+        if self._claim is not None:
+            with suppress(Exception):
+                Path(self._claim.lock_file).unlink(missing_ok=True)
+                self._claim.release()
+            self._claim = None
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
         try:
             target_context.refresh()
             with self._path(sig).open("rb") as file:
@@ -110,15 +143,17 @@ class _Cache(NullCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code, if it can be kept; if not, say so once, unless the announcement has."""
-        if data.library.has_dynamic_globals:  # addresses of this process
-            return
         try:
+            if data.library.has_dynamic_globals:  # addresses of this process
+                return
             content = dumps(data._reduce())
             _write(self._path(sig), hashlib.sha256(content).digest() + content)
         except Exception as error:
             if _announcement.cached:
                 say(f"the compiled kernels cannot be kept, each process compiles anew: {_reason(error)}")
             _announcement.cached = False
+        finally:
+            self.give_up_claim()
 
     def _path(self, sig: Any) -> Path:
         return folder() / f"{self._name}-{hashlib.sha256(str(sig).encode()).hexdigest()[:16]}.nbc"
@@ -126,9 +161,7 @@ class _Cache(NullCache):
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; it need not survive a power cut."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_forgotten(path.parent)
+    _make(path.parent)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         temporary.write_bytes(content)
@@ -137,6 +170,12 @@ def _write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_forgotten(folder)
 
 
 @functools.cache
@@ -186,7 +225,8 @@ class _Announcement(event.Listener):
             say("compiling the kernels (once; cached)…")
 
     def on_end(self, event: Any) -> None:
-        pass
+        if event.is_failed and isinstance(cache := event.data["dispatcher"]._cache, _Cache):
+            cache.give_up_claim()
 
 
 _announcement = _Announcement()

@@ -6,27 +6,22 @@ Tensors are float32, contiguous and on the CPU: :func:`srnn.kernels.fast_path` h
 from __future__ import annotations
 
 import functools
-import struct
-import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from srnn.choices import Target
-from srnn.kernels import algebra, moves, particles, threads
-from srnn.kernels.calls import Kernel, kernel
+from srnn.kernels import algebra, moments, particles, placing
+from srnn.kernels.calls import kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
-
-#: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 10 µs.
-_WORTH_THREADS = 100_000
-#: Claims for each thread of a team, and the most particles in one.
-_CLAIMS, _LARGEST_CLAIM = 8, 512
+from srnn.kernels.packets import Call, call_of, slot
+from srnn.kernels.team import HEAD
 
 
 def train(
@@ -68,7 +63,7 @@ def training(
     constants = _constants(particle).clone()
     constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
     arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
-    return _call(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
+    return call_of(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
 
 
 def effective_weight(weights: Tensor, particle: Kind) -> Tensor:
@@ -98,7 +93,7 @@ class _EffectiveWeight(torch.autograd.Function):
 
 def weighing(weights: Tensor, particle: Kind, out: Tensor) -> Call:
     """The call of :func:`effective_weight` for ``weights (P, N)`` to ``out (N,)``."""
-    return _call(particles.effective_weight, particle.hidden, (weights, out), out.numel(), work=weights.numel())
+    return call_of(particles.effective_weight, particle.hidden, (weights, out), out.numel(), work=weights.numel())
 
 
 def _differentiable_pull_back(weights: Tensor, hidden: int, gradient: Tensor) -> Tensor:
@@ -115,7 +110,7 @@ def pull_back(weights: Tensor, particle: Kind, gradient: Tensor) -> Tensor:
     """Chain rule from a gradient ``(N,)`` of the effective weights to one of the weights, ``(P, N)``."""
     out = torch.empty_like(weights, requires_grad=False)
     arrays = (weights, gradient.contiguous(), out)
-    _call(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
+    call_of(particles.effective_weight_gradient, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
     return out
 
 
@@ -164,8 +159,8 @@ def descending(
     arguments = weights, effective_gradient.contiguous(), buffer, constants, 1 if all_move else None
     count, work = weights.shape[1], 2 * weights.numel()
     if worth is None:
-        return _call(particles.sgd_step, particle.hidden, arguments, count, work)
-    return _call(particles.sgd_step_and_weigh, particle.hidden, (*arguments, weights, worth), count, work)
+        return call_of(particles.sgd_step, particle.hidden, arguments, count, work)
+    return call_of(particles.sgd_step_and_weigh, particle.hidden, (*arguments, weights, worth), count, work)
 
 
 def descending_and_training(
@@ -187,37 +182,10 @@ def descending_and_training(
     Unless ``task_buffer``, the momentum of the step, is ``buffer``, that of the training, nothing else has driven it.
     """
     shared = task_buffer is not None and task_buffer is buffer
-    shared = task_buffer is not None and task_buffer is buffer
     step = descending(weights, particle, effective_gradient, task_buffer, lr, momentum, None, shared)
     replication = training(weights, particle, steps, lr, momentum, alpha, target, buffer, losses)
     arguments, work = (*step.held, *replication.held, weights, worth), weights.numel() * (steps + 4)
-    return _call(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work)
-
-
-def sgd_and_project(
-    weights: Tensor,
-    particle: Kind,
-    effective_gradient: Tensor,
-    buffer: Tensor | None,
-    lr: float,
-    momentum: float,
-    iterations: int = 1,
-) -> Tensor:
-    """:func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
-
-    The buffer must be zero, and stays so, where the effective weight does not depend on a weight: at all but the last
-    column of ``W1``. It is when nothing but this function and :func:`sgd_step` has ever changed it.
-
-    Returns:
-        What the particles are then worth, ``(N,)``.
-
-    Raises:
-        ValueError: There is momentum but no buffer.
-    """
-    worth = weights.new_empty(weights.shape[1])
-    descending_and_projecting(weights, particle, effective_gradient, buffer, lr, momentum, iterations, worth)()
-    _changed(weights, buffer)
-    return worth
+    return call_of(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work)
 
 
 def descending_and_projecting(
@@ -230,11 +198,19 @@ def descending_and_projecting(
     iterations: int,
     worth: Tensor,
 ) -> Call:
-    """The call of :func:`sgd_and_project`, with what the particles are then worth in ``worth (N,)``."""
+    """The call of :func:`sgd_step` and then :func:`srnn.replication.project`, in one pass over the memory.
+
+    The buffer must be zero, and stays so, where the effective weight does not depend on a weight: at all but the last
+    column of ``W1``. It is when nothing but this call and :func:`sgd_step` has ever changed it. What the particles are
+    then worth goes to ``worth (N,)``.
+
+    Raises:
+        ValueError: There is momentum but no buffer.
+    """
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, iterations
     work = (4 * iterations + 2) * weights.numel()
-    return _call(particles.sgd_and_project, particle.hidden, arguments, weights.shape[1], work)
+    return call_of(particles.sgd_and_project, particle.hidden, arguments, weights.shape[1], work)
 
 
 def number_step(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float) -> None:
@@ -255,7 +231,7 @@ def descending_numbers(numbers: Tensor, gradient: Tensor, buffer: Tensor | None,
     """The call of :func:`number_step`."""
     constants = torch.tensor([momentum, -lr], dtype=torch.float32, device="cpu")
     arguments = numbers, gradient, buffer, constants
-    return _call(particles.number_step, 0, arguments, numbers.numel(), work=numbers.numel())
+    return call_of(particles.number_step, 0, arguments, numbers.numel(), work=numbers.numel())
 
 
 def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float) -> Tensor:
@@ -264,6 +240,41 @@ def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: f
     constants = _constants(particle).clone()
     constants[1:3] = torch.tensor([momentum, lr], device="cpu")
     return constants
+
+
+def adam(
+    moved: Tensor,
+    gradient: Tensor,
+    state: Mapping[str, Tensor],
+    settings: Tensor,
+    lr: float,
+    particle: Kind | None = None,
+    worth: Tensor | None = None,
+    iterations: int | None = None,
+) -> tuple[Call, Call]:
+    """The calls of a step of Adam: one that counts it, and one that moves, in place.
+
+    Args:
+        moved: Plain numbers of any shape; or the weights ``(P, N)`` of particles.
+        gradient: Of that shape; or of what the particles are worth, ``(N,)``.
+        state: ``step``, a float32 number; ``exp_avg`` and ``exp_avg_sq`` of the shape of what is moved, zero where the
+            effective weight does not depend on a weight: at all but the last column of ``W1``.
+        settings: :func:`srnn.kernels.adam.settings`, where the one call puts what the other computes with.
+        lr: Learning rate.
+        particle: What the particles are; None of plain numbers.
+        worth: Where goes what the particles are then worth, ``(N,)``; None for nowhere.
+        iterations: Newton steps of the projection that follows; None for none, and only then without ``worth``.
+    """
+    slots = map(slot, (state["step"], settings, lr))
+    count = Call(kernel("count", moments.count), array("q", (*[0] * len(HEAD), *slots)), (state, settings))
+    hidden, number = (0, moved.numel()) if particle is None else (particle.hidden, moved.shape[1])
+    arguments = moved, gradient.contiguous(), state["exp_avg"], state["exp_avg_sq"], settings
+    work = (4 * (iterations or 0) + 2) * moved.numel()
+    if worth is None:
+        return count, call_of(moments.adam, hidden, arguments, number, work)
+    if iterations is None:
+        return count, call_of(moments.adam_and_weigh, hidden, (*arguments, moved, worth), number, work)
+    return count, call_of(moments.adam_and_project, hidden, (*arguments, worth, iterations), number, work)
 
 
 def lift(
@@ -280,14 +291,44 @@ def lift(
 def lifting(weights: Tensor, particle: Kind, effective: Tensor, iterations: int, worth: Tensor, left: Tensor) -> Call:
     """The call of :func:`lift`, with the deviation that is left in ``left (N,)``."""
     arguments, work = (weights, effective, left, worth, iterations), 4 * iterations * weights.numel()
-    return _call(particles.lift, particle.hidden, arguments, left.numel(), work)
+    return call_of(particles.lift, particle.hidden, arguments, left.numel(), work)
+
+
+def place(
+    weights: Tensor,
+    particle: Kind,
+    effective: Tensor,
+    strength: float = 3.0,
+    iterations: int = 100,
+    worth: Tensor | None = None,
+) -> Tensor:
+    """:func:`srnn.replication.place`: in place; the deviation that is left, ``(N,)``."""
+    left = weights.new_empty(weights.shape[1])
+    worth = torch.empty_like(left) if worth is None else worth
+    placing_call(weights, particle, effective, strength, iterations, worth, left)()
+    _changed(weights, worth)
+    return left
+
+
+def placing_call(
+    weights: Tensor,
+    particle: Kind,
+    effective: Tensor,
+    strength: float,
+    iterations: int,
+    worth: Tensor,
+    left: Tensor,
+) -> Call:
+    """The call of :func:`place`, with the deviation that is left in ``left (N,)``."""
+    arguments = weights, effective, left, worth, _constants(particle), float(strength), iterations
+    return call_of(placing.place, particle.hidden, arguments, left.numel(), work=12 * iterations * weights.numel())
 
 
 def classify(weights: Tensor, particle: Kind, tolerance: float = 1e-5) -> Tensor:
     """:func:`srnn.fixpoints.classify`: ``(P, N) ->`` int8 ``(N,)``."""
     out = weights.new_empty(weights.shape[1], dtype=torch.int8)
     arrays = (weights, out, _constants(particle), float(tolerance))
-    _call(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())()
+    call_of(particles.classify, particle.hidden, arrays, out.numel(), work=weights.numel())()
     return out
 
 
@@ -295,7 +336,7 @@ def attack(attackers: Tensor, victims: Tensor, particle: Kind) -> Tensor:
     """:func:`srnn.particle.attack`: ``(P, N) -> (P, N)``."""
     out = torch.empty_like(victims, requires_grad=False)
     arrays = (attackers, victims, out, _constants(particle))
-    _call(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
+    call_of(particles.attack, particle.hidden, arrays, out.shape[1], work=2 * out.numel())()
     return out
 
 
@@ -308,7 +349,7 @@ def try_out() -> None:
     weights = torch.ones(7, 1, dtype=torch.float32, device="cpu")
     left, worth = weights.new_empty(1), weights.new_empty(1)
     arrays = (weights, weights[0], left, worth, 10)
-    _call(particles.lift, 1, arrays, 1, work=0)()
+    call_of(particles.lift, 1, arrays, 1, work=0)()
     if not max(abs(float(x) - 1) for x in (left + 1, worth, weights[0] * weights[5] * weights[6])) < 1e-4:
         give_up("they do not compute what they should here")
         raise UnusableError
@@ -330,57 +371,3 @@ def _changed(*tensors: Tensor | None) -> None:
     for tensor in tensors:
         if tensor is not None:
             torch.autograd.graph.increment_version(tensor)
-
-
-class Call(NamedTuple):
-    """A kernel and what it computes with, to be called as often as one likes.
-
-    Attributes:
-        kernel: What is called.
-        packet: Its packet.
-        held: What the packet has the addresses of.
-    """
-
-    kernel: Kernel
-    packet: array[int]
-    held: tuple[Any, ...]
-
-    def __call__(self) -> None:
-        self.kernel.call(self.packet.buffer_info()[0])
-
-
-def _call(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> Call:
-    """The call of a kernel for all particles: on torch's threads, if it is worth it.
-
-    A particle's result does not depend on which thread computes it.
-    """
-    parallel = threads.parallel() if work > _WORTH_THREADS else 0
-    # A team of other sizes than torch's or ours would have OpenMP end threads, and start them again.
-    team = threads.count() if parallel else 1
-    # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
-    claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * moves.BLOCK)) * moves.BLOCK)
-    packet = array("q", (0, count, claim, parallel, team, *map(_slot, filter(_given, arguments))))
-    return Call(kernel_of(make, hidden, arguments), packet, arguments)
-
-
-def kernel_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...]) -> Kernel:
-    """A kernel for so many hidden units and arguments of these types."""
-
-    def compile_it() -> int:
-        examples = tuple(one.detach().numpy() if isinstance(one, Tensor) else one for one in arguments)
-        return make((0,) * hidden, examples)
-
-    return kernel((make, hidden, *map(_given, arguments)), compile_it)
-
-
-def _given(argument: Any) -> bool:
-    return argument is not None
-
-
-def _slot(argument: Any) -> int:
-    """What stands for an argument in a packet."""
-    if isinstance(argument, Tensor):
-        return argument.data_ptr()
-    if isinstance(argument, float):
-        return int.from_bytes(struct.pack("=d", argument), sys.byteorder, signed=True)
-    return int(argument)

@@ -112,6 +112,9 @@ class Lanes:
         arguments = [self.value, self._other(factor), self._other(addend)]
         return self._of(self._call("fma", arguments))
 
+    def sqrt(self) -> Lanes:
+        return self._of(self._call("sqrt", [self.value]))
+
     def magnitude(self) -> Lanes:
         return self._of(self._call("fabs", [self.value]))
 

@@ -11,10 +11,8 @@ Tensors are contiguous and on the CPU. Numba is imported on the first use.
 
 from __future__ import annotations
 
-import functools
 import struct
 import threading
-from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
@@ -25,37 +23,26 @@ from torch import Tensor, nn
 
 from srnn.kernels import available, choice, threads
 from srnn.kernels.calls import Kernel, kernel
+from srnn.kernels.dropout import Drop
+from srnn.kernels.layout import ADDRESS, BLOCK, Layout, Shaped, layout_of
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
 _WORTH_THREADS = 1_500_000
-#: Numbers in a vector and bytes of it, bytes of an address; examples whose signals stay in the cache.
-LANES, VECTOR, ADDRESS, BLOCK = 16, 64, 8, 64
 #: Stretches of a batch, at most, whose gradients are summed apart: as many threads can work on one network.
 STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
 #: The values of a call as they are in memory, and where.
-_VALUES, _FIRST = struct.Struct("25q"), 3 * ADDRESS
+_VALUES, _FIRST = struct.Struct("26q"), 3 * ADDRESS
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
 
-class Stack(Protocol):
-    """What the kernel asks of a body that computes as :class:`srnn.MLP` does.
-
-    Attributes:
-        sizes: Units of the input, of each hidden layer and of the output.
-        sources: For each layer, the index of the layer whose input is added to its output, or None.
-    """
+class Stack(Shaped, Protocol):
+    """What the kernel asks of a body that computes as :class:`srnn.MLP` does."""
 
     _modules: dict[str, nn.Module | None]
-
-    @property
-    def sizes(self) -> Sequence[int]: ...
-
-    @property
-    def sources(self) -> Sequence[int | None]: ...
 
 
 def learns(body: Stack, kind: str, *tensors: Tensor) -> bool:
@@ -95,30 +82,21 @@ def batch(
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
-    masks: Sequence[Tensor] | None = None,
+    drop: Drop | None = None,
 ) -> Batch:
     """What :func:`learn` computes with; its arguments.
 
     Raises:
         ValueError: A tensor is not what it should be.
     """
-    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), index.shape[-1]
+    layout, examples = layout_of(body), index.shape[-1]
     networks, rows = _networks(w, layout), train_x.shape[0]
-    classes = body.sizes[-1] if train_y.dtype is torch.int64 else 0
     _check((rows, body.sizes[0]), "train_x", train_x)
-    if classes:
-        _check((rows,), "train_y", train_y, torch.int64)
-    else:
-        _check((rows, body.sizes[-1]), "train_y", train_y)
+    classes = _classes(train_y, body, rows, "train_y")
     _check((networks, examples), "index", index, torch.int64)
     # Held until the end: a contiguous copy may be the only one.
-    layers, held = layout.layers, [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
-    if masks is not None:
-        layers = layers.copy()
-        for layer, mask in zip(layers[:-1], masks, strict=True):
-            _check((networks, int(layer["units"]), examples), "a mask", mask)
-            held.append(mask.contiguous())
-            layer["mask"] = held[-1].data_ptr()
+    held = [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
+    dropped = None if drop is None else _dropped(drop, networks)
     losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
     gradient = torch.empty_like(w)
     team = _team(3 * networks * examples * layout.weights)
@@ -146,12 +124,13 @@ def batch(
         scores=scores.data_ptr(),
         gradient=gradient.data_ptr(),
         outputs=0,
-        layers=layers.ctypes.data if masks else layout.address,
+        drop=0 if dropped is None else dropped.ctypes.data,
+        layers=layout.address,
         scratch=scratch,
         parts=scratch + team * layout.scratch_size,
         activation=_activation(body) or 0,
     )
-    return Batch(packet, losses, scores, gradient, [*held, layers, _memory.held])
+    return Batch(packet, losses, scores, gradient, [*held, dropped, _memory.held])
 
 
 def learn(
@@ -160,7 +139,7 @@ def learn(
     train_x: Tensor,
     train_y: Tensor,
     index: Tensor,
-    masks: Sequence[Tensor] | None = None,
+    drop: Drop | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, scores, and the gradient of the sum over the networks of their mean losses.
 
@@ -170,7 +149,7 @@ def learn(
         train_x: float32 ``(rows, inputs)``.
         train_y: int64 ``(rows,)`` for classification, float32 ``(rows, outputs)`` for regression.
         index: The row of each example of each network, int64 ``(S, B)``.
-        masks: For dropout, a factor of each unit for each example, ``(S, width, B)`` for each hidden layer.
+        drop: Which units dropout sets to zero; None for none.
 
     Returns:
         Losses and scores as :class:`srnn.tasks.Task` has them, ``(S, B)``, and the gradient, ``(S · N,)``.
@@ -178,7 +157,7 @@ def learn(
     Raises:
         ValueError: A tensor is not what it should be, or names a row or a class that is not there.
     """
-    made = batch(w, body, train_x, train_y, index, masks)
+    made = batch(w, body, train_x, train_y, index, drop)
     if index.shape[-1] == 0:
         return made.losses, made.scores, made.gradient.zero_()
     learner().call(made.packet.ctypes.data)
@@ -193,12 +172,16 @@ def learner() -> Kernel:
 
 def require_sound(made: Batch) -> None:
     """Raise ValueError if the batch named a row or a class that is not there."""
+    _require_sound(made.packet, "train_y")
+
+
+def _require_sound(packet: NDArray[np.int64], labels: str) -> None:
     passes = _passes()
-    call = made.packet[: passes.COUNTERS].view(passes.CALL)[0]
+    call = packet[: passes.COUNTERS].view(passes.CALL)[0]
     if call["problem"] == passes.NO_ROW:
         raise ValueError(f"index names a row that is not there: there are {call['rows']}")
     if call["problem"] == passes.NO_CLASS:
-        raise ValueError(f"train_y names a class that is not there: there are {call['classes']}")
+        raise ValueError(f"{labels} names a class that is not there: there are {call['classes']}")
 
 
 def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
@@ -209,13 +192,34 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
     Raises:
         ValueError: A tensor is not what it should be.
     """
-    layout, examples = _layout(tuple(body.sizes), tuple(body.sources)), x.shape[0]
+    outputs = torch.empty(_networks(w, layout_of(body)), x.shape[0], body.sizes[-1], dtype=torch.float32)
+    _evaluate(w, body, x, None, outputs=outputs)
+    return outputs
+
+
+def judge(w: Tensor, body: Stack, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses and scores of all networks for the same examples, without dropout, each ``(S, rows)``.
+
+    To the bit those of :func:`learn`, whose arguments these are.
+
+    Raises:
+        ValueError: A tensor is not what it should be, or names a class that is not there.
+    """
+    networks = _networks(w, layout_of(body))
+    losses, scores = (torch.empty(networks, x.shape[0], dtype=torch.float32) for _ in range(2))
+    _evaluate(w, body, x, y, losses=losses, scores=scores)
+    return losses, scores
+
+
+def _evaluate(w: Tensor, body: Stack, x: Tensor, y: Tensor | None, **results: Tensor) -> None:
+    """Put what is wanted of all networks into the memory of the results."""
+    layout, examples = layout_of(body), x.shape[0]
     networks = _networks(w, layout)
     _check((examples, body.sizes[0]), "x", x)
-    outputs = torch.empty(networks, examples, body.sizes[-1], dtype=torch.float32)
+    classes = 0 if y is None else _classes(y, body, examples, "y")
     if examples == 0:
-        return outputs
-    held = w.contiguous(), x.contiguous()
+        return
+    held = w.contiguous(), x.contiguous(), None if y is None else y.contiguous()
     team = _team(networks * examples * layout.weights)
     blocks = -(-examples // BLOCK)
     # A block is brought in once for all networks, unless there are too few blocks for the threads.
@@ -225,7 +229,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
         layout,
         team,
         networks=networks,
-        classes=0,
+        classes=classes,
         rows=examples,
         examples=examples,
         blocks_a_stretch=0,
@@ -235,77 +239,33 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
         networks_a_task=networks_a_task,
         w=held[0].data_ptr(),
         x=held[1].data_ptr(),
-        y=0,
+        y=_address(held[2]),
         index=0,
-        losses=0,
-        scores=0,
+        losses=_address(results.get("losses")),
+        scores=_address(results.get("scores")),
         gradient=0,
-        outputs=outputs.data_ptr(),
+        outputs=_address(results.get("outputs")),
+        drop=0,
         layers=layout.address,
         scratch=_room(team * layout.scratch_size),
         parts=0,
         activation=_activation(body) or 0,
     )
     kernel("answer", _passes().answer).call(packet.ctypes.data)
-    return outputs
+    _require_sound(packet, "y")
 
 
-class _Layout(NamedTuple):
-    """Where a body's layers have what they need; sizes in bytes.
-
-    Attributes:
-        layers: A record of each layer, see :data:`srnn.kernels.passes.LAYER`.
-        address: Where they are.
-        weights: How many a network has.
-        part_size: Of a gradient whose rows are filled up.
-        scratch_size: Of what a thread needs.
-        call: What is the same for all calls, see :data:`srnn.kernels.passes.CALL`; in front, room for the rest.
-    """
-
-    layers: NDArray[np.void]
-    address: int
-    weights: int
-    part_size: int
-    scratch_size: int
-    call: NDArray[np.int64]
+def _classes(y: Tensor, body: Stack, rows: int, name: str) -> int:
+    """How many classes these labels are of; 0 if they are targets."""
+    if y.dtype is torch.int64:
+        _check((rows,), name, y, torch.int64)
+        return body.sizes[-1]
+    _check((rows, body.sizes[-1]), name, y)
+    return 0
 
 
-@functools.lru_cache
-def _layout(sizes: tuple[int, ...], sources: tuple[int | None, ...]) -> _Layout:
-    passes = _passes()
-    used = 0
-
-    def room(size: int) -> int:
-        nonlocal used
-        # Not all a multiple of 4096 apart: such addresses share a place in the first cache.
-        start, used = used, used + size + 5 * VECTOR
-        return start
-
-    panels = [-(-units // LANES) * LANES * VECTOR for units in sizes]
-    steps = list(panels)
-    if 0 not in sources:
-        steps[0] = 0  # once through the first layer, a panel of the examples is of no more use
-    signals = [room(BLOCK // LANES * panel) for panel in panels]
-    layers = np.zeros(len(sources), dtype=passes.LAYER)
-    weights = part_size = 0
-    for index, (layer, source) in enumerate(zip(layers, sources, strict=True)):
-        inputs, units = sizes[index : index + 2]
-        layer["inputs"], layer["units"], layer["weights"], layer["gradient"] = inputs, units, 4 * weights, part_size
-        layer["signal"], layer["output"] = signals[index : index + 2]
-        layer["input_panel"], layer["output_panel"] = panels[index : index + 2]
-        layer["signal_step"] = steps[index]
-        layer["slope"], layer["back"] = (room(BLOCK // LANES * panels[index + 1]) for _ in range(2))
-        layer["source"] = -1 if source is None else source
-        layer["taker"] = sources.index(index) if index in sources else -1
-        weights += inputs * units
-        part_size += units * panels[index] // LANES
-    # Rows an odd number of vectors apart, again so that they do not share places in the cache.
-    row_size = max((-(-units // LANES) | 1 for units in sizes[1:-1]), default=0) * VECTOR
-    tables = [room(size) for size in (2 * BLOCK * ADDRESS, BLOCK * (ADDRESS + VECTOR), BLOCK * (ADDRESS + row_size))]
-    labels, pulled = room(BLOCK // LANES * panels[-1]), room(BLOCK // LANES * max(panels[1:]))
-    same = len(sources), weights, part_size, used, *tables, row_size, labels, pulled
-    call = np.array([*[0] * (passes.COUNTERS - len(same)), *same])
-    return _Layout(layers, layers.ctypes.data, weights, part_size, used, call)
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _activation(body: Stack) -> int | None:
@@ -316,7 +276,7 @@ def _activation(body: Stack) -> int | None:
     return None if activation is None else _ACTIVATIONS.get(type(activation))
 
 
-def _networks(w: Tensor, layout: _Layout) -> int:
+def _networks(w: Tensor, layout: Layout) -> int:
     networks = w.numel() // layout.weights
     _check((max(networks, 1) * layout.weights,), "w", w)
     return networks
@@ -331,6 +291,14 @@ def _check(shape: tuple[int, ...], name: str, tensor: Tensor, dtype: torch.dtype
 def _team(products: int) -> int:
     """How many threads are worth calling."""
     return threads.count() if products > _WORTH_THREADS and threads.parallel() else 1
+
+
+def _dropped(drop: Drop, networks: int) -> NDArray[np.int64]:
+    """What :func:`srnn.kernels.philox.put_factors` reads."""
+    if len(drop.keys) != networks:
+        raise ValueError(f"drop has {len(drop.keys)} keys; needed: one for each of {networks} networks")
+    keys = np.array(drop.keys, dtype=np.uint64).view(np.int64)
+    return np.array([drop.batch, drop.bound, int(drop.kept.view(np.int32)), *keys], dtype=np.int64)
 
 
 class _Memory(threading.local):
@@ -351,7 +319,7 @@ def _room(size: int) -> int:
     return _memory.address
 
 
-def _packet(layout: _Layout, team: int, **values: int) -> NDArray[np.int64]:
+def _packet(layout: Layout, team: int, **values: int) -> NDArray[np.int64]:
     """What a kernel computes with: the values are all that :data:`srnn.kernels.passes.CALL` has there, in order."""
     passes = _passes()
     call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)

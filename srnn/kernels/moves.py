@@ -147,7 +147,7 @@ def emit_number_step(
     x[0] = velocity.fused(settings[1], x[0])
 
 
-def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
+def scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
     """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
     size = weight_count(hidden)
     with builder.goto_entry_block():
@@ -163,9 +163,9 @@ def _scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows,
 def emit_lift(
     builder: Any, hidden: int, weights: Any, effective: Any, left: Any, worth: Any, iterations: Any, first: Any
 ) -> None:
-    outside, w = _scratch(builder, hidden, weights, first)
+    outside, w = scratch(builder, hidden, weights, first)
     goal = Rows(builder, effective, first)[0]
-    after = _lifted(builder, hidden, outside, w, goal, iterations)
+    after = lifted(builder, hidden, outside, w, goal, iterations)
     for array, value in zip((left, worth), after, strict=True):
         Rows(builder, array, first)[0] = value
 
@@ -181,7 +181,7 @@ def emit_sgd_and_project(
     iterations: Any,
     first: Any,
 ) -> None:
-    outside, w = _scratch(builder, hidden, weights, first)
+    outside, w = scratch(builder, hidden, weights, first)
     b = None if buffer is None else Rows(builder, buffer, first)
     if b is not None:
         for k in _worth_something(hidden):
@@ -189,11 +189,11 @@ def emit_sgd_and_project(
     _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
     with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
         outside[loop.index] = w[loop.index]
-    _, value = _lifted(builder, hidden, outside, w, None, iterations)
+    _, value = lifted(builder, hidden, outside, w, None, iterations)
     Rows(builder, worth, first)[0] = value
 
 
-def _lifted(
+def lifted(
     builder: Any, hidden: int, outside: Rows, w: Scratch, goal: Vector | None, iterations: Any
 ) -> tuple[Vector, Vector]:
     """Lift the group ``w``, a copy of ``outside``, and put it back; the deviation left, and what it is then worth.

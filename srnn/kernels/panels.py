@@ -17,7 +17,6 @@ from srnn.kernels.addresses import (
     emitted,
     entry,
     is_set,
-    masked_load,
     masked_store,
     plus,
 )
@@ -84,9 +83,7 @@ def put_tail(builder: Any, address: Any, source: Any, count: Any) -> None:
 
 
 @emitted()
-def activate(
-    builder: Any, kind: Any, units: Any, signal: Any, slope: Any, mask: Any, mask_step: Any, examples: Any, source: Any
-) -> None:
+def activate(builder: Any, kind: Any, units: Any, signal: Any, slope: Any, mask: Any, source: Any) -> None:
     """Take the units of a panel through activation and dropout, in place, and add what a residual brings.
 
     Args:
@@ -95,12 +92,9 @@ def activate(
         units: How many.
         signal: Their rows.
         slope: Where the derivative goes, as many rows, or 0.
-        mask: The factors of the units, or 0; ``mask_step`` from one unit to the next.
-        mask_step: See ``mask``.
-        examples: How many of the panel are real: the others have no factor.
+        mask: The rows of what dropout multiplies them by, or 0.
         source: Rows to add, or 0.
     """
-    real = below(builder, examples)
     with cases(builder, kind, [0, *EMITTED]) as kinds:
         for number in kinds:
             with cgutils.for_range(builder, units) as loop:
@@ -111,7 +105,7 @@ def activate(
                 else:
                     value, derivative = Variable(builder, before), Variable(builder, 1.0)
                 with builder.if_then(is_set(builder, mask)):
-                    factor = masked_load(builder, builder.add(mask, builder.mul(loop.index, mask_step)), real)
+                    factor = Lanes.load(builder, plus(builder, mask, here))
                     value.set(value.get() * factor)
                     derivative.set(derivative.get() * factor)
                 with builder.if_then(is_set(builder, source)):

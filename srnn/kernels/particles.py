@@ -69,17 +69,17 @@ def _emit_classify(
     Rows(builder, out, first, BYTES)[0] = Vector(builder, kind)
 
 
-_step, _weigh, _replicate = (
+_step, weigh, _replicate = (
     Part(moves.emit_sgd_step),
     Part(_emit_effective_weight),
     Part(moves.emit_train, moves.BLOCK),
 )
 _train = team(_replicate)
-_effective_weight = team(_weigh)
+_effective_weight = team(weigh)
 _effective_weight_gradient = team(Part(_emit_effective_weight_gradient))
 _sgd_step = team(_step)
-_sgd_step_and_weigh = team(_step, _weigh)
-_sgd_step_and_train = team(_step, _replicate, _weigh)
+_sgd_step_and_weigh = team(_step, weigh)
+_sgd_step_and_train = team(_step, _replicate, weigh)
 _sgd_and_project = team(Part(moves.emit_sgd_and_project, masked=True))
 _number_step = team(Part(moves.emit_number_step))
 _lift = team(Part(moves.emit_lift, masked=True))

@@ -32,6 +32,7 @@ from srnn.kernels.addresses import (
 from srnn.kernels.cache import compiled
 from srnn.kernels.llvm import LANES
 from srnn.kernels.panels import activate, classify, pull, put_tail, regress, turn, turn_rows
+from srnn.kernels.philox import put_factors
 from srnn.kernels.products import TILE, add_up, correlate, multiply
 from srnn.kernels.team import HEAD
 
@@ -51,28 +52,29 @@ CALL = np.dtype(
             *("networks", "classes", "rows", "examples", "blocks_a_stretch", "stretches"),
             # A task is a whole network, or one of its stretches; of an evaluation, a block for some of the networks.
             *("tasks", "whole", "networks_a_task"),
-            # The caller's memory; without an index examples come in the order of the rows.
-            *("w", "x", "y", "index", "losses", "scores", "gradient", "outputs"),
+            # The caller's memory; without an index examples come in the order of the rows. What is dropped, if
+            # anything: see srnn.kernels.philox.
+            *("w", "x", "y", "index", "losses", "scores", "gradient", "outputs", "drop"),
             # Our memory: the layers' records; of each thread; parts of gradients.
             *("layers", "scratch", "parts"),
             # The same for all calls of a body. In a thread's memory are tables of rows: of two blocks of examples, of
             # what is left of an example beyond whole vectors, of an inner layer's input (behind the latter two tables
-            # the rows themselves); labels or targets; what comes back before an activation.
+            # the rows themselves); labels or targets; what comes back before an activation; dropout's factors.
             *("activation", "depth", "weights", "part_size", "scratch_size"),
-            *("examples_table", "tails_table", "rows_table", "row_size", "labels", "pulled"),
+            *("examples_table", "tails_table", "rows_table", "row_size", "labels", "pulled", "factors"),
         )
     ]
 )
 #: Of each layer: its shape; where its weights are within a network's and its gradient within a part; where a thread
 #: has its input, its output, its slopes, and what comes back to its output; the bytes of a panel of its input and of
 #: its output, and from one panel of its input to the next; the layer whose input is added to its output, the one to
-#: whose output its input is added (-1 for none); the dropout factors of all networks, or 0.
+#: whose output its input is added (-1 for none).
 LAYER = np.dtype(
     [
         (name, np.int64)
         for name in (
             *("inputs", "units", "weights", "gradient", "signal", "output", "slope", "back"),
-            *("input_panel", "output_panel", "signal_step", "source", "taker", "mask"),
+            *("input_panel", "output_panel", "signal_step", "source", "taker"),
         )
     ]
 )
@@ -156,7 +158,7 @@ def _gather(call: Any, layers: Any, panel: int, count: int, table: int, scratch:
 
 
 @inner
-def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int) -> None:
+def _forward(call: Any, layers: Any, network: int, first: int, panel: int, scratch: int) -> None:
     """Take a panel of the block through all layers."""
     w = call.w + NUMBER * network * call.weights
     for index in range(call.depth):
@@ -167,7 +169,7 @@ def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count
         if layer.source >= 0:
             source = scratch + layers[layer.source].signal + panel * layers[layer.source].signal_step
         # Where nothing comes between, what the residual brings is what the sum begins with.
-        active = index < call.depth - 1 and (call.activation != 0 or layer.mask != 0)
+        active = index < call.depth - 1 and (call.activation != 0 or call.drop != 0)
         start = 0 if active else source
         for unit in range(0, layer.units, TILE):
             multiply(
@@ -181,11 +183,11 @@ def _forward(call: Any, layers: Any, network: int, first: int, panel: int, count
                 start + unit * VECTOR if start else 0,
             )
         if active:
-            place = first + panel * LANES
-            mask_step = NUMBER * call.examples
-            mask = layer.mask + network * layer.units * mask_step + NUMBER * place if layer.mask else 0
+            factors = scratch + call.factors if call.drop else 0
+            if call.drop:
+                put_factors(layer.units, factors, call.drop, network, index, first + panel * LANES)
             slope = scratch + layer.slope + panel * layer.output_panel if call.gradient else 0
-            activate(call.activation, layer.units, output, slope, mask, mask_step, count - panel * LANES, source)
+            activate(call.activation, layer.units, output, slope, factors, source)
 
 
 @inner
@@ -234,7 +236,7 @@ def _backward(
     for index in range(call.depth - 1, -1, -1):
         layer = layers[index]
         back = scratch + layer.back
-        if index < call.depth - 1 and (call.activation != 0 or layer.mask != 0):
+        if index < call.depth - 1 and (call.activation != 0 or call.drop != 0):
             for panel in range(panels):
                 here = panel * layer.output_panel
                 pull(layer.units, back + here, scratch + layer.slope + here, scratch + call.pulled + here)
@@ -297,7 +299,7 @@ def _learn(address: int) -> None:
         count = min(BLOCK, stop - first)
         for panel in range((count + LANES - 1) // LANES):
             _gather(call, layers, panel, count, table, scratch)
-            _forward(call, layers, network, first, panel, count, scratch)
+            _forward(call, layers, network, first, panel, scratch)
             _judge(call, layers, network, first, panel, count, scratch)
 
         next_task, next_network, next_first = task, network, first + BLOCK
@@ -324,7 +326,7 @@ def _learn(address: int) -> None:
 
 @inner
 def _answer(address: int) -> None:
-    """What each thread does to answer."""
+    """What each thread does to answer, or to have the answers judged where there is room for losses."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
     scratch = call.scratch + claim(address + WORKERS, 1) * call.scratch_size
@@ -341,7 +343,10 @@ def _answer(address: int) -> None:
             _gather(call, layers, panel, count, table, scratch)
             output = scratch + last.output + panel * last.output_panel
             for network in range(start, min(start + call.networks_a_task, call.networks)):
-                _forward(call, layers, network, first, panel, count, scratch)
+                _forward(call, layers, network, first, panel, scratch)
+                if call.losses:
+                    _judge(call, layers, network, first, panel, count, scratch)
+                    continue
                 place = call.outputs + NUMBER * (network * call.examples + first + panel * LANES) * last.units
                 for e in range(min(LANES, count - panel * LANES)):
                     for u in range(last.units):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import over_seeds
+from srnn.analysis.statistics import ANYTHING, Range, over_seeds, range_of
 from srnn.bodies.module import require_consent
 from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.files import write_whole
@@ -60,7 +60,7 @@ def analyze(
     runs: Sequence[Run],
     questions: Sequence[str],
     data_dir: Path | None = None,
-    image_format: str = "png",
+    image_format: str | None = "png",
     title: str | None = None,
     watch: Callable[[str], None] = lambda what: None,
 ) -> Answers:
@@ -75,7 +75,7 @@ def analyze(
         runs: Runs of one experiment, which differ in their seed.
         questions: Names of :data:`QUESTIONS`.
         data_dir: Where the IDX files of mnist and fashion_mnist are.
-        image_format: ``png``, ``svg`` or ``pdf``.
+        image_format: ``png``, ``svg`` or ``pdf``; None: without figures.
         title: Above the figures; empty for none, None for the experiment and its seeds.
         watch: Told what is going on.
 
@@ -83,7 +83,8 @@ def analyze(
         >>> answers = analyze(open_runs(["runs/connectivity"]), ["dropout"], Path("data/mnist"))  # doctest: +SKIP
         >>> answers.summaries["dropout"]["dropout"].query("Scope == 'total'")  # doctest: +SKIP
     """
-    require_format(image_format)
+    if image_format is not None:
+        require_format(image_format)
     [runs] = by_experiment(runs)
     require_consent(runs[0].experiment)
     watch("data")
@@ -93,12 +94,12 @@ def analyze(
         question = QUESTIONS[name]
         try:
             found = _ask(question, name, runs, task, watch)
-            watch(f"{name}, figures")
-            figures = _draw(question, runs, found, image_format, title)
+            if image_format is not None:
+                watch(f"{name}, figures")
+                answers.figures += _draw(question, runs, found, image_format, title)
         except NotApplicableError as error:
             answers.left_out.append(f"{name}: {error}")
             continue
-        answers.figures += figures
         answers.summaries[name] = {
             result: summarize(found[result], summary) for result, summary in question.summaries.items()
         }
@@ -124,7 +125,17 @@ def summarize(frame: pd.DataFrame, summary: Summary) -> pd.DataFrame:
         numbers = [name for name in reduced.select_dtypes(["number", "bool"]) if name not in by]
         long = reduced.melt(by, numbers, "Quantity", "Value").astype({"Value": float})
         parts.append(long.rename(columns={"Value": "Score"}).assign(Seed=seed))
-    return over_seeds(pd.concat(parts), by=[*by, "Quantity"]).reset_index()
+    every = pd.concat(parts, ignore_index=True)
+
+    def range_in(row: pd.Series) -> Range:
+        found = summary.within.get(row["Quantity"], ANYTHING)
+        return range_of(row["Metric"]) if found is None else found
+
+    ranges = every.drop_duplicates([*by, "Quantity"])[[*by, "Quantity"]]
+    ends = [range_in(row) for _, row in ranges.iterrows()]
+    ranges = ranges.assign(Least=[low for low, _ in ends], Most=[high for _, high in ends])
+    every = every.merge(ranges, on=[*by, "Quantity"])
+    return over_seeds(every, by=[*by, "Quantity"]).reset_index()
 
 
 def _ask(question: Question, name: str, runs: Sequence[Run], task: Task, watch: Callable[[str], None]) -> Frames:

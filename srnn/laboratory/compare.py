@@ -27,8 +27,11 @@ from srnn.runs.groups import first_difference, is_comparison, open_runs
 from srnn.runs.records import explained
 from srnn.runs.run import Run, figures
 from srnn.runs.writer import make_folder, versions, write_config
+from srnn.shown import Rows, Shown, figure
 from srnn.untrusted import expanded, require_file
 
+#: Bytes of a table that is read to be shown.
+_SHOWN = 1024**2
 #: Figures, by the result that they show.
 _DRAWINGS: Final[Mapping[str, Drawing]] = {
     "curves": draw.curves,
@@ -54,22 +57,25 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     frames = {
         "curves": pd.concat([comparison.compare(groups, metric) for metric in (*metrics, "identity_share")]),
         "final": comparison.final_table(groups),
+        "final_seeds": comparison.final_scores(groups)[["Metric", "Group", "Seed", "Score"]],
         "tests": comparison.paired_tests(groups),
-        "order_of_learning": comparison.order_of_learning(groups, milestones),
+        "order_of_learning": (reached := comparison.order_of_learning(groups, milestones)),
+        "milestones": comparison.reached_by(reached),
     }
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
     if not image_format:
         return []
+    options = {"final": {"scores": frames["final_seeds"]}}
     return [
-        save(drawing(frames[name]), folder / "figures" / f"{name}.{image_format}")
+        save(drawing(frames[name], **options.get(name, {})), folder / "figures" / f"{name}.{image_format}")
         for name, drawing in _DRAWINGS.items()
         if not frames[name].empty
     ]
 
 
-class Comparison(list[Run]):
+class Comparison(Shown, list[Run]):
     """The runs of all variants of an experiment, and how they ended.
 
     Attributes:
@@ -114,7 +120,7 @@ class Comparison(list[Run]):
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """Whether two variants ended differently: Metric, A, B, Difference, Low, High, n, t, p, p (Wilcoxon).
+        """Whether two variants ended differently: the columns are :data:`~srnn.analysis.comparison.TESTED`.
 
         Raises:
             UserError: As for :attr:`final`.
@@ -126,14 +132,21 @@ class Comparison(list[Run]):
         """The figures, by name."""
         return figures(self.folder)
 
-    def __repr__(self) -> str:
-        head = f"Comparison({str(self.folder)!r}): {', '.join(self.variants)}"
-        try:
-            table = self.final.pivot(index="Group", columns="Metric", values="Mean")
-        except UserError:
-            return head
-        metrics = list(dict.fromkeys(self.final["Metric"]))
-        return f"{head}\n{table.reindex(index=list(dict.fromkeys(self.final['Group'])), columns=metrics).to_string()}"
+    def _line(self) -> str:
+        return f"Comparison({str(self.folder)!r}: {', '.join(self.variants)})"
+
+    def _shown(self) -> tuple[str, Rows]:
+        title, metrics, finals = str(self.folder), list[str](), pd.DataFrame()
+        with suppress(UserError, OSError, ValueError, KeyError):  # not compared yet, or damaged
+            if require_file(self.folder / "results" / "final.csv") <= _SHOWN:
+                finals = self.final.pivot(index="Group", columns="Metric", values="Mean")
+                metrics = list(dict.fromkeys(self.final["Metric"]))
+        rows = [("variant", *map(str, metrics), "seeds")]
+        for variant, runs in self.variants.items():
+            known = variant in finals.index
+            cells = (figure(float(str(finals.at[variant, metric]))) if known else "?" for metric in metrics)
+            rows.append((variant, *cells, str(len(runs))))
+        return title, rows
 
     def _result(self, name: str) -> pd.DataFrame:
         path = self.folder / "results" / f"{name}.csv"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +18,7 @@ from srnn.bodies.module import ModuleConfig, require_consent, with_body
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
+from srnn.laboratory.live import progress_of, then
 from srnn.plots.particle_types import particle_types
 from srnn.plots.style import require_format, save
 from srnn.plots.training_curves import training_curves
@@ -31,6 +31,7 @@ from srnn.runs.run import Run
 from srnn.runs.writer import RunWriter, versions
 from srnn.seeds import numbers
 from srnn.tasks import Task
+from srnn.terminal import tell
 from srnn.training.loop import Training
 from srnn.training.measuring import Report
 from srnn.untrusted import expanded, own_folder
@@ -43,18 +44,6 @@ Named = Experiment | str | os.PathLike[str]
 Seeds = SupportsIndex | str | Iterable[SupportsIndex]
 #: Inputs are to be about 1 in size: those that are larger than this are named where training diverges.
 _LARGE = 10.0
-
-
-def tell(message: str) -> None:
-    """Print a line to stderr.
-
-    Raises:
-        OSError: It cannot be printed.
-    """
-    try:
-        print(f"srnn: {message}", file=sys.stderr, flush=True)
-    except ValueError as error:  # it is closed
-        raise OSError(str(error)) from None
 
 
 class _Told:
@@ -87,6 +76,7 @@ def run(
     after_report: Callable[[Report], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = tell,
+    progress: bool | None = None,
 ) -> list[Run]:
     """Run an experiment, from its data to its figures.
 
@@ -110,6 +100,8 @@ def run(
         stop: Asked likewise; once it says yes, the whole state is saved and training ends.
         say: Told, in a line each, of how the data were taken, of damaged checkpoints and of divergence; without it
             they are printed to stderr. What it cannot tell (an OSError) stands in the status of the runs.
+        progress: Whether to show on stderr, or in a notebook's cell, how far it is; without it, where somebody looks:
+            on a terminal and in a notebook.
 
     Returns:
         The runs, in the order of the seeds; of a comparison, a :class:`srnn.Comparison` of the runs of its variants.
@@ -149,6 +141,7 @@ def run(
             after_batch=after_batch,
             after_report=after_report,
             say=say,
+            progress=progress,
         )
     own = experiment.body if isinstance(experiment.body, ModuleConfig) else None
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
@@ -156,6 +149,10 @@ def run(
     folders = {seed: out / experiment.name / f"seed-{seed}" for seed in chosen}
     told = _Told(say)
     with ExitStack() as locks:
+        if (display := locks.enter_context(progress_of(experiment, chosen, progress))) is not None:
+            after_start = then(display.start, after_start)
+            after_batch = then(display.batch, after_batch)
+            after_report = then(display.report, after_report)
         locks.enter_context(open_files(len(chosen)))
         to_do = {seed: folders[seed] for seed in chosen if claim(folders[seed], experiments[seed], resume, locks, told)}
         if to_do:

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ METHODS = {
     "lifted, epoch": ["replication.method=lifted", "replication.every=epoch"],
     "numbers": ["replication.method=none", "particle.kind=number"],
 }
+#: What JAX trains, where it is installed: the dense network, and the organism with replication by ``sgd``.
+PEERS = ("dense", "sgd") if find_spec("jax") else ()
 #: Batches of one contender before it is another's turn; turns of each; examples to choose from.
 _TURN, _TURNS, _EXAMPLES = 16, 20, 60_000
 
@@ -53,12 +56,13 @@ Train = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Cell:
-    """A batch of one body at one size: seconds of torch's dense step, and of ours in terms of it, by method."""
+    """A batch of one body at one size: seconds of torch's dense step, and of ours and JAX's in terms of it."""
 
     body: str
     batch: int
     dense: float
     ratios: dict[str, float]
+    jax: dict[str, float]
 
 
 def random_task(examples: int = _EXAMPLES, inputs: int = INPUTS, outputs: int = OUTPUTS) -> Task:
@@ -99,6 +103,20 @@ def training_by_torch(experiment: Experiment, task: Task) -> Train:
     return train
 
 
+def training_by_jax(experiment: Experiment, task: Task, dense: bool) -> Train:
+    """The same body, or the organism, by JAX; what it compiles, it has compiled by then."""
+    from srnn.laboratory.jax_peer import Peer
+
+    peer, batches = Peer(experiment, task, dense), _batches(experiment, task, 1)
+
+    def train(count: int) -> None:
+        peer.train(torch.cat([next(batches) for _ in range(count)]))
+
+    train(1)
+    train(_TURN)
+    return train
+
+
 def _batches(experiment: Experiment, task: Task, seeds: int) -> Iterator[Tensor]:
     """Batches in random order, without end: as in a run, each comes from other places of the memory, ``(seeds, B)``."""
     generator, size = torch.Generator().manual_seed(0), experiment.training.batch_size
@@ -132,13 +150,16 @@ def by_turns(contenders: Mapping[str, Train], products: int, turns: int = _TURNS
 def cell(
     name: str, batch: int, methods: Sequence[str] = tuple(METHODS), seeds: Sequence[int] = (), turns: int = _TURNS
 ) -> Cell:
-    """Race one of :data:`BODIES` at a size of batch, by those methods, and by ``sgd`` with so many seeds at once."""
+    """Race one of :data:`BODIES` at a size of batch, by those methods, ``sgd`` with so many seeds, and JAX."""
     experiment, inputs = BODIES[name]
     experiment = experiment.override([f"training.batch_size={batch}"])
     task = random_task(inputs=inputs)
     contenders = {"dense": training_by_torch(experiment, task)}
     contenders |= {method: training_by_us(experiment.override(METHODS[method]), task) for method in methods}
     contenders |= {f"{count} seeds": training_by_us(experiment, task, count) for count in seeds}
-    times = by_turns(contenders, batch * particle_count(experiment, inputs, OUTPUTS), turns)
+    peers = {f"jax {peer}": training_by_jax(experiment, task, peer == "dense") for peer in PEERS}
+    times = by_turns(contenders | peers, batch * particle_count(experiment, inputs, OUTPUTS), turns)
     dense = times.pop("dense")
-    return Cell(name, batch, dense, {method: own / dense for method, own in times.items()})
+    ratios = {contender: own / dense for contender, own in times.items()}
+    jax = {peer: ratios.pop(f"jax {peer}") for peer in PEERS}
+    return Cell(name, batch, dense, ratios, jax)

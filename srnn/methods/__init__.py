@@ -17,7 +17,8 @@ METHODS: Family[type[Descent]] = Family(
         "sgd": "replicating:Replicating",
         "newton": "newton:Newton",
         "lifted": "lifted:Lifted",
+        "placed": "placed:Placed",
     },
 )
 #: Those that keep every particle a self-replicator: known without importing them.
-EXACT = ("newton", "lifted")
+EXACT = ("newton", "lifted", "placed")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from srnn import kernels
-from srnn.methods.optimizers import build_optimizer
+from srnn import kernels, replication
+from srnn.kernels import Kind
+from srnn.methods.optimizers import SGD, Adam, build_optimizer
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 
 if TYPE_CHECKING:
-    from srnn.kernels.cpu import Call
+    from srnn.kernels.packets import Call
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,17 @@ class Calls:
 
     Attributes:
         move: After the task.
+        count: Before the move, what counts it.
         prepare: Before it.
         weigh: What the particles are then worth.
-        move_on: The three in a row, where another batch follows; with what prepares, and only with that.
+        move_on: The three in a row, where another batch follows and a kernel does them in one pass.
         settle: What follows the batches that are due.
         in_place: Whether it is done in place of the move.
         lags: Whether particles are behind what they are worth until what settles.
     """
 
     move: Call
+    count: Call | None = None
     prepare: Call | None = None
     weigh: Call | None = None
     move_on: Call | None = None
@@ -107,7 +110,14 @@ class Descent:
 
     def newborn(self, drawn: Tensor, place: int) -> Tensor:
         """Make particles ``(P, n)`` that are drawn in place of lost ones such as the seed's others are."""
+        if self.replication.birth == "exact":
+            replication.project(drawn, self.organism.replicator, replication.NEWBORN)
+            replication.balance(drawn, self.organism.replicator)
         return drawn
+
+    def at_rest(self, steps: int) -> Tensor | None:
+        """What becomes of the particles by so many steps of replication alone, ``(P, S · N)``; None if nothing."""
+        return None
 
     def measure(self, place: int) -> dict[str, float]:
         """What the method itself has to say of a seed, by metric."""
@@ -116,15 +126,19 @@ class Descent:
     @kernels.or_by_torch
     def _descend(self, gradient: Tensor) -> None:
         """One step of the optimizer."""
-        fast = self._fused
-        if fast is not None:
-            # A kernel takes the gradient on to the particles as it steps.
-            settings, buffer = self.training, self._momentum
-            weights, particle = self.organism.weights.detach(), self.organism.particle
-            fast.sgd_step(weights, particle, gradient, buffer, settings.lr, settings.momentum, self._all_move)
-        else:
+        fast, weights, particle = self._fused, self.organism.weights.detach(), self.organism.particle
+        if fast is None:
             self.organism.weights.grad = self.organism.pull_back(gradient)
             self.optimizer.step()
+        # A kernel takes the gradient on to the particles as it steps.
+        elif isinstance(self.optimizer, Adam):
+            for call in self.optimizer.calls(fast, self.trained, weights, gradient, self.organism.replicator):
+                call()
+            torch.autograd.graph.increment_version(weights)
+        else:
+            settings = self.training
+            step = weights, particle, gradient, self._momentum, settings.lr, settings.momentum
+            fast.sgd_step(*step, self._all_move)
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
         """What :meth:`prepare` and :meth:`move` do in every batch, as calls of kernels; None where they cannot.
@@ -134,18 +148,32 @@ class Descent:
             gradient: Where the gradient at the waist will be, ``(S · N,)``.
             replicated: Where each particle's replication loss goes, ``(S · N,)``.
         """
-        weights, particle, settings = self.organism.weights.detach(), self.organism.particle, self.training
-        if settings.optimizer != "sgd" or len(self.places) not in (0, self.organism.copies):
+        weights = self.organism.weights.detach()
+        if not isinstance(self.optimizer, SGD | Adam) or len(self.places) not in (0, self.organism.copies):
             return None
-        if particle.size == 1:
-            fast = kernels.number_path(weights, self._momentum)
-            if fast is None:
-                return None
-            return Calls(fast.descending_numbers(weights, gradient, self._momentum, settings.lr, settings.momentum))
+        if self.organism.particle.size == 1:
+            fast = kernels.number_path(weights, *Descent.buffers(self).values())
+            return None if fast is None else self._step(fast, weights, gradient)
         if (fast := self._fused) is None:
             return None
-        step = weights, particle, gradient, self._momentum, settings.lr, settings.momentum
-        return Calls(fast.descending(*step, worth, self._all_move))
+        return self._step(fast, weights, gradient, self.organism.replicator, worth)
+
+    def _step(
+        self,
+        fast: ModuleType,
+        moved: Tensor,
+        gradient: Tensor,
+        particle: Kind | None = None,
+        worth: Tensor | None = None,
+    ) -> Calls:
+        """A step of SGD or Adam by kernels, of plain numbers or of particles; these are then worth ``worth``."""
+        if isinstance(self.optimizer, Adam):
+            count, move = self.optimizer.calls(fast, self.trained, moved, gradient, particle, worth)
+            return Calls(move, count)
+        settings = gradient, self._momentum, self.training.lr, self.training.momentum
+        if particle is None:
+            return Calls(fast.descending_numbers(moved, *settings))
+        return Calls(fast.descending(moved, particle, *settings, worth, self._all_move))
 
     @property
     def _all_move(self) -> bool:
@@ -159,9 +187,7 @@ class Descent:
     @property
     def _fused(self) -> ModuleType | None:
         """The kernels, where they can take a step of the optimizer."""
-        if self.training.optimizer != "sgd":
-            return None
-        return self.organism.fused(self._momentum)
+        return self.organism.fused(*Descent.buffers(self).values()) if isinstance(self.optimizer, SGD | Adam) else None
 
     # -- what lasts from one batch to the next ------------------------------------------------------------------------
 

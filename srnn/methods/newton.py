@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,8 +13,12 @@ from torch import Tensor
 from srnn import kernels, replication
 from srnn.fixpoints import TOLERANCE
 from srnn.methods.descent import Calls, Descent
+from srnn.methods.optimizers import Adam
 from srnn.methods.settings import TrainingConfig
 from srnn.particle import self_output
+
+if TYPE_CHECKING:
+    from srnn.kernels.packets import Call
 
 #: Where matrices are rescaled, gradients are by the inverse: how an optimizer's buffers follow, as powers of it.
 SCALING = {"momentum_buffer": 1, "exp_avg": 1, "exp_inf": 1, "exp_avg_sq": 2, "square_avg": 2, "sum": 2}
@@ -28,6 +34,8 @@ class Newton(Descent):
     """Descent on the task, and a Newton step of least norm back to the self-replicators of the same worth."""
 
     exact = True
+    #: How far a particle may be from what it is to be at the end of an epoch.
+    near = TOLERANCE
 
     def begin(self, places: Collection[int]) -> None:
         """Make self-replicators of particles that are far from it, worth the same, with balanced matrices."""
@@ -42,30 +50,42 @@ class Newton(Descent):
             return super().move(gradient, batch)
         if (fast := self._fused) is not None and all(self.replicating):
             # Both in one pass over the memory.
-            settings, weights = self.training, self.organism.weights.detach()
-            step = weights, self.organism.replicator, gradient, self._momentum, settings.lr, settings.momentum
-            self.organism.remember(fast.sgd_and_project(*step, self.replication.iterations))
+            weights = self.organism.weights.detach()
+            worth = torch.empty_like(weights[0])
+            for call in self._step_and_projection(fast, gradient, worth):
+                call()
+            torch.autograd.graph.increment_version(weights)
+            self.organism.remember(worth)
         else:
             super().move(gradient, batch)
             self._project(self.places, self.replication.iterations)
         return None
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
-        calls, settings = super().calls(worth, gradient, replicated), self.training
+        calls = super().calls(worth, gradient, replicated)
         if calls is None or not self.places or (fast := self._fused) is None:
             return calls
-        step = self.organism.weights.detach(), self.organism.replicator, gradient, self._momentum
-        settle = fast.descending_and_projecting(
-            *step, settings.lr, settings.momentum, self.replication.iterations, worth
-        )
+        *_, settle = self._step_and_projection(fast, gradient, worth)
         return replace(calls, settle=settle, in_place=True)
+
+    def _step_and_projection(self, fast: ModuleType, gradient: Tensor, worth: Tensor) -> tuple[Call, ...]:
+        """A step of the optimizer and a projection in one pass; what the particles are then worth goes to ``worth``."""
+        weights, particle, iterations = (
+            self.organism.weights.detach(),
+            self.organism.replicator,
+            self.replication.iterations,
+        )
+        if isinstance(self.optimizer, Adam):
+            return self.optimizer.calls(fast, self.trained, weights, gradient, particle, worth, iterations)
+        step = weights, particle, gradient, self._momentum, self.training.lr, self.training.momentum
+        return (fast.descending_and_projecting(*step, iterations, worth),)
 
     def rest(self, places: Collection[int]) -> None:
         """At the end of an epoch all particles are self-replicators, however far it took them, and balanced."""
         for place in places:
             if not self.replicating[place]:
                 continue
-            if not float(self._project([place], self.replication.iterations).max()) < TOLERANCE:
+            if not float(self._project([place], self.replication.iterations).max()) < self.near:
                 self._project([place], replication.NEWBORN)
             self._balance(place)
 

@@ -36,6 +36,13 @@ class Plain:
         for place in range(len(self._parameters)):
             self._forget(place)
 
+    def scale(self, factor: float) -> None:
+        """Multiply the gradients that they have."""
+        for own in self._parameters:
+            for parameter in own.values():
+                if parameter.grad is not None:
+                    parameter.grad *= factor
+
     def _forget(self, place: int) -> None:
         for parameter in self._parameters[place].values():
             parameter.grad = None

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srnn import replication
 from srnn.methods.descent import Calls, Descent
+from srnn.methods.optimizers import SGD
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 from srnn.particle import replication_gradient
@@ -32,13 +33,24 @@ class Replicating(Descent):
     def prepare(self, batch: int) -> Tensor | None:
         if self._joint or not self.places:
             return None
+        return self._replicate(self.replication.steps, self.organism.weights.detach(), self._buffer)
+
+    def at_rest(self, steps: int) -> Tensor | None:
+        if not self.places:
+            return None
+        weights = self.organism.weights.detach().clone()
+        # Without the momentum that there is: the task has a share in it, and would go on.
+        self._replicate(steps, weights, None)
+        return weights
+
+    def _replicate(self, steps: int, weights: Tensor, buffer: Tensor | None) -> Tensor:
         settings, training = self.replication, self.training
 
-        def steps(weights: Tensor, buffer: Tensor | None) -> Tensor:
+        def act(weights: Tensor, buffer: Tensor | None) -> Tensor:
             return replication.train(
                 weights,
                 self.organism.replicator,
-                settings.steps,
+                steps,
                 training.lr,
                 training.momentum,
                 settings.alpha,
@@ -46,7 +58,7 @@ class Replicating(Descent):
                 buffer,
             )
 
-        return self.organism.on(self.places, steps, self.organism.weights.detach(), self._buffer)
+        return self.organism.on(self.places, act, weights, buffer)
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
         settings, training = self.replication, self.training
@@ -58,12 +70,12 @@ class Replicating(Descent):
             return None
         how = settings.steps, training.lr, training.momentum, settings.alpha, settings.target, self._buffer, replicated
         particle = self.organism.replicator
-        return replace(
-            calls,
-            prepare=fast.training(weights, particle, *how),
-            weigh=fast.weighing(weights, particle, worth),
-            move_on=fast.descending_and_training(weights, particle, gradient, self._momentum, *how, worth),
-        )
+        prepare, weigh = fast.training(weights, particle, *how), fast.weighing(weights, particle, worth)
+        calls = replace(calls, prepare=prepare, weigh=weigh)
+        if not isinstance(self.optimizer, SGD):
+            return calls
+        move_on = fast.descending_and_training(weights, particle, gradient, self._momentum, *how, worth)
+        return replace(calls, move_on=move_on)
 
     def move(self, gradient: Tensor, batch: int) -> Tensor | None:
         if not self._joint or not self.places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, pi
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -25,7 +26,7 @@ class ReplicationConfig(Section):
     method: Method = "sgd"
     """``none`` trains the task alone. ``sgd``: descent on the replication loss. ``newton``: after task steps every
     particle is put back onto the set of self-replicators. ``lifted``: the optimizer moves the effective weights, and
-    the particles follow within that set."""
+    the particles follow within that set. ``placed``: they follow where, besides, they repair themselves."""
     target: Target = "live"
     """Whether the weights as data are constants to the gradient (``frozen``) or not (``live``)."""
     objective: Literal["alternate", "joint"] = "alternate"
@@ -35,10 +36,15 @@ class ReplicationConfig(Section):
     steps: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Replication steps of ``sgd`` per batch."""
     every: Count | Literal["epoch"] = 1
-    """Batches from one projection of ``newton`` to the next, or until the particles of ``lifted`` follow; ``epoch``:
-    only at its end. Events have lifted particles follow first."""
+    """Batches from one projection of ``newton`` to the next, or until the particles of ``lifted`` and ``placed``
+    follow; ``epoch``: only at its end. Events have the latter follow first."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Newton steps of a projection, or with which lifted particles follow."""
+    """Newton steps of a projection, or with which lifted and placed particles follow."""
+    birth: Literal["drawn", "exact"] = "drawn"
+    """Particles begin as they are drawn, or as self-replicators that are worth the same, with balanced matrices. With
+    ``newton``, ``lifted`` and ``placed`` they do in any case."""
+    strength: Annotated[float, Field(ge=-10, le=10)] = 3.0
+    """Of ``placed``: what the response of a particle to an error is to be, see :func:`srnn.replication.place`."""
     momentum: Momentum = "shared"
     """One buffer driven by both losses, one for each, or a replication buffer that starts at zero at every batch."""
     start_accuracy: Share = 0.0
@@ -46,6 +52,20 @@ class ReplicationConfig(Section):
     divergent: Divergent = "reset"
     """What is done with a particle that holds a NaN or an infinity: nothing until none is finite, draw it anew (plain
     numbers are kept), or end the run."""
+
+
+class ScheduleConfig(Section):
+    """How the steps of the task become smaller: replication keeps its own."""
+
+    kind: Literal["constant", "cosine"] = "constant"
+    """``cosine``: from 1 to 0 along a half wave, and from 1 again. The gradient of the task is multiplied by it, so
+    that what a shared momentum hands on becomes smaller, too."""
+    every: Count = 100
+    """Epochs of a half wave."""
+
+    def factor(self, epoch: int) -> float:
+        """What the gradient of the task is multiplied by, after so many epochs."""
+        return 1.0 if self.kind == "constant" else 0.5 + 0.5 * cos(pi * (epoch % self.every) / self.every)
 
 
 class TrainingConfig(Section):

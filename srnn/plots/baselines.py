@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from srnn.analysis.statistics import by_epoch, interval, seeds
+from srnn.analysis.statistics import FEW, by_epoch, interval, range_of, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
+    DOTS,
     GREEN,
     GREY,
     ORANGE,
@@ -24,6 +25,7 @@ from srnn.plots.style import (
     new_figure,
     of_seeds,
     show,
+    single_values,
     whole_numbers,
 )
 
@@ -64,7 +66,8 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     top.sharex(middle)
     for axes, curve in ((top, tests), (middle, losses)):
         logarithmic = axes is middle or measure == "mae"
-        found = {name: interval(values, logarithmic) for name, values in curve.items() if not values.empty}
+        within = range_of("task_loss" if axes is middle else f"test_{measure}")
+        found = {name: interval(values, logarithmic, within) for name, values in curve.items() if not values.empty}
         if logarithmic:
             log_axis(axes, found.values())
         else:
@@ -83,14 +86,16 @@ def baselines(curves: pd.DataFrame, title: str = "") -> Figure:
     for row, name in enumerate(networks):
         if tests[name].empty:
             continue
-        last = interval(tests[name].tail(1), measure == "mae")
+        last = interval(tests[name].tail(1), measure == "mae", range_of(f"test_{measure}"))
         color, marker = _LOOKS[name]["color"], _LOOKS[name]["marker"]
         bottom.errorbar(last["Mean"], [row], xerr=arms(last), fmt=marker, color=color, markersize=3.5, elinewidth=0.8)
+        if 1 < tests[name].shape[1] <= FEW:
+            single_values(bottom, tests[name].iloc[-1], row + 0.3, color)
     bottom.set_yticks([])
     bottom.spines["left"].set_visible(False)
     bottom.set_ylim(len(networks) - 0.5, -0.5)
     bottom.margins(x=0.08)
     bottom.xaxis.set_major_locator(MaxNLocator(nbins=5))
     bottom.set_xlabel(f"last test {label}")
-    caption(bottom, of_seeds(seeds(curves), spread="bands and bars"))
+    caption(bottom, of_seeds(seeds(curves), spread="bands and bars"), DOTS if 1 < seeds(curves) <= FEW else "")
     return figure

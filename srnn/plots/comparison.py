@@ -14,9 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 from srnn.analysis.comparison import is_logarithmic
+from srnn.analysis.comparison import milestones as milestones_of
+from srnn.analysis.statistics import FEW
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import (
+    DOTS,
     GREEN,
     GREY,
     ORANGE,
@@ -33,6 +36,7 @@ from srnn.plots.style import (
     new_figure,
     of_seeds,
     show,
+    single_values,
     whole_numbers,
 )
 
@@ -96,18 +100,22 @@ def curves(frame: pd.DataFrame, title: str = "", early: bool = False) -> Figure:
 
 
 @in_house_style
-def finals(table: pd.DataFrame, title: str = "") -> Figure:
+def finals(table: pd.DataFrame, title: str = "", scores: pd.DataFrame | None = None) -> Figure:
     """Draw how the groups ended: bars with 95 % intervals, a panel for each metric.
 
     Args:
         table: Columns Metric, Group, Mean, Low, High, Seeds, as :func:`srnn.analysis.comparison.final_table` gives
             them.
         title: Above the figure.
+        scores: Columns Metric, Group, Score, as :func:`srnn.analysis.comparison.final_scores` gives them: of few seeds
+            they are drawn as dots.
 
     Raises:
         UserError: There is nothing to draw.
     """
     looks = _looks(table["Group"])
+    seeds = int(table["Seeds"].max())
+    dots = scores is not None and 1 < seeds <= FEW
     metrics = list(table["Metric"].unique())
     columns = min(len(metrics), _ACROSS)
     rows = -(-len(metrics) // columns)
@@ -121,6 +129,9 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
         places = np.arange(len(own))
         axes.barh(places, own["Mean"], height=0.7, color=[look["color"] for look in looks.values()])
         axes.errorbar(own["Mean"], places, xerr=arms(own), fmt="none", ecolor="black", elinewidth=0.7, capsize=2)
+        if scores is not None and dots:
+            single = scores[scores["Metric"] == metric]
+            single_values(axes, single["Score"], [list(looks).index(group) + 0.2 for group in single["Group"]], "black")
         low, high = extent([own])
         axes.set_xlim(min(0, 1.05 * low), max(1.0, 1.05 * high) if metric.endswith("accuracy") else None)
         axes.xaxis.set_major_formatter(_NUMBERS if not metric.endswith("_share") else PERCENT)
@@ -129,15 +140,17 @@ def finals(table: pd.DataFrame, title: str = "") -> Figure:
         axes.tick_params(axis="y", length=0)
     grid[0].set_yticks(range(len(looks)), list(looks))
     grid[0].set_ylim(len(looks) - 0.5, -0.5)
-    seeds = int(table["Seeds"].max())
     if seeds > 1:
-        figure.supxlabel(f"bars: means of {seeds} seeds, lines: 95 % intervals", fontsize=7)
+        words = f"bars: means of {seeds} seeds, lines: 95 % intervals"
+        figure.supxlabel(", ".join([words, *([DOTS] if dots else [])]), fontsize=7)
     return figure
 
 
 @in_house_style
 def order_of_learning(reached: pd.DataFrame, title: str = "") -> Figure:
     """Draw when each run reached each milestone: a mark for each seed, a row for each milestone.
+
+    A bar across the marks of a group stands where half of its seeds have reached it.
 
     Epochs are on an axis linear up to 1 and logarithmic from there. Runs that never reached a milestone have
     their marks beyond the dotted line on the right.
@@ -154,6 +167,7 @@ def order_of_learning(reached: pd.DataFrame, title: str = "") -> Figure:
     milestones = list(reached["Milestone"].unique())
     figure = new_figure(title, height=0.8 + len(milestones) * (0.14 + 0.08 * len(looks)))
     axes = figure.add_subplot()
+    medians = milestones_of(reached).set_index(["Group", "Milestone"])["Median"].to_dict()
     last = max(reached["Epoch"].max(), 1) if reached["Epoch"].notna().any() else 1
     edge, never = 1.5 * last, 2.5 * last
     for index, (group, look) in enumerate(looks.items()):
@@ -162,6 +176,8 @@ def order_of_learning(reached: pd.DataFrame, title: str = "") -> Figure:
             epochs = reached["Epoch"][(reached["Group"] == group) & (reached["Milestone"] == milestone)]
             there, counts = np.unique(epochs.fillna(never), return_counts=True)
             axes.plot(there, [row + shift] * len(there), label=group, **(look | _DOTS))
+            median = medians[group, milestone]
+            axes.plot([median], [row + shift], "|", color=look["color"], markersize=9, markeredgewidth=1.2, zorder=4)
             axes.hlines(row + shift, epochs.min(), epochs.max(), color=look["color"], linewidth=0.7, zorder=1)
             for epoch, count in zip(there, counts, strict=True):
                 if count > 1:
@@ -181,7 +197,7 @@ def order_of_learning(reached: pd.DataFrame, title: str = "") -> Figure:
     ticks = _early(axes, last)
     axes.set_xticks([*ticks, never], [*map(str, ticks), "never"])
     axes.set_xlim(0.7 * reached["Epoch"].min() if reached["Epoch"].min() > 0 else -0.1, 4 * last)
-    axes.set_xlabel("first logged epoch (×: seeds)")
+    axes.set_xlabel("first logged epoch (×: seeds, bar: half of them)")
     _legend(figure, looks, lines=False)
     return figure
 

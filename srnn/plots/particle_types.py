@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
 from srnn.analysis.statistics import by_epoch, seeds
@@ -27,6 +28,8 @@ from srnn.plots.style import (
 
 #: More logged epochs than this are drawn without a mark at each.
 _MARKED = 30
+#: What is stacked below where the self-replicators end.
+_UP_TO_IDENTITY = [kind for kind in FixpointType if kind <= FixpointType.IDENTITY]
 
 
 @in_house_style
@@ -35,7 +38,8 @@ def particle_types(metrics: pd.DataFrame, title: str = "") -> Figure:
 
     Counts are on the left axis, shares of all particles on the right. Types that never occur are left out. Of several
     seeds the mean is drawn, with the 95 % t-interval of where each area ends. Marks are the logged epochs, as long as
-    they are few. A single one is drawn as one bar per type.
+    they are few. A dashed line is where the self-replicators would end at rest, after replication alone, if that was
+    counted. A single epoch is drawn as one bar per type.
 
     Args:
         metrics: Columns Epoch, Batch, Metric, Score and, of several seeds, Seed. Drawn are the metrics named like a
@@ -67,8 +71,14 @@ def particle_types(metrics: pd.DataFrame, title: str = "") -> Figure:
     several = seeds(metrics)
     if several > 1:
         caption(left, of_seeds(several, spread="bars of the ends") if len(means) > 1 else f"means of {several} seeds")
+    rest = pd.DataFrame({kind: by_epoch(metrics, f"rest_{kind.label}").mean(axis=1) for kind in _UP_TO_IDENTITY})
+    lines: list[Line2D] = []
+    if len(means) > 1 and not rest.empty:
+        lines = left.plot(
+            rest.sum(axis=1), linestyle=(0, (2.5, 1.2)), color="black", clip_on=False, label="identity at rest"
+        )
     # Beside each other, in the order of the stack from below.
-    legend_above(left, patches, len(counts))
+    legend_above(left, [*patches, *lines], len(counts) + len(lines))
     particles = means.sum(axis=1).max()
     left.set_ylim(0, max(particles, highest))
     right.set_ylim(0, max(1.0, highest / particles))

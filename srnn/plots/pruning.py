@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from srnn.analysis.pruning import RANDOM, REPLICATORS, SMALLEST
-from srnn.analysis.statistics import interval, seeds, wide
+from srnn.analysis.statistics import interval, range_of, seeds, wide
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.methods import by_method
@@ -42,7 +42,9 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
 
 @in_house_style
 def pruning(dropped: pd.DataFrame, title: str = "") -> Figure:
-    """Draw the metric on test data over the share of particles dropped, a line for each order, a panel for each method.
+    """Draw the metric on test data over the share of the nonzero particles that is dropped, a line for each order.
+
+    Of several methods each has a panel.
 
     Of several seeds the mean is drawn, with its 95 % t-interval; of a single one the area is the range of 95 % of the
     random orders. NaN is not drawn.
@@ -74,7 +76,7 @@ def pruning(dropped: pd.DataFrame, title: str = "") -> Figure:
     if metric == "accuracy":
         show(panels[0], curves, 0, 1)
     panels[-1].xaxis.set_major_formatter(PERCENT)
-    panels[-1].set_xlabel("particles dropped")
+    panels[-1].set_xlabel("of the particles that are not zero, dropped")
     caption(panels[-1], of_seeds(count) or "band: 95 % of the random orders")
     handles, labels = panels[0].get_legend_handles_labels()
     panels[0].legend(
@@ -84,6 +86,6 @@ def pruning(dropped: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _over_seeds(own: pd.DataFrame) -> pd.DataFrame:
-    if seeds(own) == 1:
+    if own.empty or seeds(own) == 1:
         return own.set_index("Share").rename(columns={"Score": "Mean"})
-    return interval(wide(own, "Share", "Score"))
+    return interval(wide(own, "Share", "Score"), within=range_of(str(own["Metric"].iloc[0])))

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from srnn.analysis.stability import ALONG_ITSELF, return_by_level
-from srnn.analysis.statistics import interval, seeds, wide
+from srnn.analysis.statistics import SHARE, interval, seeds, wide
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.methods import LOOKS, by_method
@@ -69,7 +69,7 @@ def self_application(growth: pd.DataFrame, title: str = "") -> Figure:
     starts, kept = [], []
     for name, own in methods.items():
         look = LOOKS[name]
-        still = interval(wide(own, "Applications", "Identity"))
+        still = interval(wide(own, "Applications", "Identity"), within=SHARE)
         band(lower, still, look)
         kept.append(still)
         first = own.groupby("Applications").median(numeric_only=True).loc[:_FIRST]

@@ -69,6 +69,8 @@ GREY: Final = "#666666"
 PERCENT: Final = PercentFormatter(1, decimals=0, symbol=" %")
 #: A line to compare with.
 GUIDE: Final[dict[str, Any]] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
+#: What single values are, in a caption.
+DOTS: Final = "dots: single seeds"
 #: Width of an error bar, in points.
 _BAR: Final = 0.7
 #: About as many marks as a line carries over the width of a column before they touch.
@@ -258,6 +260,12 @@ def error_bars(axes: Axes, x: ArrayLike, found: pd.DataFrame, **look: Any) -> No
         lines.set_path_effects([withStroke(linewidth=_BAR + 0.8, foreground="white")])
 
 
+def single_values(axes: Axes, x: ArrayLike, y: ArrayLike, color: str) -> None:
+    """Draw the values of a few seeds as dots, to be explained by :data:`DOTS`."""
+    x, y = np.broadcast_arrays(x, y)
+    axes.plot(x, y, ".", color=color, markersize=2.5, markeredgewidth=0, alpha=0.8, label="_seeds", zorder=2)
+
+
 def error_bar_handle(label: str, across: bool = False, **look: Any) -> ErrorbarContainer:
     """A mark with its error bar for a legend; ``across``: with one along the x axis, too."""
     mark = Line2D([], [], **({"linestyle": "none"} | look))
@@ -317,9 +325,10 @@ def boundaries(axes: Axes, x: ArrayLike, parts: Mapping[str, pd.DataFrame], **lo
     """
     base: Any = 0.0
     ends = []
+    whole = float(np.nanmax(sum(parts.values()), initial=0))
     for part in [*parts.values()][:-1]:
         base = base + part
-        ends.append(found := interval(base))
+        ends.append(found := interval(base, within=(0, whole)))
         if look or found["Low"].notna().any():
             error_bars(axes, x, found, **look)
     return extent(ends)[1]

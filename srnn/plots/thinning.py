@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srnn.analysis.statistics import by_epoch, interval, seeds
+from srnn.analysis.statistics import SHARE, by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
     GREEN,
@@ -73,7 +73,7 @@ def live_edges(thinning: pd.DataFrame, title: str = "") -> Figure:
     for axes, layer in zip(panels, layers, strict=False):
         rows = thinning[thinning["Layer"] == layer]
         for metric, look in _LIVE.items():
-            found = interval(_series(rows, metric))
+            found = interval(_series(rows, metric), within=SHARE)
             curves.append(found)
             if not found.empty:
                 band(axes, found, look, _LIVE_WORDS[metric].format(threshold=threshold))
@@ -112,7 +112,7 @@ def structure(thinning: pd.DataFrame, title: str = "") -> Figure:
         for layer in layers:
             rows = thinning[thinning["Layer"] == layer]
             values, *divisor = (_series(rows, metric) for metric in metrics)
-            found = interval(values / divisor[0] if divisor else values)
+            found = interval(values / divisor[0] if divisor else values, within=SHARE)
             if layer != _TOTAL:
                 found[["Low", "High"]] = np.nan
             curves.append(found)

@@ -13,10 +13,20 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from srnn.analysis.statistics import mean_and_half_width, seeds
+from srnn.analysis.statistics import FEW, SHARE, mean_interval, seeds
 from srnn.errors import UserError
 from srnn.plots.methods import LOOKS
-from srnn.plots.style import GREY, PERCENT, caption, error_bar_handle, in_house_style, new_figure, of_seeds
+from srnn.plots.style import (
+    DOTS,
+    GREY,
+    PERCENT,
+    caption,
+    error_bar_handle,
+    in_house_style,
+    new_figure,
+    of_seeds,
+    single_values,
+)
 
 #: The two ways of counting, and what each is called.
 _COUNTS: Final = {"Identity share": "self-replicators", "Identity or zero share": "self-replicators or zero"}
@@ -53,7 +63,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.xaxis.set_major_formatter(PERCENT)
         axes.tick_params(axis="x", labelbottom=True)
         axes.set_xlim(-0.04, 1.06)
-    told = [of_seeds(seeds(ended), "means", "bars and band")]
+    told = [of_seeds(seeds(ended), "means", "bars and band"), DOTS if 1 < seeds(ended) <= FEW else ""]
     told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
     caption(panels[-1], *told)
     looks = _looks(ended)
@@ -98,23 +108,27 @@ def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
     dense = ended[ended["Method"] == "dense"]
     if not dense.empty:
-        mean, half = _interval(dense["Accuracy"])
-        axes.axhspan(mean - half, mean + half, color=GREY, alpha=0.35, linewidth=0)
+        mean, low, high = _interval(dense["Accuracy"])
+        axes.axhspan(low, high, color=GREY, alpha=0.35, linewidth=0)
         axes.axhline(mean, color=GREY, linewidth=0.7)
     points = [
         (label, _interval(rows[column]), _interval(rows["Accuracy"]))
         for label, rows in _in_order(ended[ended["Method"] != "dense"])
     ]
     along = set(ended.loc[ended["Method"] == "sgd", "Name"])
-    line = [(x, y) for label, (x, _), (y, _) in points if label in along]
+    line = [(x[0], y[0]) for label, x, y in points if label in along]
     if line:
         axes.plot(*np.array(line).T, color=LOOKS["sgd"]["color"], linewidth=0.8, zorder=2)
     looks = _looks(ended)
-    for label, (x, dx), (y, dy) in points:
+    for label, (x, *ends), (y, *sides) in points:
         look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
-        axes.errorbar([x], [y], [dy], [dx], linestyle="none", label=label, **look)
-    lowest = min((y - dy for _, _, (y, dy) in points), default=0.0)
-    highest = max((y + dy for _, _, (y, dy) in points), default=1.0)
+        across, along_y = ([[abs(end - mean)] for end in own] for mean, own in ((x, ends), (y, sides)))
+        axes.errorbar([x], [y], along_y, across, linestyle="none", label=label, **look)
+        rows = ended[ended["Name"] == label]
+        if 1 < len(rows) <= FEW:
+            single_values(axes, rows[column], rows["Accuracy"], look["color"])
+    lowest = min((low for _, _, (_, low, _) in points), default=0.0)
+    highest = max((high for _, _, (_, _, high) in points), default=1.0)
     # The panels share their axes.
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, lowest - 0.05), max(high, highest + 0.02, 1.02))
@@ -133,7 +147,7 @@ def _in_order(own: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(label), rows) for label, rows in own.groupby("Name", sort=False)]
 
 
-def _interval(scores: pd.Series) -> tuple[float, float]:
-    """Mean and half the width of its interval, 0 of a single seed."""
-    mean, half = mean_and_half_width(scores)
-    return mean, float(np.nan_to_num(half))
+def _interval(scores: pd.Series) -> tuple[float, float, float]:
+    """Mean and the ends of its interval, the mean itself of a single seed."""
+    mean, low, high = mean_interval(scores, SHARE)
+    return (mean, low, high) if low == low else (mean, mean, mean)

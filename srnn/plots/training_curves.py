@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srnn.analysis.statistics import by_epoch, interval, seeds
+from srnn.analysis.statistics import POSITIVE, SHARE, by_epoch, interval, seeds
 from srnn.errors import UserError
 from srnn.plots.style import (
     GREEN,
@@ -65,7 +65,8 @@ def training_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     grid: list[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
     for axes, panel in zip(grid, panels, strict=True):
         logarithmic = panel is losses or measure == "mae"
-        found = {name: interval(values, logarithmic) for name, values in panel.items() if not values.empty}
+        within = POSITIVE if logarithmic else SHARE
+        found = {name: interval(values, logarithmic, within) for name, values in panel.items() if not values.empty}
         if logarithmic:
             log_axis(axes, found.values())
         else:

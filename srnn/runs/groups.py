@@ -101,7 +101,7 @@ def same_experiment(one: Experiment, other: Experiment) -> bool:
     """Whether two experiments differ in nothing but their seed, versions and the texts about them.
 
     The same data may lie elsewhere. Of an experiment that is still to be run, it is not known yet what its data are,
-    nor how they are scaled unless it says so: then they are taken for the same.
+    nor, unless it says so, how they are scaled or what their target is: then they are taken for the same.
     """
     return first_difference(one, other) is None
 
@@ -109,7 +109,8 @@ def same_experiment(one: Experiment, other: Experiment) -> bool:
 def first_difference(one: Experiment, other: Experiment) -> tuple[str, object, object] | None:
     """The first setting in which two experiments differ, dotted, with both values; as :func:`same_experiment`."""
     tasks = (one.task, other.task)
-    unknown = {"task.scale"} if None in (tasks[0].scale, tasks[1].scale) else set[str]()
+    said = ("scale", "target", "classes")
+    unknown = {f"task.{key}" for key in said if None in (getattr(task, key) for task in tasks)}
     if any(task.fingerprint for task in tasks):
         unknown.add("task.path")
     known = all(task.fingerprint for task in tasks)
@@ -137,7 +138,12 @@ def _plain(experiment: Experiment) -> str:
 def _essence(run: Run) -> str:
     """What runs of one experiment have in common, but for the fingerprint of their data."""
     task = run.experiment.task
-    same = {"path": None if task.fingerprint else task.path, "scale": task.scale or "none", "fingerprint": None}
+    same = {
+        "path": None if task.fingerprint else task.path,
+        "scale": task.scale or "none",
+        "classes": None,
+        "fingerprint": None,
+    }
     return _plain(run.experiment.model_copy(update={"task": task.model_copy(update=same)}))
 
 

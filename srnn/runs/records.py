@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ HEADER = ",".join(COLUMNS) + "\n"
 _LABELS = [kind.label for kind in FixpointType]
 #: Epochs are at most a million, and batches a million in each.
 _MOST = {"Epoch": 10**6, "Batch": 10**12}
+#: Bytes at the end of metrics.csv in which the last scores of a run are looked for.
+_LAST_PART = 64 * 1024
 #: Bytes of a checkpoint's table of contents; srnn's own takes about 1,500.
 _HEADER_LIMIT = 1024 * 1024
 #: The codecs of Parquet whose pages cannot be bombs: Snappy packs at most 21 times.
@@ -81,16 +83,36 @@ def read_metrics(path: Path) -> pd.DataFrame:
     return frame
 
 
+def last_scores(path: Path) -> dict[str, tuple[int, float]]:
+    """The last epoch and score of each metric in the last part of ``metrics.csv``, however long that is.
+
+    For what is shown only: lines that cannot be read are passed over, and a file that cannot be read holds nothing.
+    """
+    scores = {}
+    with suppress(OSError):
+        size = require_file(path)
+        with path.open("rb") as file:
+            file.seek(max(0, size - _LAST_PART))
+            lines = file.read(_LAST_PART).decode("utf-8", "replace").splitlines()
+        for line in lines[1:]:  # the header, or one that is cut
+            with suppress(ValueError):
+                epoch, _, metric, score = line.split(",")
+                scores[metric] = int(epoch), float(score)
+    return scores
+
+
 def _require_metrics(frame: pd.DataFrame) -> None:
     """Raise ValueError unless the census of the whole and of each layer is complete, with numbers that can be."""
     names = frame["Metric"].unique().tolist()
-    if odd := [name for name in names if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name)]:
+    if odd := [name for name in names if not re.fullmatch(r"[A-Za-z0-9_]{1,64}|test_recall_[\w.<>=+-]{1,64}", name)]:
         raise ValueError(f"it has a row for {odd[0]!r}")
     for column, most in _MOST.items():
         if not frame[column].between(0, most).all():
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
     split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
-    census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[split[2].isin(_LABELS)]
+    # A class may be called like a type.
+    counted = split[2].isin(_LABELS) & ~frame["Metric"].str.startswith("test_recall_")
+    census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[counted]
     if frame.empty:
         raise ValueError("it has no row for anything measured")
     if census.empty:

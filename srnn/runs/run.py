@@ -23,12 +23,15 @@ from srnn.bodies.module import as_named
 from srnn.errors import NotApplicableError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file
+from srnn.fixpoints import FixpointType
 from srnn.kernels.arithmetic import plain_torch
-from srnn.methods.lifted import catch_up
+from srnn.methods import METHODS
+from srnn.methods.lifted import Lifted
 from srnn.methods.plain import fill, require_same_kind
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
+from srnn.shown import Rows, Shown, figure
 from srnn.training.birth import build_organism, particle_count
 from srnn.training.state import image_of
 from srnn.untrusted import expanded
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
     from srnn.bodies.module import Body
 
 
-@dataclass(frozen=True, init=False)
-class Run:
+@dataclass(frozen=True, init=False, repr=False)
+class Run(Shown):
     """A run's folder, to be read.
 
     Example:
@@ -50,7 +53,7 @@ class Run:
 
     folder: Path
     #: What makes its body, if that is not srnn's own: nothing that the folder names is imported unasked.
-    body: Body | None = field(default=None, repr=False, compare=False)
+    body: Body | None = field(default=None, compare=False)
 
     def __init__(self, folder: str | os.PathLike[str], body: Body | None = None) -> None:
         object.__setattr__(self, "folder", expanded(folder))
@@ -74,6 +77,40 @@ class Run:
                 what = "is not the folder of a run (it has no config.toml)" if folder.is_dir() else what
             raise UserError(f"{folder} {what}; name a run such as runs/digits/seed-0")
         return cls(folder, body)
+
+    def _line(self) -> str:
+        _, rows = self._shown()
+        known = {row[0]: row[1] for row in rows}
+        shown = [known[name] for name in ("status", "experiment") if name in known]
+        shown += [f"{name} {value}" for name, value in rows if name.startswith("test ")]
+        shown += [known["particles"]] if "particles" in known else []
+        return f"Run({str(self.folder)!r}: {', '.join(shown)})"
+
+    def _shown(self) -> tuple[str, Rows]:
+        status, rows = self.status, [("folder", str(self.folder))]
+        last = records.last_scores(self.folder / "metrics.csv")
+        epoch = max([status.epoch, *(epoch for epoch, _ in last.values())])
+        how = f"{status.status}, epoch {epoch:,}"
+        try:
+            experiment = self.experiment
+            how += f" of {experiment.training.epochs:,}"
+            rows += [
+                ("task", experiment.task.name),
+                ("body", experiment.body.describe()),
+                ("replication", experiment.replication.method),
+                ("seed", str(experiment.seed)),
+            ]
+            title = experiment.name
+        except UserError as error:
+            title = self.folder.name
+            rows.append(("experiment", f"cannot be read: {error}"))
+        rows.append(("status", how + (f": {status.why}" if status.why else "")))
+        tests = [name for name in ("test_accuracy", "test_mae") if name in last]
+        rows += [(name.replace("_", " "), figure(last[name][1])) for name in tests]
+        types = [kind.label for kind in FixpointType if kind.label in last and last[kind.label][1] != 0]
+        if types:
+            rows.append(("particles", ", ".join(f"{figure(last[name][1])} {name}" for name in types)))
+        return title, rows
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -171,11 +208,11 @@ class Run:
                 raise ValueError(f"its weights are {held.get_dtype()}, not F32")
             organism = build_organism(self.experiment, inputs, outputs, image=image)
             organism.weights.data = tensors.get_tensor("weights")
-            if state.get("behind"):
+            method, settings = METHODS[self.experiment.replication.method], self.experiment.replication
+            if state.get("behind") and issubclass(method, Lifted):
                 effective = tensors.get_tensor("effective")
                 require_same_kind("effective", effective, organism.weights[0])
-                iterations = self.experiment.replication.iterations
-                catch_up(organism.weights.detach(), organism.replicator, effective, iterations)
+                method.take_far(organism.weights.detach(), organism.replicator, effective, settings)
             ordinary = [name for name in tensors.keys() if name.startswith("body.")]  # noqa: SIM118 (it is no mapping)
             fill(organism.body, {name: tensors.get_tensor(name) for name in ordinary})
         return organism

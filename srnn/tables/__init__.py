@@ -22,7 +22,7 @@ from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import exact, questions, training
+from srnn.tables import exact, questions, rest, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
@@ -31,9 +31,13 @@ from srnn.untrusted import expanded
 HEADER = """# The figure tables
 
 Every figure and number here is made by `srnn figures` from our own runs; none is drawn by hand. A number is the mean
-over the seeds ± half its 95 % confidence interval (Student's t). *Published* is what the original project reports,
-*rerun* an independent reimplementation of its mathematics. A zero fixpoint replicates itself, too: the published
-figures count it as identity, here it is counted as zero.
+over the seeds ± half its 95 % confidence interval, or with the ends of that in parentheses where it is not symmetric:
+intervals of shares are those of their logit, and stay between 0 and 1. Of five seeds or fewer the single values stand
+in brackets. Beside each p-value of a table is the one corrected for all tests of that table (Holm). Two things are
+called equivalent where two one-sided tests show that they differ by less than a percentage point; that no difference
+is shown means no more than that. *Published* is what the original project reports, *rerun* an independent
+reimplementation of its mathematics. A zero fixpoint replicates itself, too: the published figures count it as identity,
+here it is counted as zero.
 """
 
 
@@ -44,7 +48,7 @@ class Section:
     heading: str
     presets: Sequence[str]
     make: Callable[[Desk], str]
-    seeds: int = 5  #: unless a number is asked for
+    seeds: int = 10  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
 
@@ -54,7 +58,7 @@ SECTIONS = {
     "sanity": Section(
         "Sanity check: one particle multiplies", [f"sanity-h{hidden}" for hidden in training.SANITY], training.sanity
     ),
-    "addition": Section("Addition", ["addition"], training.addition, seeds=10),
+    "addition": Section("Addition", ["addition"], training.addition),
     "connectivity": Section("Connectivity", ["connectivity"], training.connections),
     "thinning": Section("Thinning", ["connectivity"], questions.thin),
     "residual": Section("Residual links against none", _H8, training.residual),
@@ -97,6 +101,7 @@ SECTIONS = {
         ),
     ),
     "later": Section("The later configuration", ["mnist-h5"], training.later),
+    "rest": Section("At rest, and from another birth", rest.PRESETS, rest.rest, seconds=120, published=False),
     "exact": Section(
         "Exact self-replication",
         ["connectivity", "residual-h8", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
@@ -262,6 +267,7 @@ def _train(
         data_dir=data_dir,
         image_format=None,  # the tables have figures of their own
         after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+        progress=False,
     )
     (runs / preset).mkdir(exist_ok=True)
     for run in trained:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import last_scores, mean_and_half_width
+from srnn.analysis.statistics import FEW, last_scores, mean_interval
 from srnn.laboratory.questions.question import Drawing
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
@@ -17,6 +18,9 @@ from srnn.plots.style import save
 from srnn.plots.training_curves import training_curves
 from srnn.runs.run import Run
 from srnn.tasks import Task
+
+#: Below which probability a test is taken to show something.
+ALPHA: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,23 @@ class Desk:
 
     def ended(self, preset: str, metric: str, form: str = "{:,.0f}") -> str:
         """How the seeds of a preset ended: the mean of a metric and its interval."""
+        own = self._ended(preset, metric)
+        return interval(*mean_interval(own["Score"], (own["Least"].min(), own["Most"].max())), form=form)
+
+    def cell(self, preset: str, metric: str, form: str = "{:,.0f}") -> str:
+        """The same for a cell of a table: with the single values, if they are few."""
+        return f"{self.ended(preset, metric, form)}{values(self._ended(preset, metric)['Score'], form)}"
+
+    def _ended(self, preset: str, metric: str) -> pd.DataFrame:
         scores = last_scores(self.runs[preset])
-        return interval(*mean_and_half_width(scores[scores["Metric"] == metric]["Score"]), form)
+        return scores[scores["Metric"] == metric]
 
     def census(self, preset: str) -> list[str]:
         """Zero, identity and other at the end, and the accuracy."""
-        counts = [self.ended(preset, kind) for kind in ("zero", "identity", "other")]
-        return [*counts, self.ended(preset, "test_accuracy", "{:.3f}")]
+        counts = [self.cell(preset, kind) for kind in ("zero", "identity", "other")]
+        return [*counts, self.cell(preset, "test_accuracy", "{:.3f}")]
 
-    def image(self, drawing: Drawing, frame: pd.DataFrame, title: str, name: str, **options: bool) -> str:
+    def image(self, drawing: Drawing, frame: pd.DataFrame, title: str, name: str, **options: Any) -> str:
         """Draw an image of this section with a function of ``srnn.plots``; its Markdown."""
         path = save(drawing(frame, title, **options), self.folder / f"{name}.png")
         return f"![{title or name}]({self.folder.name}/{path.name})"
@@ -70,12 +82,46 @@ class Desk:
         )
 
 
-def interval(mean: float, half: float, form: str = "{:,.0f}") -> str:
-    """``mean ± half``, or the mean alone of a single seed."""
-    return form.format(mean) if half != half else f"{form.format(mean)} ± {form.replace('+', '').format(half)}"
+def interval(mean: float, low: float, high: float, *, form: str = "{:,.0f}") -> str:
+    """``mean ± half``, or ``mean (low … high)`` where the halves differ, or the mean alone of a single seed."""
+    if low != low:
+        return form.format(mean)
+    halves = {form.replace("+", "").format(half) for half in (mean - low, high - mean)}
+    return f"{form.format(mean)} ± {halves.pop()}" if len(halves) == 1 else between(mean, low, high, form=form)
 
 
-def between(mean: float, low: float, high: float, form: str) -> str:
+def values(scores: pd.Series, form: str) -> str:
+    """The values of a few seeds, in brackets and in order; nothing of one or of many."""
+    if not 1 < len(scores) <= FEW:
+        return ""
+    return f" [{', '.join(form.format(score) for score in scores.sort_values())}]"
+
+
+def probability(p: float) -> str:
+    """A p-value, or a dash where no test was done."""
+    return "–" if p != p else f"{p:.2g}"
+
+
+def verdict(what: str, test: pd.Series) -> str:
+    """What a test of a difference shows, in a sentence: a difference, equivalence, or neither.
+
+    Args:
+        what: In what the two were compared.
+        test: A row of :func:`srnn.analysis.comparison.paired_tests`.
+    """
+    margin = f"less than {100 * test['Margin']:g} percentage point apart"
+    p, equivalence = (
+        f"p = {probability(test[one])}, corrected {probability(test[f'{one}, Holm'])}"
+        for one in ("p", "p (equivalence)")
+    )
+    if test["p, Holm"] < ALPHA:
+        return f"The two differ in {what} ({p})"
+    if test["p (equivalence), Holm"] < ALPHA:
+        return f"The two are equivalent in {what}: {margin} ({equivalence})"
+    return f"In {what} neither a difference ({p}) nor equivalence,\n{margin} ({equivalence}), is shown"
+
+
+def between(mean: float, low: float, high: float, *, form: str) -> str:
     """``mean (low … high)``, or a dash where there is none."""
     if mean != mean:
         return "–"

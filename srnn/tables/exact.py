@@ -10,7 +10,7 @@ import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
 from srnn.analysis.baselines import layers
-from srnn.analysis.statistics import last_scores, mean_and_half_width
+from srnn.analysis.statistics import SHARE, Range, equivalence, last_scores, mean_interval
 from srnn.experiment import Experiment
 from srnn.laboratory.subject import Subject
 from srnn.particle import Particle
@@ -19,7 +19,7 @@ from srnn.plots.methods import by_method
 from srnn.plots.pruning import pruning as draw_pruning
 from srnn.plots.trade_off import diverged, trade_off
 from srnn.runs.run import Run
-from srnn.tables.desk import Desk, between, interval, markdown
+from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, values
 from srnn.tasks import Task
 
 #: The runs of each method, of the published body and of a larger one.
@@ -39,8 +39,6 @@ _TRADE_OFF: Final = (
 #: The same with larger particles.
 _LARGER_PARTICLES: Final = "residual-h8"
 _TITLE: Final = "connectivity"
-#: What counts as no loss of accuracy.
-_POINT: Final = 0.01
 
 
 def exact(desk: Desk) -> str:
@@ -55,18 +53,17 @@ def _cost(desk: Desk) -> str:
         body = _body(desk.runs[dense][0].experiment, desk.task(dense))
         for method, preset in presets.items():
             found = _drift(desk.runs[preset], desk.runs[dense])
-            accuracy = _mean(found["Organism"], "{:.4f}")
-            counts = [desk.ended(preset, kind) for kind in ("zero", "identity")]
+            accuracy = _mean(found["Organism"], "{:.4f}", SHARE)
+            counts = [desk.cell(preset, kind) for kind in ("zero", "identity")]
             rows.append(
                 [body, method, accuracy, *counts, f"{_particles(desk.runs[preset][0]):,}", _error(desk, preset)]
             )
             if method == "sgd":
                 continue
-            mean, half = mean_and_half_width(100 * found["Difference"])
-            difference = between(mean, mean - half, mean + half, "{:+.2f}")
+            difference = between(*mean_interval(100 * found["Difference"]), form="{:+.2f}")
             paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
             verdicts.append(f"{difference} points with {method} on {body}")
-        rows.append([body, "dense", _mean(found["Dense"], "{:.4f}"), "", "", "", ""])
+        rows.append([body, "dense", _mean(found["Dense"], "{:.4f}", SHARE), "", "", "", ""])
     ended = _ended(desk)
     lost = diverged(ended)
     told = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
@@ -251,7 +248,9 @@ def _tolerance(desk: Desk) -> str:
     for method in _PUBLISHED:
         own = identity[identity["Method"] == method]
         by_tolerance = {level: one["Particles"] for level, one in own.groupby("Tolerance")}
-        rows.append([method, *(_mean(by_tolerance[level], "{:,.0f}") for level in stability.TOLERANCES)])
+        rows.append(
+            [method, *(_mean(by_tolerance[level], "{:,.0f}", (0, totals.max())) for level in stability.TOLERANCES)]
+        )
         shares = [by_tolerance[level].mean() / totals[method].mean() for level in (1e-6, 1e-7)]
         kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
     return f"""How exact are they? Self-replicators at finer and coarser tolerances.
@@ -268,36 +267,56 @@ tells 1 from 1 + 1.2e-7 and no finer.
 def _pruning(desk: Desk) -> str:
     curves = _by_method(desk, lambda one: pruning.pruning(one.organism(), one.task, generator=one.generator))
     shown = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
-    rows, free = [], []
+    rows, against, free = [], [], []
     for method, own in by_method(curves).items():
         for order in pruning.ORDERS:
-            wide = own[own["Order"] == order].pivot(index="Share", columns="Seed", values="Score")
-            means = wide.mean(axis=1)
-            spared = means.index[means >= means.iloc[0] - _POINT].max()
-            rows.append([method, order, *(f"{means[share]:.3f}" for share in shown), f"{spared:.0%}"])
+            scores = own[own["Order"] == order].pivot(index="Share", columns="Seed", values="Score")
+            told = [interval(*mean_interval(scores.T[share], SHARE), form="{:.3f}") for share in shown]
+            rows.append([method, order, *told, f"{_spared(scores):.0%}"])
             if order == pruning.SMALLEST:
-                free.append(f"{spared:.0%} of {method}")
-    sgd = curves[curves["Method"] == "sgd"].pivot(index=["Seed", "Share"], columns="Order", values="Score")
+                free.append(f"{_spared(scores):.0%} of {method}")
+        for other, found in pruning.against_smallest(own).groupby("Order", sort=False):
+            points = 100 * found.set_index("Share")[["Difference", "Low", "High"]].T
+            against.append([method, other, *(between(*points[share], form="{:+.2f}") for share in shown[1:])])
+    sgd = pruning.against_smallest(curves[curves["Method"] == "sgd"]).set_index(["Order", "Share"])
     share = _share_of_replicators(desk)
-    against = (sgd[pruning.REPLICATORS] - sgd[pruning.SMALLEST]).xs(share, level="Share")
-    mean, half = mean_and_half_width(100 * against)
-    return f"""How many particles can be dropped, and in which order? Where all are self-replicators a type tells
-nothing: there the second order is the first.
+    difference = 100 * sgd.loc[(pruning.REPLICATORS, share), ["Difference", "Low", "High"]]
+    heads = [f"{share:.0%} dropped" for share in shown]
+    return f"""How many particles can be dropped, and in which order? Of those that are not zero fixpoints, for to drop
+these costs nothing in any order. Where all are self-replicators a type tells nothing: there the second order is the
+first.
 
 {desk.image(draw_pruning, curves, _TITLE, "pruning")}
 
-{markdown(rows, ["method", "order", *(f"{share:.0%} dropped" for share in shown), "within a point"])}
+{markdown(rows, ["method", "order", *heads, "within a point"])}
 
-Judged: smallest first, {", ".join(free)} can be dropped within a percentage point. In sgd, to drop self-replicators
-first, at {share:.0%} of the particles, is {between(mean, mean - half, mean + half, "{:+.2f}")} points against the
-smallest first: what a particle is worth tells what it is good for, its type only as far as it tells that.
+Against the smallest first, paired by seed, in percentage points with 95 % intervals:
+
+{markdown(against, ["method", "order", *heads[1:]])}
+
+Judged: smallest first, {", ".join(free)} can be dropped within a percentage point, as two one-sided tests show at each
+share up to that. In sgd, where self-replicators are some {share:.0%} of what is not zero, to drop them first is
+{between(*difference, form="{:+.2f}")} points against as many of the smallest.
 """
 
 
+def _spared(scores: pd.DataFrame) -> float:
+    """Up to which share the metric, shares in rows and seeds in columns, is shown to stay within the margin.
+
+    From the smallest share on, until a test fails: in a fixed order nothing is to be corrected.
+    """
+    spared = 0.0
+    for share, own in scores.iterrows():
+        if not equivalence((own - scores.iloc[0]).to_numpy()) < ALPHA:
+            break
+        spared = float(str(share))
+    return spared
+
+
 def _share_of_replicators(desk: Desk) -> float:
-    """The share of pruning's that comes nearest to that of self-replicators in sgd, none left out."""
-    scores = last_scores(desk.runs["connectivity"])
-    share = scores[scores["Metric"] == "identity"]["Score"].mean() / _particles(desk.runs["connectivity"][0])
+    """The share of pruning's that comes nearest to that of self-replicators among what is not zero in sgd."""
+    scores = last_scores(desk.runs["connectivity"]).groupby("Metric")["Score"].mean()
+    share = scores["identity"] / (_particles(desk.runs["connectivity"][0]) - scores["zero"])
     return min(pruning.SHARES[1:], key=lambda one: abs(one - share))
 
 
@@ -352,5 +371,5 @@ def _error(desk: Desk, preset: str) -> str:
     return "–" if errors.empty else f"{errors.max():.1e}"
 
 
-def _mean(scores: pd.Series, form: str) -> str:
-    return interval(*mean_and_half_width(scores), form)
+def _mean(scores: pd.Series, form: str, within: Range) -> str:
+    return interval(*mean_interval(scores, within), form=form) + values(scores, form)

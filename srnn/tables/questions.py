@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from srnn.analysis import baselines, dropout, heatmap, robustness, thinning, trajectories, transfer
-from srnn.analysis.statistics import over_seeds
+from srnn.analysis.statistics import Floats, equivalence, holm, over_seeds
 from srnn.plots.baselines import baselines as draw_baselines
 from srnn.plots.dropout import dropout as draw_dropout
 from srnn.plots.heatmap import heatmap as draw_heatmap
@@ -13,7 +15,7 @@ from srnn.plots.robustness import robustness as draw_robustness
 from srnn.plots.thinning import live_edges, structure
 from srnn.plots.trajectories import trajectories as draw_trajectories
 from srnn.plots.transfer import weights
-from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
+from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, probability, side_by_side
 
 _LIVE = {
     "live_type": "not zero",
@@ -30,7 +32,7 @@ def thin(desk: Desk) -> str:
         [
             _LIVE[str(metric)],
             layer,
-            *(interval(mean, high - mean, "{:.1%}") for mean, high in zip(own["Mean"], own["High"], strict=True)),
+            *(interval(*row, form="{:.1%}") for row in own[["Mean", "Low", "High"]].to_numpy()),
         ]
         for (metric, layer), own in shares.groupby(["Metric", "Layer"], sort=False)
     ]
@@ -55,35 +57,71 @@ the edges are not zero, after 200 {late.mean():.1%}.
 
 def drop(desk: Desk) -> str:
     """Can self-replicators be dropped?"""
-    rows, images, verdicts = [], {}, []
+    rows, images, costs, differences = [], {}, {}, {}
     for preset in ("connectivity", "residual-h8", "no-residual-h8"):
         frame = desk.over_seeds(preset, lambda one: dropout.dropout(one.organism(), one.task, generator=one.generator))
         images[preset] = desk.image(draw_dropout, frame, preset, preset)
-        judged = dropout.against_random(frame).query("Scope == 'total'")
+        judged = dropout.differences(frame).query("Scope == 'total'")
         for kind in ("zero", "identity", "other"):
-            own = judged[judged["Type"] == kind]
+            own = judged[judged["Type"] == kind].set_index("Against")
             if own.empty:
                 continue
-            changes = [
-                between(100 * row["Difference"], 100 * row["Low"], 100 * row["High"], "{:+.2f}")
-                for _, row in own.iterrows()
-            ]
-            rows.append([preset, kind, f"{own['Dropped'].iloc[0]:,.0f}", *changes])
+            points = {
+                str(against): between(*(100 * row[["Difference", "Low", "High"]]), form="{:+.2f}")
+                for against, row in own.iterrows()
+            }
+            rows.append([preset, kind, f"{own['Dropped'].iloc[0]:,.0f}", *points.values()])
             if kind == "identity":
-                verdicts.append(f"{changes[0]} points in {preset}, {changes[2]} better than at random")
-    columns = ["preset", "dropped", "particles", "against before", "against random", "against random, none zero"]
+                differences[preset] = points
+        costs[preset] = frame.query("Scope == 'total' and Type == 'identity'")["Change"].to_numpy()
+    columns = [
+        "preset",
+        "dropped",
+        "particles",
+        "against before",
+        *("against " + one.replace("|", "\\|") for one in dropout.REFERENCES.values()),
+    ]
     return f"""How the test accuracy changes, in percentage points with 95 % intervals, when all particles of a type are
-set to zero: against the organism as it was, against as many random particles, and against as many random ones that are
-not zero fixpoints. Published: −0.05 points without identity (zero among them); chance level, 0.098, without other.
-Rerun: −0.2 to −1.0 for identity that are not zero, exactly 0 for zero fixpoints.
+set to zero: against the organism as it was, and against dropping as many others. *Random* are any, or any that are not
+zero fixpoints; *random others* and the *nearest* are neither zero nor of that type, in each layer as many: drawn, or
+for each particle the one nearest in the modulus of its effective weight, in that times the mean modulus of its input on
+training data, or in the latter alone. The *least* have the smallest of that product in their layer, whatever their
+type but zero. A dash: there are too few others. Published: −0.05 points without identity (zero among them); chance
+level, 0.098, without other. Rerun: −0.2 to −1.0 for identity that are not zero, exactly 0 for zero fixpoints.
 
 {side_by_side(images)}
 
 {markdown(rows, columns)}
 
-Judged: dropping the self-replicators that are not zero changes the accuracy by {"; ".join(verdicts)}. Where the
-interval contains 0, no cost is shown. So they can be dropped, nearly for nothing, as no random choice can.
+Judged: {_cost_of_identity(costs, differences)}
 """
+
+
+def _cost_of_identity(costs: Mapping[str, Floats], differences: Mapping[str, Mapping[str, str]]) -> str:
+    """What it costs to drop the self-replicators that are not zero, and against which control.
+
+    Args:
+        costs: Preset → the change of the accuracy in each seed, ``(n,)``.
+        differences: Preset → against what → the difference in percentage points, in words.
+    """
+    tests = [equivalence(cost) for cost in costs.values()]
+    told = [
+        f"{differences[preset]['before']} points in {preset} (less than a point: p = {probability(p)}, "
+        f"corrected {probability(corrected)})"
+        for preset, p, corrected in zip(differences, tests, holm(tests), strict=True)
+    ]
+    shown = [preset for preset, corrected in zip(differences, holm(tests), strict=True) if corrected < ALPHA]
+    controls = [
+        f"{own['random others']} against random others of the same layers, {own['nearest signal']} against others "
+        f"nearest in what they add to their unit, {own['smallest signal']} against those that add the least ({preset})"
+        for preset, own in differences.items()
+    ]
+    return (
+        f"dropping the self-replicators that are not zero changes the accuracy by {'; '.join(told)}. That this is less "
+        f"than a point either way is shown, by two one-sided tests, in {', '.join(shown) or 'none of them'}. As to "
+        f"whether it is their type: the change is {'; '.join(controls)} points. Only where it is above that of those "
+        "that add the least would the type tell more than weight and input do."
+    )
 
 
 def worth(desk: Desk) -> str:
@@ -128,7 +166,7 @@ def dense(desk: Desk) -> str:
     )
     sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
     rows = [
-        [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["High"] - row["Mean"], "{:.3f}")]
+        [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["Low"], row["High"], form="{:.3f}")]
         for _, row in baselines.final_scores(curves).query("Metric == 'test_accuracy'").iterrows()
     ]
     images = {
@@ -194,10 +232,8 @@ def heat(desk: Desk) -> str:
         "connectivity", lambda one: heatmap.heatmap(one.organism(), one.task.train_x, one.task.image)
     )
     correlations = over_seeds(heatmap.against_mean_image(frame)).dropna(subset="Mean")
-    rows = [
-        [name, interval(float(row["Mean"]), float(row["High"] - row["Mean"]), "{:+.2f}")]
-        for name, row in correlations.iterrows()
-    ]
+    ends = correlations[["Mean", "Low", "High"]].to_numpy()
+    rows = [[name, interval(*row, form="{:+.2f}")] for name, row in zip(correlations.index, ends, strict=True)]
     return f"""Where on the image do particles of each type and their effective weights sit?
 
 {desk.image(draw_heatmap, frame, "connectivity", "heatmap")}

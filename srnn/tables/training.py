@@ -7,16 +7,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from srnn.analysis import comparison, connectivity
-from srnn.analysis.statistics import last_scores, mean_and_half_width
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval
 from srnn.fixpoints import FixpointType
 from srnn.plots import comparison as draw
 from srnn.plots.connectivity import connectivity as draw_connectivity
 from srnn.plots.training_curves import training_curves
-from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
+from srnn.tables.desk import Desk, between, interval, markdown, probability, side_by_side, values, verdict
 from srnn.tasks.multiply import multiplies
 
 #: Hidden units of the sanity check, and the type that its particle is published to end as.
 SANITY = {2: "–", 3: "identity", 4: "identity", 6: "other", 10: "other"}
+_PS = ("p", "corrected", "p of equivalence", "corrected")
 _CURVES = ("test_accuracy", "replication_loss", "identity_share", "zero_share")
 
 
@@ -109,24 +110,25 @@ Published: without residual links self-replication is learnt first and the task 
 0.75 at 15, 0.88 at 40); with them 0.87 at epoch 5."""
     table = compared({"residual": "residual-h8", "none": "no-residual-h8"}, question, desk, early=True)
     runs = {"with": desk.runs["residual-h8"], "without": desk.runs["no-residual-h8"]}
-    reached = comparison.order_of_learning(runs, {"test_accuracy": (0.8,)}).groupby("Group")["Epoch"].mean()
+    reached = comparison.milestones(comparison.order_of_learning(runs, {"test_accuracy": (0.8,)}))
+    when = {str(row["Group"]): _milestone(row) for _, row in reached.iterrows()}
     course = []
     for epoch, published in ((5, ("0.87", "0.46")), (15, ("", "0.75")), (40, ("", "0.88")), (200, ("0.91", "0.905"))):
         ours = []
         for name, own in runs.items():
             scores = comparison.scores({name: own}, "test_accuracy").query(f"Epoch == {epoch}")
-            ours.append(interval(*mean_and_half_width(scores["Score"]), "{:.3f}"))
+            ours.append(interval(*mean_interval(scores["Score"], SHARE), form="{:.3f}"))
         course.append([epoch, ours[0], published[0], ours[1], published[1]])
-    [(low, high)] = comparison.paired_tests(runs, ["identity"])[["Low", "High"]].to_numpy()
-    ending = "show no difference in self-replicators" if low <= 0 <= high else "differ in their self-replicators"
+    test = comparison.paired_tests(runs).query("Metric == 'identity_share'").iloc[0]
+    points = between(*(100 * test[column] for column in ("Difference", "Low", "High")), form="{:+.2f}")
     return f"""{table}
 The course of the accuracy:
 
 {markdown(course, ["epoch", "residual", "published", "none", "published"])}
 
-Judged: 0.8 is reached by epoch {reached["with"]:.0f} with residual links and by {reached["without"]:.0f} without. The
-replication loss is small from epoch 2 on in both: what the links change is how long the task takes. At the end the two
-{ending} (the 95 % interval of the difference is {low:+.0f} … {high:+.0f}).
+Judged: the epoch by which half of the seeds have reached 0.8 is {when["with"]} with residual links, {when["without"]}
+without; test accuracy is logged every {runs["with"][0].experiment.log.every} epochs.
+{verdict("their share of self-replicators", test)}: with − without is {points} percentage points.
 """
 
 
@@ -166,7 +168,8 @@ def compared(groups: Mapping[str, str], question: str, desk: Desk, early: bool =
         early: Whether the figure stretches the first epochs.
     """
     runs = {name: desk.runs[preset] for name, preset in groups.items()}
-    ended = comparison.final_table(runs)
+    ended, tests = comparison.final_table(runs), comparison.paired_tests(runs)
+    seeds = comparison.final_scores(runs)
     images = {
         "curves": desk.image(
             draw.curves,
@@ -175,30 +178,38 @@ def compared(groups: Mapping[str, str], question: str, desk: Desk, early: bool =
             "curves",
             early=early,
         ),
-        "at the end": desk.image(draw.finals, ended, "", "finals"),
+        "at the end": desk.image(draw.finals, ended, "", "finals", scores=seeds),
     }
     return f"""{question}
 
 {side_by_side(images)}
 
-{markdown(_ended_rows(ended, list(groups)), ["at the end", *groups])}
+{markdown(_ended_rows(ended, seeds, list(groups)), ["at the end", *groups])}
 
 Paired by seed:
 
-{markdown(_tested_rows(comparison.paired_tests(runs)), ["metric", "difference", "mean (95 % interval)", "p", "seeds"])}
+{markdown(_tested_rows(tests), ["metric", "difference", "mean (95 % interval)", *_PS, "seeds"])}
 
-First logged epoch, the mean over the seeds that reach it:
+Corrected for the {comparison.distinct(tests)} tests of this table; rows that are one test told twice, such as a count
+and its share, count once. Equivalence is a difference below a percentage point.
 
-{markdown(_order_rows(comparison.order_of_learning(runs), list(groups)), ["reached", *groups])}
+First logged epoch by which half of the seeds have reached it, and how many ever do:
+
+{markdown(_order_rows(comparison.milestones(comparison.order_of_learning(runs)), list(groups)), ["reached", *groups])}
 """
 
 
-def _ended_rows(ended: pd.DataFrame, groups: list[str]) -> list[list[str]]:
+def _ended_rows(ended: pd.DataFrame, scores: pd.DataFrame, groups: list[str]) -> list[list[str]]:
     rows = []
+    every = dict([*scores.groupby(["Metric", "Group"])["Score"]])
     for metric, own in ended.groupby("Metric", sort=False):
         form = "{:,.0f}" if metric in ("identity", "zero", "other") else "{:.3f}"
-        values = {str(row["Group"]): (row["Mean"], row["High"] - row["Mean"]) for _, row in own.iterrows()}
-        rows.append([str(metric).replace("_", " "), *(interval(*values[group], form) for group in groups)])
+        cells = {
+            row["Group"]: interval(row["Mean"], row["Low"], row["High"], form=form)
+            + values(every[metric, row["Group"]], form)
+            for _, row in own.iterrows()
+        }
+        rows.append([str(metric).replace("_", " "), *(cells[group] for group in groups)])
     return rows
 
 
@@ -207,8 +218,8 @@ def _tested_rows(tests: pd.DataFrame) -> list[list[object]]:
         [
             str(row["Metric"]).replace("_", " "),
             f"{row['A']} − {row['B']}",
-            between(row["Difference"], row["Low"], row["High"], "{:+.4g}"),
-            "–" if row["p"] != row["p"] else f"{row['p']:.2g}",
+            between(row["Difference"], row["Low"], row["High"], form="{:+.4g}"),
+            *(probability(row[f"{p}{end}"]) for p in ("p", "p (equivalence)") for end in ("", ", Holm")),
             row["n"],
         ]
         for _, row in tests.iterrows()
@@ -218,10 +229,12 @@ def _tested_rows(tests: pd.DataFrame) -> list[list[object]]:
 def _order_rows(reached: pd.DataFrame, groups: list[str]) -> list[list[str]]:
     rows = []
     for milestone, own in reached.groupby("Milestone", sort=False):
-        cells = []
-        for group in groups:
-            epochs = own[own["Group"] == group]["Epoch"]
-            some = f" ({epochs.notna().sum()} of {len(epochs)})" if epochs.isna().any() else ""
-            cells.append("never" if epochs.isna().all() else f"{epochs.mean():.1f}{some}")
-        rows.append([str(milestone).replace("_", " "), *cells])
+        cells = {str(row["Group"]): _milestone(row) for _, row in own.iterrows()}
+        rows.append([str(milestone).replace("_", " "), *(cells[group] for group in groups)])
     return rows
+
+
+def _milestone(row: pd.Series) -> str:
+    """By which epoch half of the seeds have reached it, and how many ever do."""
+    median = "never" if row["Median"] != row["Median"] else f"{row['Median']:g}"
+    return f"{median} ({row['Reached']} of {row['Seeds']})"

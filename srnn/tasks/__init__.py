@@ -6,7 +6,7 @@
 | ``add`` | x1, x2 | x1 + x2 | drawn |
 | ``digits`` | pictures, 8 × 8 unless resized | 10 classes | 1,797, inside scikit-learn |
 | ``mnist``, ``fashion_mnist`` | pictures, resized to 15 × 15 | 10 classes | 70,000, four IDX files |
-| ``arrays`` | ``X`` | ``y`` | the user's .npz |
+| ``arrays`` | ``X`` | ``y`` | the user's: .npz, .csv, .parquet, .safetensors, IDX files |
 
 Training and test data are the same in every run, whatever its seed. A new task is a file with a ``load``, a ``shape``
 and a ``complete`` of its own, and a line in ``TASKS``.
@@ -38,6 +38,10 @@ __all__ = [
     "require_same_data",
     "shape",
 ]
+
+
+#: Classes up to which their names are recorded.
+_MOST_RECORDED = 1_000
 
 
 class _Member(Protocol):
@@ -80,7 +84,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
 
     Args:
         config: The section ``[task]`` of a preset.
-        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are, or a file of ``arrays`` that was moved;
+        data_dir: Where the IDX files of ``mnist`` and ``fashion_mnist`` are, or data of ``arrays`` that were moved;
             the other tasks do not use it.
 
     Raises:
@@ -141,12 +145,14 @@ def complete(config: TaskConfig, task: Task | None = None) -> TaskConfig:
 
     Args:
         config: The section ``[task]`` of a preset.
-        task: What was loaded by it; then its scale and its fingerprint are said, too.
+        task: What was loaded by it; then what its data say is said, too: scale, target, classes and fingerprint.
     """
     config = _member(config.name).complete(config)
     if task is None or config.fingerprint == {}:  # an older srnn's run goes on as one
         return config
-    return config.model_copy(update={"scale": task.scale, "fingerprint": dict(task.fingerprint) or None})
+    classes = list(task.classes) if task.classes and len(task.classes) <= _MOST_RECORDED else None
+    said = {"target": task.target, "scale": task.scale, "classes": classes}
+    return config.model_copy(update={**said, "fingerprint": dict(task.fingerprint) or None})
 
 
 def _member(name: str) -> _Member:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 #: Classes up to which each has a recall of its own.
 MOST_RECALLS = 20
+#: Characters of a class's name that the name of its recall has.
+_LONGEST = 40
 
 
-def of_classes(output: Tensor, y: Tensor) -> dict[str, float]:
+def of_classes(output: Tensor, y: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
     """How well classes are told apart, whatever their sizes.
 
     Args:
         output: A number for each class, ``(n, classes)``; the largest is the answer.
         y: The right classes, int64 ``(n,)``.
+        names: What the classes are called; without, by their number.
 
     Returns:
         ``balanced_accuracy``, the mean over the classes of the share that is recognised, and, of up to
-        :data:`MOST_RECALLS` classes, that share itself as ``recall_0`` …; classes of which there is no example are left
-        out. As scikit-learn's ``balanced_accuracy_score`` and ``recall_score``.
+        :data:`MOST_RECALLS` classes, that share itself as ``recall_0`` … or, if they have names, by these
+        (:func:`recall_names`); classes of which there is no example are left out. As scikit-learn's
+        ``balanced_accuracy_score`` and ``recall_score``.
     """
     classes = output.shape[-1]
     right = y[output.max(-1).indices == y]
@@ -28,8 +35,24 @@ def of_classes(output: Tensor, y: Tensor) -> dict[str, float]:
     recalls = hits[there].double() / examples[there]
     scores = {"balanced_accuracy": float(recalls.mean())}
     if classes <= MOST_RECALLS:
-        scores |= {f"recall_{label}": score for label, score in zip(there.tolist(), recalls.tolist(), strict=True)}
+        called = recall_names(names or list(map(str, range(classes))))
+        scores |= {called[label]: score for label, score in zip(there.tolist(), recalls.tolist(), strict=True)}
     return scores
+
+
+def recall_names(classes: Sequence[str]) -> list[str]:
+    """What the recalls of classes are called: by their names, in which spaces and punctuation become ``_``.
+
+    Where two would be called the same, all are called by their number.
+
+    Example:
+        >>> recall_names(["Iris setosa", "<=50K"])
+        ['recall_Iris_setosa', 'recall_<=50K']
+    """
+    words = [re.sub(r"[^\w.<>=+-]+", "_", name[:_LONGEST]) for name in classes]
+    if len({*words}) < len(words):
+        words = list(map(str, range(len(words))))
+    return [f"recall_{word}" for word in words]
 
 
 def of_numbers(output: Tensor, y: Tensor) -> dict[str, float]:

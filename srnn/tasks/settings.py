@@ -27,7 +27,10 @@ class TaskConfig(Section):
     size: Annotated[int, Field(ge=2, le=28)] | None = None
     """Images are resized to size × size; without one, 8 for digits and 15 for mnist and fashion_mnist."""
     path: Text | None = None
-    """The .npz with X and y of the task ``arrays``; where it is set, no name need be."""
+    """The data of the task ``arrays``: an .npz or .safetensors with X and y, a table as .csv, .tsv or .parquet, or a
+    folder of IDX files as of MNIST. Where it is set, no name need be."""
+    target: Text | None = None
+    """Of a table the column that is learnt; without one ``y``, ``target``, ``label`` or ``class``, else the last."""
     scale: Scale | None = None
     """What X is brought to, as fitted on the training data, and with it what a regression learns: ``standard``, mean 0
     and standard deviation 1 in each column; ``unit``, 0 to 1; ``none``, as it is. Without one, of ``arrays`` tables are
@@ -36,6 +39,9 @@ class TaskConfig(Section):
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
+    classes: Annotated[list[Text], Field(max_length=1_000)] | None = None
+    """What the classes of ``arrays`` are called, in the order of the outputs: recorded by a run, where they are not
+    0, 1, 2 …"""
     fingerprint: dict[str, Text] | None = None
     """Type, shape and SHA-256 of the data: recorded by a run, which goes on with no others. Empty if the run is of an
     srnn that did not record it."""
@@ -55,11 +61,16 @@ class TaskConfig(Section):
     @model_validator(mode="after")
     def _needs_path(self) -> Self:
         if self.name == "arrays" and not self.path:
-            raise ValueError('task.name "arrays" needs the file: set task.path to an .npz with X and y')
+            raise ValueError('task.name "arrays" needs the data: set task.path to a file or folder')
         if self.name != "arrays" and self.path:
             raise ValueError(
                 f"task.path is {shorten(repr(self.path))}, which only the task arrays reads, and task.name is "
                 f"'{self.name}': set task.name to arrays, or leave task.path out"
+            )
+        if self.name != "arrays" and self.target is not None:
+            raise ValueError(
+                f"task.target is {shorten(repr(self.target))}, a column of a table that task.path names, and task.name "
+                f"is '{self.name}': set task.path, or leave task.target out"
             )
         return self
 
@@ -78,8 +89,13 @@ class TaskConfig(Section):
             values["path"] = None
         if values["name"] == "arrays" != self.name and "task.size" not in changed:
             values["size"] = None
-        if (values["name"], values["path"]) != (self.name, self.path) and "task.fingerprint" not in changed:
-            values["fingerprint"] = None
+        of_others = set[str]()
+        if (values["name"], values["path"]) != (self.name, self.path):
+            of_others = {"target", "classes", "fingerprint"}
+        elif values["target"] != self.target:
+            of_others = {"classes", "fingerprint"}
+        for key in of_others - {one.removeprefix("task.") for one in changed}:
+            values[key] = None
 
 
 def _is_unicode(text: str) -> bool:

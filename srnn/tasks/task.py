@@ -31,6 +31,8 @@ class Task:
         test_x: As ``train_x``, with rows of its own.
         test_y: As ``train_y``.
         outputs: What the network must put out: one number per class, or per target.
+        classes: What the classes are called, in their order; None if by their number.
+        target: The column of a table that y is.
         probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
         image: Channels, height and width of an example that is a picture: a row of x holds its pixels in that order.
         scale: What x and, for regression, y were brought to (:mod:`srnn.tasks.scaling`).
@@ -49,6 +51,8 @@ class Task:
     test_x: Tensor
     test_y: Tensor
     outputs: int
+    classes: tuple[str, ...] | None = None
+    target: str | None = None
     probes: Mapping[str, Tensor] = field(default_factory=dict)
     image: tuple[int, int, int] | None = None
     scale: Scale = "none"
@@ -118,7 +122,11 @@ class Task:
             kind of task. If one of the answers is not finite, all are NaN: such a network has no accuracy.
         """
         mean = float(self.score(output, y).mean())
-        others = scores.of_classes(output, y) if self.kind == "classification" else scores.of_numbers(output, y)
+        others = (
+            scores.of_classes(output, y, self.classes)
+            if self.kind == "classification"
+            else scores.of_numbers(output, y)
+        )
         found = {str(self.metric): mean} | others
         return dict.fromkeys(found, nan) if isnan(mean) else found
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from srnn import replication
 from srnn.experiment import Experiment
@@ -42,14 +43,21 @@ def build_organism(
     streams, settings = streams or generators(experiment.seed), experiment.particle
     body = experiment.body.build(inputs, outputs, image, streams["body"])
     organism = Organism(body, settings.build(), streams["particles"], **experiment.body.choice)
+    if experiment.replication.birth == "exact":
+        _make_exact(organism.weights.detach(), organism.replicator)
     if settings.kind == "number" and settings.values == "particles":
         # The worth that organisms of such particles begin with under an exact method.
         particle = Particle(settings.hidden, settings.encoding, settings.init)
         weights = particle.draw(organism.size, streams["particles"])
-        replication.project(weights, particle, replication.NEWBORN)
-        replication.balance(weights, particle)
+        _make_exact(weights, particle)
         organism.weights.data = particle.worth(weights)[None].clone()
     return organism
+
+
+def _make_exact(weights: Tensor, particle: Particle) -> None:
+    """Make self-replicators of newborn particles, worth the same and balanced, in place."""
+    replication.project(weights, particle, replication.NEWBORN)
+    replication.balance(weights, particle)
 
 
 def describe_organism(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srnn import kernels
 from srnn.bodies.body import BodyConfig, MLPConfig
 from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
+from srnn.kernels.dropout import Drop
 from srnn.organism import Organism
 from srnn.swarm import aligned
 from srnn.tasks import Task
@@ -34,7 +36,7 @@ class Lesson:
 
 
 @kernels.or_by_torch
-def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:
+def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams, batch: int) -> Lesson:
     """Losses, scores and gradient of each seed's mean loss over its batch; ordinary parameters get their ``grad``.
 
     Of an MLP by one kernel, all seeds at once; of any other body, or without kernels, by torch.
@@ -45,13 +47,14 @@ def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams:
         task: Its training data.
         index: The examples of each seed, int64 ``(S, B)``.
         streams: The generators of each seed; what a body draws, such as the units it drops, comes from ``dropout``.
+        batch: The number of the batch: which units an MLP drops is a function of it and of that stream's seed.
     """
+    dropped = drop(organism, streams, batch)
     if (body := fused_body(organism, task, worth)) is not None:
-        masks = _masks(body, index.shape[1], streams)
-        losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, masks)
+        losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, dropped)
         # What answers NaN has no score.
         return Lesson(losses, factor(task) * scores + 0 * losses, gradient)
-    return _learn_by_torch(organism, worth, task, index, streams)
+    return _learn_by_torch(organism, worth, task, index, streams, dropped)
 
 
 def fused_body(organism: Organism, task: Task, worth: Tensor) -> MLP | None:
@@ -67,14 +70,16 @@ def factor(task: Task) -> float:
     return 1.0 if task.y_scaling is None else float(task.y_scaling.factor[0])
 
 
-def _learn_by_torch(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams) -> Lesson:
+def _learn_by_torch(
+    organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams, dropped: Drop | None
+) -> Lesson:
     """One seed after the other: how torch computes a product or the end of a row may depend on what is beside it."""
     losses, scores, gradients = [], [], []
     for place, own in enumerate(worth.detach().view(organism.copies, -1)):
         x = task.train_x.index_select(0, index[place])
         y = task.train_y.index_select(0, index[place])
         leaf = aligned(own).requires_grad_()
-        with drawing_from(streams[place]["dropout"]):
+        with drawing_from(streams[place]["dropout"]), _dropping(organism.bodies[place], dropped, place, len(x)):
             output = organism.call_with(leaf, x, place=place)
         loss = task.loss(output, y)
         # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
@@ -88,13 +93,22 @@ def _learn_by_torch(organism: Organism, worth: Tensor, task: Task, index: Tensor
 @kernels.or_by_torch
 def answers(organism: Organism, worth: Tensor, x: Tensor) -> Tensor:
     """What every organism answers to the same examples, in evaluation: ``(rows, …) -> (S, rows, outputs)``."""
-    if (body := _fused(organism, "classification", worth, x)) is not None:
+    if (body := answering_body(organism, worth, x)) is not None:
         return mlp.answer(worth, body, x)
+    parts = worth.view(organism.copies, -1)
+    return torch.stack([answer_by_torch(organism, own, x, place) for place, own in enumerate(parts)])
+
+
+def answer_by_torch(organism: Organism, worth: Tensor, x: Tensor, place: int = 0) -> Tensor:
+    """What one organism answers with these weights ``(N,)``: ``(rows, …) -> (rows, outputs)``."""
     chunks = [x] if isinstance(organism.body, MLP) else x.split(_ROWS)
-    parts = [aligned(own) for own in worth.view(organism.copies, -1)]
-    return torch.stack(
-        [torch.cat([organism.call_with(own, rows, place=place) for rows in chunks]) for place, own in enumerate(parts)]
-    )
+    own = aligned(worth)
+    return torch.cat([organism.call_with(own, rows, place=place) for rows in chunks])
+
+
+def answering_body(organism: Organism, worth: Tensor, x: Tensor) -> MLP | None:
+    """The body, if a kernel can answer with it."""
+    return _fused(organism, "classification", worth, x)
 
 
 def rows_at_once(body: BodyConfig, rows: int) -> int:
@@ -111,16 +125,26 @@ def _fused(organism: Organism, kind: str, worth: Tensor, x: Tensor) -> MLP | Non
     return body if mlp.learns(body, kind, worth, x) else None
 
 
-def _masks(body: MLP, examples: int, streams: Streams) -> list[Tensor] | None:
-    """The factors of the hidden units by which dropout multiplies them: ``(S, width, B)`` for each layer."""
-    share = body.dropout.share
-    if share == 0 or not body.training:
+def drop(organism: Organism, streams: Streams, batch: int) -> Drop | None:
+    """Which units are dropped in a batch, if the bodies are MLPs that drop any."""
+    body = organism.body
+    if type(body) is not MLP or not body.training or body.dropout.share == 0:
         return None
-    kept = [
-        [torch.rand(units, examples, generator=own["dropout"]) >= share for units in body.sizes[1:-1]]
-        for own in streams
-    ]
-    return [torch.stack(layer).float() / (1 - share) for layer in zip(*kept, strict=True)]
+    return Drop(body.dropout.share, [own["dropout"].initial_seed() for own in streams], batch)
+
+
+@contextmanager
+def _dropping(body: nn.Module, dropped: Drop | None, place: int, examples: int) -> Iterator[None]:
+    """Have the body of that place drop those units, inside this context."""
+    if dropped is None or not isinstance(body, MLP):
+        yield
+        return
+    hidden = enumerate(body.sizes[1:-1])
+    body.dropout.given = (dropped.factors(place, layer, units, examples) for layer, units in hidden)
+    try:
+        yield
+    finally:
+        body.dropout.given = None
 
 
 def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:

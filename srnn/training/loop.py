@@ -188,8 +188,11 @@ class Training:
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
         called = gated(self.terms, worth, organism) if self.terms else worth
-        lesson = learn(organism, called, self.task, index, self.streams)
+        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
         gradient = through(self.terms, worth, lesson.gradient, organism) if self.terms else lesson.gradient
+        if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
+            gradient = gradient * factor
+            self.plain.scale(factor)
 
         with organism.still(self._still(spared)):
             joint = method.move(gradient, self.batch)
@@ -244,7 +247,8 @@ class Training:
             if self.inside_epoch:
                 own |= self.sums.means(self.organism, self.method, self.task, place)
         if logged:
-            for place, own in measure(self.organism, self.method, self.task, places).items():
+            rest = self.experiment.log.rest
+            for place, own in measure(self.organism, self.method, self.task, places, rest).items():
                 scores[place] |= own
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
 

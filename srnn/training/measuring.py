@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -13,12 +15,16 @@ from srnn.fixpoints import FixpointType, census, classify
 from srnn.methods.descent import Descent
 from srnn.organism import Organism
 from srnn.particle import Particle
+from srnn.shown import Rows, Shown, figure
 from srnn.tasks import Task
 from srnn.training.learning import answers
 
+#: Seeds of a report that are shown, and what is not: the numbers of single layers and classes.
+_SEEDS, _IN_DETAIL = 8, re.compile(r"L\d+_|test_recall_\d")
 
-@dataclass(frozen=True)
-class Report:
+
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """What was measured of some seeds after a number of epochs (0: before training).
 
     Attributes:
@@ -28,7 +34,9 @@ class Report:
             the training metric are means over the epoch's batches; ``replication_loss`` is the mean
             over the particles, ``replication_objective`` what is descended on, ``alpha · Σ`` over them; the others
             are measured after the epoch. With an exact method there is no such loss, but
-            ``replication_error``: the largest deviation of any weight from its particle's output for it.
+            ``replication_error``: the largest deviation of any weight from its particle's output for it. With
+            ``sgd`` there is a census at rest, too, after steps of replication alone: ``rest_identity`` and so on, and
+            the metric on test data with the particles as they are then, ``rest_test_accuracy``.
         logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
         stopped: Whether training of these seeds ended here because they diverged.
         diverged: What of a seed is not finite, in words, by its place; seeds that are well are left out.
@@ -40,6 +48,19 @@ class Report:
     logged: bool
     stopped: bool = False
     diverged: Mapping[int, str] = field(default_factory=dict)
+
+    def _shown(self) -> tuple[str, Rows]:
+        shown = list(self.scores)[:_SEEDS]
+        names = dict.fromkeys(name for place in shown for name in self.scores[place] if not _IN_DETAIL.match(name))
+        rows = [("place of the seed", *map(str, shown))] if len(self.scores) > 1 else []
+        for name in names:
+            rows.append((name, *(figure(self.scores[place].get(name, math.nan)) for place in shown)))
+        title = f"epoch {self.epoch:,}, batch {self.batch:,}"
+        if len(shown) < len(self.scores):
+            title += f", {len(shown)} of {len(self.scores)} seeds"
+        title += ", stopped" if self.stopped else ""
+        title += "".join(f", {place} diverged: {what}" for place, what in self.diverged.items())
+        return title, rows
 
 
 @dataclass
@@ -77,11 +98,25 @@ class Sums:
 
 
 @torch.no_grad()
-def measure(organism: Organism, method: Descent, task: Task, places: Collection[int]) -> dict[int, dict[str, float]]:
-    """The metric on test data, the task's probes, what the method has to say, and the census, by place."""
+def measure(
+    organism: Organism, method: Descent, task: Task, places: Collection[int], rest: int = 0
+) -> dict[int, dict[str, float]]:
+    """The metric on test data, the task's probes, what the method has to say, and the census, by place.
+
+    Args:
+        organism: What is measured; it stays as it is.
+        method: What moves its particles.
+        task: Its task.
+        places: The seeds.
+        rest: Steps of replication alone before the census at rest, 0 for none.
+    """
     organism.eval()
     scores = {}
-    types = _types(organism)
+    types = _types(organism, organism.weights.detach())
+    rested = method.at_rest(rest) if rest else None
+    if rested is not None:
+        types_at_rest = _types(organism, rested)
+        outputs_at_rest = answers(organism, _worth(organism, rested), task.test_x)
     outputs = answers(organism, organism.worth(), task.test_x)
     probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
     for place in places:
@@ -89,24 +124,33 @@ def measure(organism: Organism, method: Descent, task: Task, places: Collection[
         own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
         if types is not None:
-            own |= _counts(types[organism.columns(place)], organism)
+            own |= _counts(types[organism.columns(place)], organism.layers)
+        if rested is not None and types_at_rest is not None and method.replicating[place]:
+            counts = _counts(types_at_rest[organism.columns(place)], {})
+            own |= {f"rest_{kind}": count for kind, count in counts.items()}
+            own[f"rest_test_{task.metric}"] = task.metrics(outputs_at_rest[place], task.test_y)[task.metric]
         scores[place] = own
     organism.train()
     return scores
 
 
-def _types(organism: Organism) -> Tensor | None:
+def _types(organism: Organism, weights: Tensor) -> Tensor | None:
     """The type of each particle, ``(S · N,)``; None of what has none."""
     particle = organism.particle
     if not isinstance(particle, Particle):
         return None
-    return organism.on(range(organism.copies), lambda weights: classify(weights, particle), organism.weights.detach())
+    return organism.on(range(organism.copies), lambda weights: classify(weights, particle), weights)
 
 
-def _counts(types: Tensor, organism: Organism) -> dict[str, float]:
+def _worth(organism: Organism, weights: Tensor) -> Tensor:
+    """What particles are worth, ``(P, S · N) -> (S · N,)``."""
+    return organism.on(range(organism.copies), organism.particle.worth, weights)
+
+
+def _counts(types: Tensor, layers: Mapping[str, slice]) -> dict[str, float]:
     """The census of one seed: of the whole and of each layer, by metric."""
     counts: dict[str, float] = {}
-    for layer, row in census(types, organism.layers).iterrows():
+    for layer, row in census(types, layers).iterrows():
         prefix = "" if layer == "total" else f"{layer}_"
         counts |= {f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType}
     return counts

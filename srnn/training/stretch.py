@@ -60,18 +60,25 @@ class Stretch:
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
         fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
-        for name in ("prepare", "weigh", "move", "move_on", "settle"):
+        for name in ("prepare", "weigh", "count", "move", "move_on", "settle"):
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         every = training.experiment.replication.every
         fields["every"] = 0 if calls.settle is None or every == "epoch" else every
         fields["in_place"] = calls.in_place
         sums = training.sums
-        numbers = {"worth": worth, "replicated": replicated, "losses": batch.losses, "scores": batch.scores}
+        numbers = {
+            "worth": worth,
+            "gradient": batch.gradient,
+            "replicated": replicated,
+            "losses": batch.losses,
+            "scores": batch.scores,
+        }
         numbers |= {"replicated_sums": sums.replication, "loss_sums": sums.task, "score_sums": sums.score}
         for name, tensor in numbers.items():
             fields[name] = tensor.data_ptr()
         fields["factor"] = learning.factor(training.task)
+        fields["slower"] = training.experiment.schedule.factor(training.epoch)
 
     @property
     def holds(self) -> bool:
@@ -112,10 +119,11 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     numbers = organism.particle.size == 1
     worth = organism.weights.detach()[0] if numbers else organism.worth().clone()
     body = learning.fused_body(organism, task, worth)
-    if body is None or (body.training and body.dropout.share > 0):
+    if body is None:
         return None
     replicated = torch.zeros_like(worth)
-    batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0])
+    dropped = learning.drop(organism, training.streams, training.batch)
+    batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0], dropped)
     calls = method.calls(worth, batch.gradient, replicated)
     return None if calls is None else Stretch(training, order, worth, batch, calls, replicated)
 

@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from srnn import Experiment, Run
-from srnn.analysis.comparison import compare, final_table, order_of_learning, paired_tests, scores
+from srnn.analysis.comparison import (
+    compare,
+    distinct,
+    final_scores,
+    final_table,
+    milestones,
+    order_of_learning,
+    paired_tests,
+    reached_by,
+    scores,
+)
+from srnn.analysis.statistics import equivalence, mean_interval
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots import comparison as plots
@@ -22,6 +33,8 @@ from srnn.runs.writer import RunWriter
 LABELS = [kind.label for kind in FixpointType]
 #: Student's t for 95 % with 2 degrees of freedom.
 T2 = 4.302653
+#: The self-replicators of three seeds, of twenty particles.
+COUNTED = pd.Series([2.0, 4.0, 9.0])
 MakeRun = Callable[..., Run]
 
 
@@ -68,15 +81,14 @@ def groups(make_run: MakeRun) -> dict[str, list[Run]]:
 
 class TestCompare:
     def test_mean_and_band_by_hand(self, groups: dict[str, list[Run]]) -> None:
-        """Of 2, 4 and 9: mean 5, deviation √13, so half the band is t · √13/√3."""
+        """Of 2, 4 and 9 of 20 particles."""
         found = compare(groups, "identity")
         assert list(found.columns) == ["Group", "Metric", "Epoch", "Mean", "Low", "High", "Seeds"]
         assert list(found["Group"]) == ["links"] * 3 + ["none"] * 3
         assert list(found["Epoch"]) == [0, 5, 10] * 2
         last = found.iloc[2]
         assert (last["Mean"], last["Seeds"], last["Metric"]) == (5, 3, "identity")
-        half = T2 * math.sqrt(13 / 3)
-        assert (last["Low"], last["High"]) == pytest.approx((5 - half, 5 + half), rel=1e-6)
+        assert (last["Low"], last["High"]) == pytest.approx(mean_interval(COUNTED, (0, 20))[1:])
 
     def test_of_a_loss_the_mean_is_that_of_the_logarithms(self, groups: dict[str, list[Run]]) -> None:
         """Of 1, 0.1 and 0.01: mean exponent −1, deviation 1."""
@@ -127,8 +139,10 @@ class TestFinals:
             ["test_accuracy", "none"],
         ]
         assert found["Mean"].tolist() == pytest.approx([5, 3, 0.9, 0.75])
-        assert (found["High"] - found["Mean"]).tolist()[:2] == pytest.approx([T2 * math.sqrt(13 / 3), T2], rel=1e-6)
-        assert found["Low"].tolist() == pytest.approx((2 * found["Mean"] - found["High"]).tolist())
+        # Of twenty particles.
+        assert found.loc[0, ["Mean", "Low", "High"]].tolist() == pytest.approx(mean_interval(COUNTED, (0, 20)))
+        assert found["High"].max() < 20
+        assert found["High"][2:].max() < 1
         assert found["Seeds"].tolist() == [3] * 4
 
     def test_paired_test_by_hand(self, groups: dict[str, list[Run]]) -> None:
@@ -185,11 +199,53 @@ class TestFinals:
         assert found["p"][1] == pytest.approx(expected.pvalue)
 
 
+class TestFamilies:
+    """Two groups of four seeds; the zeros agree, so that the identities are the others of the rest."""
+
+    @pytest.fixture
+    def counted(self, make_run: MakeRun) -> dict[str, list[Run]]:
+        def census(identity: float) -> dict[str, dict[int, float]]:
+            counts = {"divergent": 0.0, "zero": 10.0, "identity": identity, "secondary": 0.0, "other": 90 - identity}
+            return {kind: {0: count} for kind, count in counts.items()}
+
+        accuracies = {"a": (0.901, 0.902, 0.9, 0.903), "b": (0.9, 0.9, 0.902, 0.904)}
+        identities = {"a": (40, 44, 50, 47), "b": (39, 40, 43, 44)}
+        return {
+            name: [
+                make_run(name, seed, test_accuracy={0: accuracies[name][seed]}, **census(identities[name][seed]))
+                for seed in range(4)
+            ]
+            for name in "ab"
+        }
+
+    def test_identity_other_and_their_share_are_one_test(self, counted: dict[str, list[Run]]) -> None:
+        found = paired_tests(counted).set_index("Metric")
+        assert list(found.index) == ["test_accuracy", "identity", "zero", "other", "identity_share"]
+        same = found.loc[["identity", "other", "identity_share"], ["p", "p, Holm"]]
+        assert same["p"].tolist() == pytest.approx([same["p"].iloc[0]] * 3)
+        # Of two tests, theirs is the smaller p.
+        assert same["p, Holm"].tolist() == pytest.approx([2 * same["p"].iloc[0]] * 3)
+        assert found.at["test_accuracy", "p, Holm"] == pytest.approx(found.at["test_accuracy", "p"])
+        assert math.isnan(found.at["zero", "p, Holm"])
+        assert distinct(found.reset_index()) == 2
+
+    def test_equivalence_is_asked_of_shares(self, counted: dict[str, list[Run]]) -> None:
+        found = paired_tests(counted).set_index("Metric")
+        told = found[found["Margin"].notna()]
+        assert list(told.index) == ["test_accuracy", "identity_share"]
+        differences = np.array([0.001, 0.002, -0.002, -0.001])
+        assert told["p (equivalence)"].tolist() == pytest.approx(
+            [equivalence(differences), equivalence(np.array([0.01, 0.04, 0.07, 0.03]))], rel=1e-5
+        )
+        assert told["p (equivalence), Holm"].iloc[0] == pytest.approx(2 * told["p (equivalence)"].iloc[0])
+
+
 class TestOrderOfLearning:
     def test_first_epoch_by_hand(self, groups: dict[str, list[Run]]) -> None:
-        milestones = {"replication_loss": (1.0, 0.05), "test_accuracy": (0.5, 0.85, 0.99)}
-        found = order_of_learning(groups, milestones)
-        assert list(found.columns) == ["Group", "Seed", "Metric", "Value", "Milestone", "Epoch"]
+        values = {"replication_loss": (1.0, 0.05), "test_accuracy": (0.5, 0.85, 0.99)}
+        found = order_of_learning(groups, values)
+        assert list(found.columns) == ["Group", "Seed", "Metric", "Value", "Milestone", "Epoch", "Last"]
+        assert (found["Last"] == found["Metric"].map({"replication_loss": 3, "test_accuracy": 10})).all()
         reached = {name: own["Epoch"].tolist() for name, own in found.groupby("Milestone", sort=False)}
         never = math.nan
         expected = {
@@ -202,6 +258,24 @@ class TestOrderOfLearning:
         assert list(reached) == list(expected)
         for name, epochs in expected.items():
             np.testing.assert_array_equal(reached[name], epochs)
+
+    def test_when_half_have_reached_it_and_how_many_do(self, groups: dict[str, list[Run]]) -> None:
+        found = milestones(order_of_learning(groups, {"test_accuracy": (0.5, 0.85)}))
+        assert found.to_numpy().tolist()[:3] == [
+            ["links", "test_accuracy ≥ 0.5", 5, 3, 3],
+            ["none", "test_accuracy ≥ 0.5", 5, 3, 3],
+            ["links", "test_accuracy ≥ 0.85", 10, 2, 3],
+        ]
+        assert math.isnan(found["Median"][3])
+        assert found["Reached"][3] == 1
+
+    def test_the_share_that_has_reached_it_by_each_epoch(self, groups: dict[str, list[Run]]) -> None:
+        found = reached_by(order_of_learning(groups, {"test_accuracy": (0.85,)}))
+        assert list(found.columns) == ["Group", "Milestone", "Epoch", "Share", "Low", "High"]
+        assert found[["Group", "Epoch", "Share"]].to_numpy().tolist() == [
+            ["links", 10, pytest.approx(2 / 3)],
+            ["none", 10, pytest.approx(1 / 3)],
+        ]
 
     def test_infinity_is_no_accuracy(self, make_run: MakeRun) -> None:
         runs = [make_run("a", 0, test_accuracy={0: 0.1, 5: math.nan})]
@@ -252,16 +326,25 @@ def test_bars_are_the_final_table(groups: dict[str, list[Run]]) -> None:
     assert [bar.get_width() for bar in accuracy.patches] == pytest.approx([0.9, 0.75])
     assert [bar.get_width() for bar in count.patches] == [5, 3]
     (intervals,) = count.collections
-    half = T2 * math.sqrt(13 / 3)
-    np.testing.assert_allclose(intervals.get_segments()[0][:, 0], [5 - half, 5 + half], rtol=1e-6)
+    np.testing.assert_allclose(intervals.get_segments()[0][:, 0], mean_interval(COUNTED, (0, 20))[1:], rtol=1e-6)
     assert [text.get_text() for text in accuracy.get_yticklabels()] == ["links", "none"]
     assert (accuracy.get_xlabel(), count.get_xlabel()) == ("test accuracy", "self-replicators")
+
+
+def test_the_values_of_few_seeds_are_dots(groups: dict[str, list[Run]]) -> None:
+    metrics = ["test_accuracy", "identity"]
+    figure = plots.finals(final_table(groups, metrics), "", final_scores(groups, metrics))
+    _, count = figure.axes
+    [dots] = [line for line in count.lines if line.get_label() == "_seeds"]
+    assert sorted(dots.get_xdata()) == [1, 2, 4, 4, 4, 9]
+    assert "dots: single seeds" in figure.get_supxlabel()
 
 
 def test_marks_are_the_order_of_learning(groups: dict[str, list[Run]]) -> None:
     reached = order_of_learning(groups, {"replication_loss": (1e-5,), "test_accuracy": (0.5, 0.85)})
     (axes,) = plots.order_of_learning(reached).axes
-    marks = {(str(line.get_label()), row): [*line.get_xdata()] for row, line in enumerate(axes.lines[:3])}
+    own = [line for line in axes.lines if line.get_label() == "links"]
+    marks = {("links", row): [*line.get_xdata()] for row, line in enumerate(own)}
     assert marks["links", 0] == [3]
     assert marks["links", 1] == [5]
     assert marks["links", 2][0] == 10

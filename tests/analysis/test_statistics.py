@@ -15,13 +15,24 @@ from scipy import stats
 
 from srnn import Experiment, Run
 from srnn.analysis.statistics import (
+    ANYTHING,
+    CORRELATION,
+    MARGIN,
+    POSITIVE,
+    SHARE,
     by_epoch,
+    differences_over_seeds,
+    equivalence,
+    holm,
     interval,
     last_scores,
-    mean_and_half_width,
+    mean_interval,
     over_seeds,
     paired,
+    range_of,
     seeds,
+    survival,
+    with_range,
 )
 from srnn.fixpoints import FixpointType
 from srnn.runs.writer import RunWriter
@@ -60,7 +71,7 @@ class TestOverSeeds:
         half = 4.302653 * math.sqrt(13 / 3)
         assert list(found.columns) == ["Mean", "Low", "High", "Seeds"]
         assert found.loc["loss"].tolist() == pytest.approx([5, 5 - half, 5 + half, 3], rel=1e-6)
-        assert mean_and_half_width(pd.Series([2.0, 4.0, 9.0])) == pytest.approx((5, half), rel=1e-6)
+        assert mean_interval(pd.Series([2.0, 4.0, 9.0])) == pytest.approx((5, 5 - half, 5 + half), rel=1e-6)
 
     @settings(max_examples=50, deadline=None)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12).filter(lambda own: np.std(own) > 1e-3))
@@ -93,6 +104,130 @@ class TestOverSeeds:
         assert found.loc["loss", ["Mean", "Low", "High"]].isna().all()
         assert found.at["loss", "Seeds"] == 3
         assert found.at["accuracy", "Mean"] == 0.5
+
+
+class TestRanges:
+    def test_a_share_by_hand(self) -> None:
+        """Of 0.6 and 0.8: logit(0.7) = 0.847298, error 0.1 / 0.21, times t(0.975; 1) = 12.7062: ± 6.050571."""
+        mean, low, high = mean_interval(pd.Series([0.6, 0.8]), SHARE)
+        ends = [1 / (1 + math.exp(-(0.847298 + sign * 6.050571))) for sign in (-1, 1)]
+        assert [mean, low, high] == pytest.approx([0.7, *ends], rel=1e-4)
+
+    def test_a_count_is_the_share_of_its_particles(self) -> None:
+        own = pd.Series([30.0, 38.0, 44.0])
+        counts, shares = mean_interval(own, (0, 50)), mean_interval(own / 50, SHARE)
+        assert counts == pytest.approx([50 * one for one in shares])
+
+    def test_of_a_correlation_it_is_fishers_z(self) -> None:
+        own = pd.Series([0.5, 0.6, 0.9])
+        mean, low, high = mean_interval(own, CORRELATION)
+        z = 4.302653 * float(own.sem()) / (1 - mean**2)
+        assert [low, high] == pytest.approx(
+            [math.tanh(math.atanh(mean) - z), math.tanh(math.atanh(mean) + z)], rel=1e-6
+        )
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
+    def test_it_stays_where_the_values_are(self, own: list[float]) -> None:
+        for within, values in (
+            (SHARE, np.array(own)),
+            (CORRELATION, 2 * np.array(own) - 1),
+            ((0, 40), 40 * np.array(own)),
+        ):
+            mean, low, high = mean_interval(pd.Series(values), within)
+            assert within[0] <= low <= mean + 1e-12
+            assert mean - 1e-12 <= high <= within[1] + 1e-12
+
+    def test_seeds_at_the_very_end_need_no_exception(self) -> None:
+        assert mean_interval(pd.Series([1.0, 1.0, 1.0]), SHARE) == (1, 1, 1)
+        mean, low, high = mean_interval(pd.Series([1.0, 1.0, 0.99]), SHARE)
+        assert 0.7 < low < mean < high < 1
+
+    def test_what_has_one_end_is_cut_off_there(self) -> None:
+        own = pd.Series([0.1, 0.2, 0.9])
+        _, low, high = mean_interval(own, ANYTHING)
+        assert low < 0
+        assert mean_interval(own, POSITIVE)[1:] == (0, high)
+
+    def test_of_differences_it_ends_at_one(self) -> None:
+        frame = pd.DataFrame({"Metric": "accuracy", "Score": [-0.1, 0.9]})
+        [[mean, low, high, count]] = differences_over_seeds(frame, "Metric").to_numpy()
+        assert (mean, low, high, count) == (0.4, -1, 1, 2)
+
+    @pytest.mark.parametrize(
+        ("metric", "within"),
+        [
+            *((name, SHARE) for name in ("test_accuracy", "identity_share", "test_recall_3", "live_type", "accuracy")),
+            *(
+                (name, POSITIVE)
+                for name in ("test_mae", "task_loss", "identity", "L0_zero", "replication_error", "mae")
+            ),
+            *((name, ANYTHING) for name in ("test_r2", "learned_factor", "Difference")),
+        ],
+    )
+    def test_a_metric_tells_its_range(self, metric: str, within: tuple[float, float]) -> None:
+        assert range_of(metric) == within
+        assert with_range(pd.DataFrame({"Metric": [metric]}))[["Least", "Most"]].to_numpy().tolist() == [[*within]]
+
+
+class TestEquivalence:
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.floats(-0.05, 0.05), min_size=2, max_size=9).filter(lambda own: np.std(own) > 1e-6))
+    def test_it_is_two_one_sided_tests(self, own: list[float]) -> None:
+        above = stats.ttest_1samp(own, -MARGIN, alternative="greater").pvalue
+        below = stats.ttest_1samp(own, MARGIN, alternative="less").pvalue
+        assert equivalence(np.array(own)) == pytest.approx(max(above, below), rel=1e-9)
+
+    def test_it_is_shown_where_the_90_percent_interval_is_within_the_margin(self) -> None:
+        """Of −e, 0, e: half width t(0.95; 2) · e/√3 = 2.919986 e/√3, which is 0.01 at e = 0.0059316."""
+        for e, shown in ((0.00593, True), (0.00594, False)):
+            assert (equivalence(np.array([-e, 0, e])) < 0.05) == shown
+
+    def test_an_interval_that_contains_zero_is_not_enough(self) -> None:
+        own = np.array([-0.05, 0.05, 0.01])
+        assert paired(own, 0 * own)["p"] > 0.5
+        assert equivalence(own) > 0.3
+
+    def test_without_scatter_or_without_pairs(self) -> None:
+        assert equivalence(np.array([0.002, 0.002])) == 0
+        assert equivalence(np.array([0.02, 0.02])) == 1
+        assert math.isnan(equivalence(np.array([0.0])))
+        assert math.isnan(equivalence(np.array([0.0, math.nan])))
+
+
+class TestHolm:
+    def test_by_hand(self) -> None:
+        """As R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")."""
+        assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+    def test_one_test_told_twice_counts_once_and_none_not_at_all(self) -> None:
+        found = holm([0.01, 0.04, 0.01, math.nan], ["a", "b", "a", "c"])
+        assert found[:3].tolist() == pytest.approx([0.02, 0.04, 0.02])
+        assert math.isnan(found[3])
+
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+    def test_it_keeps_the_order_and_is_between_the_value_and_bonferronis(self, own: list[float]) -> None:
+        found, p = holm(own), np.array(own)
+        assert (np.diff(found[p.argsort(kind="stable")]) >= 0).all()
+        assert (found >= p).all()
+        assert (found <= np.minimum(1, len(p) * p) + 1e-15).all()
+        assert found[p.argmin()] == min(1, len(p) * p.min())
+
+
+class TestSurvival:
+    def test_by_hand(self) -> None:
+        """Of four one reaches it at 5, one at 10; one is followed to 7 only: 1 − 3/4, and 1 − 3/4 · 1/2."""
+        found = survival(np.array([5.0, math.nan, 10.0, math.nan]), np.array([20.0, 7.0, 20.0, 20.0]))
+        assert found["Epoch"].tolist() == [5, 7, 10, 20]
+        assert found["Share"].tolist() == pytest.approx([1 / 4, 1 / 4, 5 / 8, 5 / 8])
+        assert found[["Low", "High"]].to_numpy().min() >= 0
+        assert found[["Low", "High"]].to_numpy().max() <= 1
+        assert (found["Low"] < found["Share"]).all()
+
+    @pytest.mark.filterwarnings("error")
+    def test_where_all_or_none_reach_it(self) -> None:
+        assert survival(np.array([5.0, 5.0]), np.array([9.0, 9.0]))["Share"].tolist() == [1]
+        assert survival(np.array([math.nan, math.nan]), np.array([9.0, 9.0]))["Share"].tolist() == [0]
 
 
 class TestInterval:
@@ -182,7 +317,7 @@ class TestLastScores:
             },
         )
         found = last_scores([run])
-        assert list(found.columns) == ["Seed", "Epoch", "Metric", "Score"]
+        assert list(found.columns) == ["Seed", "Epoch", "Metric", "Score", "Least", "Most"]
         assert list(found["Metric"]) == ["test_accuracy", *LABELS, "task_loss"]
         assert (found["Seed"] == 4).all()
         by_metric = found.set_index("Metric")

@@ -23,8 +23,8 @@ from processes import SRNN, Answer, forked, process, start, without_compiling
 from srnn import Run, UserError
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
-from srnn.commands.live import _mean
 from srnn.commands.tables import with_interval
+from srnn.laboratory.live import _mean
 from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
@@ -332,9 +332,9 @@ class TestShow:
         summary = over_seeds(last_scores(open_runs([folder])))
         for metric in ("test_accuracy", "task_loss"):
             row = summary.loc[metric]
-            assert with_interval(row["Mean"], row["High"] - row["Mean"]) in answer.out
+            assert with_interval(row["Mean"], row["Low"], row["High"]) in answer.out
         row = summary.loc["other"]
-        assert with_interval(row["Mean"], row["High"] - row["Mean"], counts=True) in answer.out
+        assert with_interval(row["Mean"], row["Low"], row["High"], counts=True) in answer.out
         assert "finished" in answer.out
         assert "seed 0 is" not in answer.out  # one line for all
         assert all(len(line) <= 80 or line.startswith(("run ", "figure ")) for line in answer.out.splitlines())

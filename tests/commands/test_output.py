@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 from processes import SRNN, environment, forked, process, start
 
-from srnn import Run
-from srnn.commands import output
+from srnn import Run, terminal
 from srnn.commands.output import Lasting, clean_environment
 from srnn.commands.tables import with_interval
 
@@ -309,7 +308,7 @@ def test_a_stream_lasts(error: Exception) -> None:
 def test_telling_fails_where_nobody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Lasting(Broken(OSError(errno.EIO, ""))))
     with pytest.raises(OSError, match=r"\[Errno 5\]"):
-        output.tell("something")
+        terminal.tell("something")
 
 
 @pytest.mark.parametrize(
@@ -328,9 +327,14 @@ def test_telling_fails_where_nobody_hears(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_a_mean_has_the_digits_that_its_interval_leaves(mean: float, half_width: float, shown: str) -> None:
-    assert re.sub(r"1\.0+e", "1e", with_interval(mean, half_width)) == shown
+    assert re.sub(r"1\.0+e", "1e", with_interval(mean, mean - half_width, mean + half_width)) == shown
 
 
 def test_counts_without_an_interval_have_none() -> None:
-    assert with_interval(1031.4, 0.0, counts=True) == "1,031"
-    assert with_interval(1031.4, 14.2, counts=True) == "1,031 ± 14"
+    assert with_interval(1031.4, 1031.4, 1031.4, counts=True) == "1,031"
+    assert with_interval(1031.4, 1017.2, 1045.6, counts=True) == "1,031 ± 14"
+    assert with_interval(3.4, 1.2, 9.9, counts=True) == "3 (1 … 10)"
+
+
+def test_an_interval_that_is_not_symmetric_is_told_by_its_ends() -> None:
+    assert with_interval(0.772, 0.6659, 0.8519) == "0.77 (0.67 … 0.85)"

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from srnn import Experiment, run
-from srnn.analysis.statistics import last_scores, over_seeds
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval, over_seeds
 from srnn.commands.seeds import layer_table, print_runs
 from srnn.commands.show import print_json
 from srnn.commands.side_by_side import print_comparison
@@ -68,12 +68,12 @@ def test_seeds_of_plain_numbers_and_a_comparison_are_shown_as_tables_and_as_json
     print_comparison(tmp_path / "both")
     shown = capsys.readouterr().out
     assert "particles − numbers" in shown
-    assert "±" in shown
+    assert "…" in shown
+    assert "Holm" in shown
     print_json(groups)
     particles, numbers = json.loads(capsys.readouterr().out)
     accuracy = last_scores(groups[0]).query("Metric == 'test_accuracy'")["Score"]
     assert particles["metrics"]["test_accuracy"]["mean"] == pytest.approx(accuracy.mean())
-    assert particles["metrics"]["test_accuracy"]["half_width"] == pytest.approx(
-        abs(accuracy.diff().iloc[1]) / 2 * 12.7062
-    )
+    ends = [particles["metrics"]["test_accuracy"][end] for end in ("low", "high")]
+    assert ends == pytest.approx(mean_interval(accuracy, SHARE)[1:])
     assert "identity" not in numbers["metrics"]

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import pickle
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -186,3 +187,33 @@ def test_a_folder_in_use_is_known_by_its_time() -> None:
     cache._used.cache_clear()
     assert from_disk()
     assert cache.folder().stat().st_mtime > time.time() - 1000
+
+
+def test_two_processes_side_by_side_compile_it_once(tmp_path: Path) -> None:
+    """Each begins with an empty cache, at the same moment, and both have all of it in the end."""
+    code = """
+import sys, numba, torch
+from numba.core import event
+compiled = []
+class Listener(event.Listener):
+    def on_start(self, one): compiled.append(one.data["dispatcher"].py_func.__name__)
+    def on_end(self, one): pass
+event.register("numba:compile", Listener())
+from srnn import Particle
+from srnn.fixpoints import classify
+particle = Particle(2)
+sys.stdin.readline()
+classify(particle.draw(3), particle)
+print(*(name for name in compiled if name == "classify"))
+"""
+    command = [sys.executable, "-c", code]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, **pipes) for _ in range(2)]
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    told = sorted(one.communicate()[0].strip() for one in both)
+    assert [one.returncode for one in both] == [0, 0]
+    assert told == ["", "classify"]
+    assert not list(tmp_path.rglob("*.lock"))

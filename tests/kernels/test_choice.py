@@ -14,7 +14,7 @@ import torch
 from processes import environment
 
 from srnn import Particle, kernels
-from srnn.kernels import calls, choice, cpu
+from srnn.kernels import calls, choice, cpu, packets
 
 #: A process that has imported torch, but not Numba, forks one for each of the surroundings.
 PARENT = """
@@ -141,7 +141,7 @@ def test_the_environment_turns_them_off(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_computes_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(choice, "_given_up", False)
-    monkeypatch.setattr(cpu, "kernel_of", lambda *args: calls.Kernel(0, lambda packet: None))
+    monkeypatch.setattr(packets, "kernel_of", lambda *args: calls.Kernel(0, lambda packet: None))
     with pytest.raises(choice.UnusableError):
         cpu.try_out()
     assert "they do not compute what they should here" in capsys.readouterr().err

@@ -21,8 +21,8 @@ from torch import Tensor
 from srnn import fixpoints, kernels, replication
 from srnn import particle as algebra
 from srnn.fixpoints import FixpointType
+from srnn.kernels import adam, cpu, threads
 from srnn.kernels import algebra as formulas
-from srnn.kernels import cpu, threads
 from srnn.particle import Particle
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -37,6 +37,7 @@ particles = st.builds(
     encoding=st.sampled_from(["max", "l2"]),
     init=st.sampled_from(["fan_in", "xavier"]),
 )
+two_sizes = st.builds(Particle, hidden=st.sampled_from([2, 8]))
 counts = st.sampled_from([1, 2, 15, 16, 17, 63, 64, 65, 130])
 seeds = st.integers(0, 2**32 - 1)
 targets = st.sampled_from(["frozen", "live"])
@@ -214,11 +215,55 @@ def test_a_task_step_with_projection_is_one_after_the_other_to_the_bit(particle,
     for _ in range(2):
         cpu.sgd_step(separate, particle, incoming, buffers[0], 0.05, momentum, all_move=False)
         replication.project(separate, particle, iterations)
-        worth = cpu.sgd_and_project(together, particle, incoming, buffers[1], 0.05, momentum, iterations)
+        worth = torch.empty(count)
+        cpu.descending_and_projecting(together, particle, incoming, buffers[1], 0.05, momentum, iterations, worth)()
         assert same_bits(together, separate)
         assert same_bits(worth, cpu.effective_weight(separate, particle))
     if momentum:
         assert same_bits(*buffers)
+
+
+def adam_calls(weights, particle, incoming, decay=0.0, worth=None, iterations=None):
+    """What takes a step, and what it keeps."""
+    state = {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weights), "exp_avg_sq": torch.zeros_like(weights)}
+    constants = torch.tensor(adam.settings(0.05, decay))
+    return cpu.adam(weights, incoming, state, constants, 0.05, particle, worth, iterations), state
+
+
+@few
+@given(two_sizes, counts, st.sampled_from([0.0, 0.1]), seeds)
+def test_a_task_step_of_adam_is_that_of_plain_numbers_by_the_gradient_of_each_weight(particle, count, decay, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weights, incoming = swarm(particle, count, seed), torch.empty(count)
+    numbers, gradient = weights.clone(), torch.empty_like(weights)
+    calls, state = adam_calls(weights, particle, incoming, decay)
+    same_calls, same_state = adam_calls(numbers, None, gradient, decay)
+    for _ in range(3):
+        incoming.copy_(torch.randn(count, generator=generator))
+        gradient.copy_(cpu.pull_back(numbers, particle, incoming))
+        for call in (*calls, *same_calls):
+            call()
+        assert same_bits(weights, numbers)
+    assert state["step"] == 3
+    assert all(same_bits(state[name], same_state[name]) for name in state)
+
+
+@few
+@given(two_sizes, counts, st.integers(1, 3), seeds)
+def test_a_step_of_adam_with_projection_is_one_after_the_other_to_the_bit(particle, count, iterations, seed):
+    separate, together = (spoilt(swarm(particle, count, seed)) for _ in range(2))
+    incoming, worth = torch.randn(count, generator=torch.Generator().manual_seed(seed)), torch.empty(count)
+    told = torch.empty(count)
+    one, one_state = adam_calls(separate, particle, incoming, 0.0, told)
+    both, both_state = adam_calls(together, particle, incoming, 0.0, worth, iterations)
+    for _ in range(2):
+        for call in (*one, *both):
+            call()
+        assert same_bits(told, cpu.effective_weight(separate, particle))
+        replication.project(separate, particle, iterations)
+        assert same_bits(together, separate)
+        assert same_bits(worth, cpu.effective_weight(separate, particle))
+    assert all(same_bits(one_state[name], both_state[name]) for name in one_state)
 
 
 @few
@@ -383,8 +428,12 @@ def test_alone_or_among_others_the_result_is_the_same_to_the_bit(hidden, count, 
         buffer, other = torch.zeros_like(swarm_), torch.zeros_like(swarm_)
         cpu.sgd_step(swarm_, particle, gradient, buffer, 0.01, 0.9)
         left = cpu.lift(swarm_, particle, gradient.clone())
-        worth = cpu.sgd_and_project(swarm_, particle, gradient, other, 0.01, 0.9)
-        moved.append((swarm_, buffer, other, left, worth))
+        worth, after = torch.empty_like(gradient), torch.empty_like(gradient)
+        cpu.descending_and_projecting(swarm_, particle, gradient, other, 0.01, 0.9, 1, worth)()
+        calls, state = adam_calls(swarm_, particle, gradient, 0.1, after)
+        for call in calls:
+            call()
+        moved.append((swarm_, buffer, other, left, worth, after, state["exp_avg"], state["exp_avg_sq"]))
     assert all(
         same_bits(one[..., which].contiguous(), other[..., 0].contiguous()) for one, other in zip(*moved, strict=True)
     )
@@ -407,7 +456,8 @@ def test_the_number_of_threads_does_not_matter(count, many_threads):
         worth.backward(losses)
         exact, momentum = weights.clone(), torch.zeros_like(weights)
         left = cpu.lift(exact, particle, losses)
-        after = cpu.sgd_and_project(exact, particle, losses, momentum, 0.01, 0.9)
+        after = torch.empty_like(losses)
+        cpu.descending_and_projecting(exact, particle, losses, momentum, 0.01, 0.9, 1, after)()
         kinds = cpu.classify(weights, particle)
         results.append((losses, weights, buffer, applied, worth, leaf.grad, exact, momentum, left, after, kinds))
     for result in results[1:]:

@@ -20,6 +20,7 @@ from torch.func import functional_call
 
 from srnn.bodies.mlp import MLP
 from srnn.kernels import functions, mlp, passes
+from srnn.kernels.dropout import Drop, philox
 from srnn.kernels.functions import Lanes
 from srnn.kernels.llvm import LANES
 from srnn.tasks.task import Task
@@ -66,16 +67,24 @@ class Case:
             y = torch.randint(outputs, (rows,), generator=random)
         self.task = Task("random", kind, x, y, x, y, outputs)
         self.index = torch.randint(rows, (networks, examples), generator=random)
-        self.masks = None
+        self.drop = None
         if dropout:
-            shape = networks, sizes[1], examples
-            self.masks = [(torch.rand(shape, generator=random) > 0.3) / torch.tensor(0.7) for _ in range(sizes[2] - 1)]
+            self.drop = Drop(0.3, torch.randint(2**63 - 1, (networks,), generator=random).tolist(), batch=seed)
 
     def learn(self, places: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
         """By the kernel, with the networks of these places alone."""
         w = self.w.view(-1, self.size)[places].flatten()
-        masks = None if self.masks is None else [mask[places] for mask in self.masks]
-        return mlp.learn(w, self.body, self.task.train_x, self.task.train_y, self.index[places], masks)
+        drop = None if self.drop is None else self.drop._replace(keys=self.drop.keys[places])
+        return mlp.learn(w, self.body, self.task.train_x, self.task.train_y, self.index[places], drop)
+
+    def masks(self, drop: Drop) -> list[Tensor]:
+        """What the units are multiplied by, ``(S, width, B)`` for each hidden layer."""
+        networks, examples = self.index.shape
+        hidden = enumerate(self.body.sizes[1:-1])
+        return [
+            torch.stack([drop.factors(place, layer, units, examples) for place in range(networks)]).double()
+            for layer, units in hidden
+        ]
 
     def tensors(self, w: Tensor) -> dict[str, Tensor]:
         shapes = [weight.shape for weight in self.body.weights]
@@ -87,7 +96,7 @@ class Case:
     def reference(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Outputs, losses, scores, gradient by torch in float64."""
         w = self.w.double().requires_grad_()
-        self.body.dropout = nn.Identity() if self.masks is None else Masks([mask.double() for mask in self.masks])
+        self.body.dropout = nn.Identity() if self.drop is None else Masks(self.masks(self.drop))
         x, y = self.task.train_x.double()[self.index], self.task.train_y[self.index]
         y = y if self.task.kind == "classification" else y.double()
         output = functional_call(self.body, self.tensors(w), x)
@@ -146,7 +155,7 @@ def test_wide_and_deep(sizes, activation, kind):
 @given(cases)
 @settings(max_examples=20)
 def test_answer_is_the_forward_pass(case):
-    case.masks = None
+    case.drop = None
     x = case.task.train_x
     output = mlp.answer(case.w, case.body, x)
     expected = functional_call(case.body, case.tensors(case.w.double()), x.double().expand(len(case.index), *x.shape))
@@ -155,6 +164,15 @@ def test_answer_is_the_forward_pass(case):
     alone = [mlp.answer(w, case.body, x) for w in case.w.view(len(case.index), -1)]
     same((output,), (torch.cat(alone),))
     same((output[:, 7:8],), (mlp.answer(case.w, case.body, x[7:8]),))
+
+
+@given(cases)
+@settings(max_examples=20)
+def test_judging_has_the_bits_of_learning(case):
+    case.drop, task = None, case.task
+    case.index = torch.arange(len(task.train_x)).repeat(len(case.index), 1)
+    losses, scores, _ = case.learn()
+    same(mlp.judge(case.w, case.body, task.train_x, task.train_y), (losses, scores))
 
 
 @given(cases)
@@ -171,7 +189,8 @@ def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
     case = Case((40, 20, 4, 6), "pair", "gelu", kind, networks, examples=1111, dropout=True)
     before, threads = case.learn(), torch.get_num_threads()
     monkeypatch.setattr(mlp, "_WORTH_THREADS", 0)
-    outputs = mlp.answer(case.w, case.body, case.task.train_x)
+    x, y = case.task.train_x, case.task.train_y
+    outputs, judged = mlp.answer(case.w, case.body, x), mlp.judge(case.w, case.body, x, y)
     try:
         for memory in (2**25, 0):
             monkeypatch.setattr(mlp, "_PARTS", memory)
@@ -179,7 +198,8 @@ def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
                 torch.set_num_threads(count)
                 for _ in range(3):
                     same(case.learn(), before)
-                    same((mlp.answer(case.w, case.body, case.task.train_x),), (outputs,))
+                    same((mlp.answer(case.w, case.body, x),), (outputs,))
+                    same(mlp.judge(case.w, case.body, x, y), judged)
     finally:
         torch.set_num_threads(threads)
 
@@ -285,8 +305,8 @@ def test_what_does_not_fit_is_refused():
         mlp.learn(case.w, case.body, x, y.double(), index)
     with pytest.raises(ValueError, match="index is"):
         mlp.learn(case.w, case.body, x, y, index[:1])
-    with pytest.raises(ValueError, match="a mask is"):
-        mlp.learn(case.w, case.body, x, y, index, [torch.ones(2, 6, 3)] * 2)
+    with pytest.raises(ValueError, match="drop has 1 keys; needed: one for each of 2 networks"):
+        mlp.learn(case.w, case.body, x, y, index, Drop(0.5, [1], 0))
     with pytest.raises(ValueError, match="x is"):
         mlp.answer(case.w, case.body, x.to("meta"))
     for row in (-1, 50):
@@ -323,6 +343,38 @@ def test_no_shape_is_compiled_for():
             case.learn()
             mlp.answer(case.w, case.body, case.task.train_x)
     assert len(passes.learn.signatures) == len(passes.answer.signatures) == 1
+
+
+def test_random_numbers_are_those_that_were_published():
+    """By the authors of Philox, as known answers."""
+    for counter, key, expected in (
+        ((2**32 - 1,) * 4, 2**64 - 1, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            0x299F31D0A4093822,
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ):
+        assert " ".join(f"{int(word):08x}" for word in philox(counter, key)) == expected
+
+
+def test_a_share_of_the_units_is_dropped_each_apart_from_the_others():
+    drop = Drop(0.3, [1, 2], 5)
+    factors = drop.factors(0, 1, 200, 300)
+    kept = factors > 0
+    assert factors.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    others = [
+        drop.factors(1, 1, 200, 300),
+        drop.factors(0, 0, 200, 300),
+        drop._replace(batch=6).factors(0, 1, 200, 300),
+    ]
+    others += [factors.roll(1, 0), factors.roll(1, 1)]
+    # Five standard deviations of a share of sixty thousand.
+    assert kept.double().mean() == pytest.approx(0.7, abs=5 * (0.21 / 60_000) ** 0.5)
+    for other in others:
+        assert (kept & (other > 0)).double().mean() == pytest.approx(0.49, abs=5 * (0.25 / 60_000) ** 0.5)
+    # Of fewer of them, each is dropped as it is among all.
+    assert torch.equal(drop.factors(0, 1, 7, 33), factors[:7, :33])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
 import torch
 
-from srnn import replication
-from srnn.laboratory import bench, race
+from srnn import commands, replication
+from srnn.laboratory import bench, race, scaling
 from srnn.particle import Particle, replication_loss
 from srnn.training.loop import Training
 
@@ -43,7 +49,8 @@ def test_contenders_train_the_same_body() -> None:
     found = race.cell("225-6-6-6-6-10", 50, seeds=(2,), turns=1)
     assert (found.body, found.batch) == ("225-6-6-6-6-10", 50)
     assert set(found.ratios) == {*race.METHODS, "2 seeds"}
-    assert all(seconds > 0 for seconds in (found.dense, *found.ratios.values()))
+    assert set(found.jax) == ({"dense", "sgd"} if find_spec("jax") else set())
+    assert all(seconds > 0 for seconds in (found.dense, *found.ratios.values(), *found.jax.values()))
 
 
 def test_bodies_are_what_their_names_say() -> None:
@@ -58,3 +65,50 @@ def test_the_connectivity_body_is_that_of_the_preset() -> None:
     preset = srnn.load_preset("connectivity")
     assert (race.CONNECTIVITY.body, race.CONNECTIVITY.particle) == (preset.body, preset.particle)
     assert preset.training.batch_size == race.BATCH
+
+
+@pytest.mark.parametrize("jax", [{}, {"dense": 0.5, "sgd": 1.6}])
+def test_jax_has_a_table_where_it_is_installed(jax: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+    ours = {"sgd": 0.4, "numbers": 0.1}
+    commands.bench._print(bench.Result("a machine", [], [race.Cell("225-6-6-6-6-10", 500, 1e-3, ours, jax)], {}))
+    printed = capsys.readouterr().out
+    if jax:
+        [row] = [line.split() for line in printed.splitlines() if line.startswith("225")][1:]
+        assert row == ["225-6-6-6-6-10", "500", "0.5", "0.1", "1.6", "0.4", "0.25"]
+    else:
+        assert "JAX dense" not in printed
+        assert "pip install jax" in printed
+
+
+def test_the_exponent_of_what_grows_with_the_square_is_two() -> None:
+    sizes = np.array([1, 2, 4, 8])
+    measured = pd.DataFrame(
+        {
+            "Grows": "seeds",
+            "Network": "organism",
+            "Examples": 500,
+            "Particles": 1_518,
+            "Seeds": sizes,
+            "Microseconds": 10.0 * sizes**2,
+            "Nanoseconds": 1.0,
+        }
+    )
+    [row] = scaling.summarize(measured).to_dict("records")
+    assert (row["From"], row["To"], row["First"], row["Last"]) == (1, 8, 10, 640)
+    assert row["Exponent"] == pytest.approx(2)
+    assert row["Upper"] == pytest.approx(2)
+
+
+def test_scaling_is_measured_recorded_and_drawn(tmp_path: Path) -> None:
+    measured = scaling.measure({"examples": (10,), "particles": (3,), "seeds": (2,)})
+    assert list(measured["Grows"].unique()) == ["examples", "particles", "seeds"]
+    assert list(measured["Network"]) == ["organism", "numbers", "torch"] * 3
+    assert list(measured["Examples"]) == [10] * 3 + [500] * 6
+    assert list(measured["Seeds"]) == [1] * 6 + [2] * 3
+    single = measured["Microseconds"] * 1e3 / (measured["Examples"] * measured["Particles"] * measured["Seeds"])
+    np.testing.assert_allclose(measured["Nanoseconds"], single)
+    # At width 3 with 225 inputs, three square layers and 10 outputs.
+    assert list(measured["Particles"]) == [1_518] * 3 + [225 * 3 + 3 * 9 + 30] * 3 + [1_518] * 3
+    table, figure = scaling.write(measured, tmp_path / "new" / "folder")
+    pd.testing.assert_frame_equal(pd.read_csv(table), measured)
+    assert figure.read_bytes().startswith(b"\x89PNG")

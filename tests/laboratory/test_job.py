@@ -82,14 +82,18 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
-def look(runs: list[Run]) -> tuple[Any, ...]:
-    """All that can be read of runs."""
-    [run] = runs
+#: In which of them figures are drawn, too, which takes longer than all else.
+DRAWN = ("double", "device", "numpy")
+
+
+def look(folder: Path, image_format: str | None) -> tuple[Any, ...]:
+    """All that can be read of a run, which is made there: its files but for the figures, and what they hold."""
+    [run] = srnn.run(EXPERIMENT, folder, image_format=image_format)
     organism, task = run.organism(), tasks.load(EXPERIMENT.task)
-    answers = analyze(runs, ["dropout", "transfer", "heatmap"])
-    assert (len(answers.figures) > 2, answers.left_out) == (True, [])
+    answers = analyze([run], ["dropout", "transfer", "heatmap"], image_format=image_format)
+    assert (len(answers.figures) > 2, answers.left_out) == (image_format is not None, [])
     return (
-        content(run.folder),
+        {path: data for path, data in content(run.folder).items() if not path.startswith("figures")},
         organism.weights.detach().clone().numpy().tobytes(),
         run.organism(1).weights.detach().clone().numpy().tobytes(),
         run.trajectory().to_csv(),
@@ -99,7 +103,7 @@ def look(runs: list[Run]) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
-    return look(srnn.run(EXPERIMENT, tmp_path_factory.mktemp("plain")))
+    return look(tmp_path_factory.mktemp("plain"), None)
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -115,14 +119,16 @@ def test_what_is_set_in_torch_changes_nothing(name: str, plain: tuple[Any, ...],
                 torch.is_inference_mode_enabled(),
             )
             device, autocast = torch.get_default_device(), torch.is_autocast_enabled("cpu")
-            assert look(srnn.run(EXPERIMENT, tmp_path)) == plain
+            assert look(tmp_path, "png" if name in DRAWN else None) == plain
             assert (grad, dtype, inference) == (
                 torch.is_grad_enabled(),
                 torch.get_default_dtype(),
                 torch.is_inference_mode_enabled(),
             )
             assert (device, autocast) == (torch.get_default_device(), torch.is_autocast_enabled("cpu"))
-    assert srnn.run(EXPERIMENT, tmp_path / "after")[0].metrics.equals(Run(tmp_path / "small/seed-0").metrics)
+    assert srnn.run(EXPERIMENT, tmp_path / "after", image_format=None)[0].metrics.equals(
+        Run(tmp_path / "small/seed-0").metrics
+    )
 
 
 class TestArguments:
@@ -203,9 +209,8 @@ class TestPaths:
         assert all(figure.is_file() for figure in analyze([run], ["dropout"]).figures)
         assert verify(run, tasks.load(run.experiment.task))["Holds"].all()
 
-    @pytest.mark.parametrize("name", ["a b", os.fsdecode(b"\xff")], ids=ascii)
-    def test_on_the_command_line(self, tmp_path: Path, name: str) -> None:
-        place = tmp_path / name
+    def test_on_the_command_line(self, tmp_path: Path) -> None:
+        place = tmp_path / os.fsdecode(b"a \xff")
         place.mkdir()
         EXPERIMENT.to_toml(place / "small.toml")
         command = [sys.executable, "-m", "srnn"]

@@ -14,6 +14,7 @@ from srnn import Experiment, fixpoints, tasks
 from srnn.errors import StoppedError
 from srnn.events.event import Event
 from srnn.fixpoints import FixpointType
+from srnn.response import response
 from srnn.runs import checkpoints
 from srnn.tasks import Task
 from srnn.training import loop
@@ -130,16 +131,20 @@ def test_in_inference_mode_they_follow_every_batch(digits: Task) -> None:
     assert torch.equal(training.weights, every.weights)
 
 
+@pytest.mark.parametrize(("method", "hidden"), [("lifted", 2), ("placed", 4)])
 def test_whoever_reads_a_run_that_was_stopped_sees_them_where_they_are_worth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, hidden: int
 ) -> None:
     monkeypatch.setattr(loop, "_PATIENCE", 0.0)
     stops = iter([False] * 30)
+    chosen = experiment(replication={"method": method}, particle={"hidden": hidden})
     with pytest.raises(StoppedError):
-        srnn.run(experiment(), tmp_path, image_format=None, stop=lambda: next(stops, True))
+        srnn.run(chosen, tmp_path, image_format=None, stop=lambda: next(stops, True))
     [run] = srnn.runs.open_runs([tmp_path / "digits"])
     checkpoint = checkpoints.read(run.checkpoints[-1])
-    organism = run.organism()
+    organism, kind = run.organism(), run.organism().replicator
     assert not torch.equal(organism.weights, checkpoint.tensors["weights"])
     torch.testing.assert_close(organism.worth(), checkpoint.tensors["effective"], rtol=0, atol=1e-5)
-    assert (fixpoints.classify(organism.weights, organism.replicator) == FixpointType.IDENTITY).all()
+    assert (fixpoints.classify(organism.weights, kind) == FixpointType.IDENTITY).all()
+    if method == "placed":
+        assert (response(organism.weights, kind) - 3 * torch.eye(3)[:, :, None]).abs().max() < 1e-2

@@ -207,7 +207,7 @@ class TestSeveralSeeds:
         assert drawn(lines["test accuracy"]) == pytest.approx({1: 0.3, 2: 0.6})
 
     def test_no_band_is_cut_off(self) -> None:
-        """Of 10⁰ and 10⁻¹ the interval is 10^(−0.5 ± 12.7062/2); of 0.5 and 1 it ends above 1 and below 0."""
+        """Of 10⁰ and 10⁻¹ the interval is 10^(−0.5 ± 12.7062/2); that of accuracies ends at 0 and 1."""
         runs = [
             metrics(task_loss={1: 10.0**-seed, 2: 1.0}, test_accuracy={1: 0.5 + 0.5 * seed}).assign(Seed=seed)
             for seed in range(2)
@@ -217,8 +217,8 @@ class TestSeveralSeeds:
         assert 1e-8 < low < 10 ** (-0.5 - 6.3531)
         assert 10 ** (-0.5 + 6.3531) < high < 1e7
         low, high = accuracy.get_ylim()
-        assert -3 < low < 0.75 - 12.7062 / 4
-        assert 0.75 + 12.7062 / 4 < high < 4.5
+        assert -0.1 < low <= 0
+        assert 1 <= high < 1.1
 
     def test_a_diverged_seed_is_marked_and_left_out_of_the_mean(self) -> None:
         run = pd.concat(
@@ -299,8 +299,10 @@ class TestParticleTypes:
         assert sorted(drawn(marks).items()) == [(0, 10), (5, 30)]
         both = pd.concat([run.assign(Seed=0), run.assign(Seed=1, Score=[20, 40, 80, 60])])
         [bars] = [one for one in particle_types(both).axes[0].containers if one.has_yerr]
-        mean, half = 15, 12.7062 * 5
-        assert bars[2][0].get_segments()[-1][:, 1] == pytest.approx([mean - half, mean + half], rel=1e-4)
+        # Of 100 particles: logit 0.15 ± 12.7062 · 0.05 / (0.15 · 0.85).
+        middle, half = math.log(15 / 85), 12.7062 * 0.05 / (0.15 * 0.85)
+        ends = [100 / (1 + math.exp(-(middle + sign * half))) for sign in (-1, 1)]
+        assert bars[2][0].get_segments()[-1][:, 1] == pytest.approx(ends, rel=1e-3)
 
     def test_no_particles_is_an_error_that_says_so(self) -> None:
         with pytest.raises(UserError, match="count no particles"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from processes import forked
 from task_files import write_files
@@ -210,3 +211,29 @@ def test_the_path_that_an_older_srnn_ignored_is_ignored() -> None:
     """It took ``--set task.path`` without a name, and trained on digits."""
     older = Experiment.from_dict({"task": {"name": "digits", "path": "iris.npz"}, "versions": {"srnn": "0.1.0"}})
     assert (older.task.name, older.task.path) == ("digits", None)
+
+
+def test_classes_keep_their_names_in_all_that_is_written_and_shown(tmp_path: Path) -> None:
+    """Some are called like the types of particles."""
+    names = np.array(["other", "zero", "Iris setosa"])[np.arange(60) % 3]
+    table = pd.DataFrame(X, columns=list("abcd")).assign(kind=names)
+    table.to_csv("mine.csv", index=False)
+    of = experiment(path="mine.csv")
+    [whole] = srnn.run(of, "whole", image_format=None, say=lambda told: None)
+    assert whole.experiment.task.classes == ["Iris setosa", "other", "zero"]
+    assert whole.experiment.task.target == "kind"
+    recalls = {name for name in whole.metrics["Metric"] if "recall" in name}
+    assert recalls == {"test_recall_Iris_setosa", "test_recall_other", "test_recall_zero"}
+    folder = interrupted(of)
+    assert "task.target is 'a' now and 'kind' in" in refused(experiment(path="mine.csv", target="a"))
+    table.assign(kind=names[::-1]).to_csv("mine.csv", index=False)
+    assert "other data (y has other values)" in refused(of)
+    Path("moved").mkdir()
+    table.to_csv("moved/mine.csv", index=False)
+    run, _ = go_on(experiment(path="moved/mine.csv"))
+    assert content(run) == content(whole)
+    assert verify(run, tasks.load(Run(folder).experiment.task))["Holds"].all()
+    shown = forked(["show", str(folder)], tmp_path).out
+    part = shown.split("test recall")[1].split("layer")[0]
+    assert [line.split("  ")[0] for line in part.splitlines() if line[:1].isalpha()] == ["Iris setosa", "other", "zero"]
+    assert [line.split()[0] for line in shown.split("layer ")[1].splitlines() if line[:1] == "L"] == ["L0", "L1"]

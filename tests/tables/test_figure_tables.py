@@ -258,13 +258,13 @@ def test_sections_rest_on_presets_that_exist() -> None:
     ],
 )
 def test_an_interval(mean: float, half: float, form: str, text: str) -> None:
-    assert desk.interval(mean, half, form) == text
+    assert desk.interval(mean, mean - half, mean + half, form=form) == text
 
 
 def test_a_comparison_that_cannot_be_made_is_a_dash() -> None:
-    assert desk.between(float("nan"), float("nan"), float("nan"), "{:+.2f}") == "–"
-    assert desk.between(1.5, float("nan"), float("nan"), "{:+.2f}") == "+1.50"
-    assert desk.between(1.5, -1, 4, "{:+.2f}") == "+1.50 (-1.00 … +4.00)"
+    assert desk.between(float("nan"), float("nan"), float("nan"), form="{:+.2f}") == "–"
+    assert desk.between(1.5, float("nan"), float("nan"), form="{:+.2f}") == "+1.50"
+    assert desk.between(1.5, -1, 4, form="{:+.2f}") == "+1.50 (-1.00 … +4.00)"
 
 
 def test_a_markdown_table() -> None:

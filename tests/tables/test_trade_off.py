@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from srnn.analysis.statistics import SHARE, mean_interval
 from srnn.errors import UserError
 from srnn.plots.trade_off import trade_off
 
@@ -28,8 +29,11 @@ ENDED = pd.DataFrame(
     ],
     columns=COLUMNS,
 )
-#: Half the interval of two seeds that are 0.02 apart: 12.7062 · 0.02 / √2 / √2.
-HALF = 12.7062 * 0.01
+#: The intervals of two seeds that are 0.01 from their mean.
+LOW, HIGH = (
+    {mean: mean_interval(pd.Series([mean - 0.01, mean + 0.01]), SHARE)[end] for mean in (0.1, 0.2, 0.7, 0.9, 0.91)}
+    for end in (1, 2)
+)
 
 
 def test_points_and_intervals() -> None:
@@ -44,17 +48,20 @@ def test_points_and_intervals() -> None:
         assert [*line.get_xdata()] == pytest.approx([0.2, 0.8] if zero else [0.1, 0.3])
         assert [*line.get_ydata()] == pytest.approx([0.9, 0.7])
         across, along = (bars.get_segments()[0] for bars in points["α = 1"][2])
-        assert across[1, 0] - across[0, 0] == pytest.approx(2 * HALF, rel=1e-4)
-        assert along[1, 1] - along[0, 1] == pytest.approx(2 * HALF, rel=1e-4)
+        share = 0.2 if zero else 0.1
+        assert [*across[:, 0]] == pytest.approx([LOW[share], HIGH[share]])
+        assert [*along[:, 1]] == pytest.approx([LOW[0.9], HIGH[0.9]])
         assert [*points["lifted"][0].get_xdata()] == [1]
         band = axes.patches[0]
-        assert band.get_y() == pytest.approx(0.91 - HALF, rel=1e-4)
-        assert band.get_height() == pytest.approx(2 * HALF, rel=1e-4)
+        assert band.get_y() == pytest.approx(LOW[0.91])
+        assert band.get_height() == pytest.approx(HIGH[0.91] - LOW[0.91])
+        assert len([one for one in axes.lines if one.get_label() == "_seeds"]) == 5
         low, high = axes.get_ylim()
-        assert low < 0.7 - HALF
-        assert high > 0.91 + HALF
+        assert low < LOW[0.7]
+        assert high > HIGH[0.91]
     told = lower.get_xlabel().replace("\n", " ")
     assert "2 seeds" in told
+    assert "dots: single seeds" in told
     assert "not drawn: α = 1000, of which 1 of 2 seeds diverged" in told
 
 

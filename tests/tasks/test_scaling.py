@@ -61,8 +61,8 @@ def test_pixels_of_a_channel_have_one_range_where_columns_would_not(tmp_path: Pa
 
 def test_a_column_that_does_not_vary_becomes_zero(tmp_path: Path) -> None:
     for scale in SCALERS:
-        task = load(npz(tmp_path / "a.npz", scale, X=np.full((40, 2), 1e6), y=np.full(40, 3.5)))
-        for part in (task.train_x, task.test_x, task.train_y, task.test_y):
+        task = load(npz(tmp_path / "a.npz", scale, X=np.full((40, 2), 1e6), y=np.c_[np.full(40, 3.5), X[:, 0]]))
+        for part in (task.train_x, task.test_x, task.train_y[:, 0], task.test_y[:, 0]):
             assert (part == 0).all()
 
 

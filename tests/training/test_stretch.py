@@ -23,6 +23,7 @@ SMALL: dict[str, Any] = {
     "log": {"every": 1},
 }
 NUMBERS = {"particle": {"kind": "number"}, "replication": {"method": "none"}}
+ADAM = {"training": {"optimizer": "adam"}}
 WILD = {"training": {"lr": 0.3}, "particle": {"init": "xavier"}}
 
 #: What can be trained in a stretch.
@@ -37,11 +38,22 @@ TOGETHER: list[dict[str, Any]] = [
     {"replication": {"method": "lifted"}},
     {"replication": {"method": "lifted", "every": 3, "iterations": 2}},
     {"replication": {"method": "lifted", "every": "epoch"}},
+    {"replication": {"method": "placed"}, "particle": {"hidden": 4}},
+    {"replication": {"method": "placed", "every": 3}, "particle": {"hidden": 4}},
     {"replication": {"start_accuracy": 0.15}},
     {"training": {"momentum": 0.0}},
     {"replication": {"method": "lifted"}, "training": {"momentum": 0.0}},
+    {"replication": {"birth": "exact"}, "schedule": {"kind": "cosine", "every": 2}},
+    {"particle": {"init": "copying"}},
     NUMBERS,
-    NUMBERS | {"training": {"momentum": 0.0}},
+    NUMBERS | {"training": {"momentum": 0.0}, "schedule": {"kind": "cosine", "every": 2}},
+    {"body": {"dropout": 0.5}},
+    NUMBERS | {"body": {"dropout": 0.1, "activation": "none"}},
+    ADAM | {"replication": {"momentum": "separate"}},
+    ADAM | {"replication": {"method": "none"}, "body": {"dropout": 0.2}},
+    {"training": {"optimizer": "adamw", "lr": 0.03}, "replication": {"method": "newton", "every": 2}},
+    ADAM | {"replication": {"method": "lifted"}},
+    ADAM | NUMBERS,
     # What diverges.
     WILD,
     WILD | {"replication": {"divergent": "keep"}},
@@ -49,16 +61,17 @@ TOGETHER: list[dict[str, Any]] = [
     {"replication": {"method": "lifted"}, "training": {"lr": 3.0}},
     {"replication": {"method": "lifted", "every": 4}, "training": {"lr": 1e3}, "body": {"activation": "none"}},
     NUMBERS | {"training": {"lr": 50.0}},
+    WILD | {"training": {"optimizer": "adam", "lr": 0.5}, "replication": {"momentum": "fresh"}},
+    {"replication": {"method": "newton"}, "training": {"optimizer": "adam", "lr": 300.0}, "body": {"dropout": 0.3}},
 ]
 #: What cannot: something looks in between, or no kernel computes it.
 APART: list[dict[str, Any]] = [
-    {"body": {"dropout": 0.5}},
     {"replication": {"objective": "joint"}},
     {"replication": {"divergent": "stop"}, "training": {"lr": 1e-4}},
     {"interactions": {"attack": 0.1}},
     {"terms": {"l1": {"strength": 0.001}}},
     {"events": {"stay": {"do": "freeze", "at": [1]}}},
-    {"training": {"optimizer": "adam"}, "replication": {"momentum": "fresh"}},
+    {"training": {"optimizer": "rmsprop"}, "replication": {"momentum": "fresh"}},
     {"body": {"name": "conv", "channels": [2], "kernel": 3}},
 ]
 
@@ -140,8 +153,10 @@ def test_of_a_method_that_does_otherwise_than_what_it_is_derived_from_there_is_n
     "changes",
     [
         {"replication": {"method": "newton", "every": 2}},
+        ADAM | {"replication": {"method": "newton", "every": 2}, "body": {"dropout": 0.2}},
         {"replication": {"method": "lifted", "every": 3}},
         {"replication": {"method": "lifted", "every": "epoch"}},
+        {"replication": {"method": "placed", "every": "epoch"}, "particle": {"hidden": 4}},
         {"replication": {"method": "lifted", "every": 3}, "interactions": {"attack": 0.01}},
         {"replication": {"method": "lifted", "every": 3}, "events": {"stay": {"do": "freeze", "at": [1]}}},
         {"replication": {"method": "lifted", "every": 8}, "training": {"lr": 1e3}, "body": {"activation": "none"}},

@@ -16,7 +16,7 @@ from srnn.methods.optimizers import build_optimizer
 from srnn.particle import matrices
 from srnn.tasks import Task
 from srnn.training.birth import build_organism, generators, particle_count
-from srnn.training.learning import answers
+from srnn.training.learning import answers, learn
 from srnn.training.loop import Training
 from srnn.training.measuring import Report
 
@@ -193,6 +193,22 @@ def test_lifted_follows_the_dense_body(digits: Task, optimizer: str, lr: float, 
     theirs = torch.cat([weight.flatten() for weight in dense.parameters()])
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     assert (ours - start).abs().max() > 0.01
+
+
+def test_the_same_units_are_dropped_by_the_kernels_and_by_torch(digits: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a seed that is not the first, in a batch that is not."""
+    chosen = experiment(body={"dropout": 0.5, "activation": "tanh", "width": 9})
+    lessons = []
+    for kernels in ("", "torch"):
+        monkeypatch.setenv("SRNN_KERNELS", kernels)
+        training = Training(chosen, digits, [3, 4])
+        index = torch.arange(100).view(2, 50)
+        worth = training.organism.worth()
+        lessons += [learn(training.organism, worth, digits, index, training.streams, batch) for batch in (0, 7)]
+    for one, other in zip(lessons[:2], lessons[2:], strict=True):
+        torch.testing.assert_close(one.losses, other.losses)
+        torch.testing.assert_close(one.gradient, other.gradient)
+    assert not torch.allclose(lessons[0].losses, lessons[1].losses)
 
 
 def test_newton_steps_as_the_task_alone_and_then_projects(digits: Task) -> None:

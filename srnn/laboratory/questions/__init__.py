@@ -14,6 +14,7 @@ QUESTIONS: Family[Question] = Family(
     "srnn.laboratory.questions",
     {
         "connectivity": "connectivity:QUESTION",
+        "basin": "basin:QUESTION",
         "thinning": "thinning:QUESTION",
         "dropout": "dropout:QUESTION",
         "pruning": "pruning:QUESTION",
@@ -21,7 +22,9 @@ QUESTIONS: Family[Question] = Family(
         "trajectories": "trajectories:QUESTION",
         "robustness": "robustness:QUESTION",
         "stability": "stability:QUESTION",
+        "repair": "repair:QUESTION",
         "heatmap": "heatmap:QUESTION",
         "baselines": "baselines:QUESTION",
+        "masks": "masks:QUESTION",
     },
 )

@@ -23,9 +23,15 @@ QUESTION = Question(
     "What do ordinary networks reach on the same batches?",
     answer,
     {
-        "baselines": Summary(("Network", "Metric", "Epoch"), lambda frame: frame.drop(columns="Batch")),
+        "baselines": Summary(
+            ("Network", "Metric", "Epoch"), lambda frame: frame.drop(columns="Batch"), {"Score": None}
+        ),
         "baselines_final": Summary(
-            ("Network", "Metric"), lambda frame: frame[["Network", "Metric", "Mean"]], "Network", "Metric"
+            ("Network", "Metric"),
+            lambda frame: frame[["Network", "Metric", "Mean"]],
+            {"Mean": None},
+            "Network",
+            "Metric",
         ),
     },
     {"baselines": ("baselines", draw)},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from srnn.analysis import connectivity
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.connectivity import connectivity as draw
@@ -23,7 +24,11 @@ def _write(edges: pd.DataFrame, path: Path) -> None:
 QUESTION = Question(
     "Which particles of which type connect which units?",
     answer,
-    {"connectivity": Summary(("Scope", "Type"), connectivity.by_type, "Type", where="Scope == 'total'")},
+    {
+        "connectivity": Summary(
+            ("Scope", "Type"), connectivity.by_type, {"Share": SHARE}, "Type", where="Scope == 'total'"
+        )
+    },
     {"connectivity": ("connectivity", draw)},
     exports={"connectivity.graphml": ("connectivity", _write)},
     per_run=True,

@@ -19,8 +19,12 @@ QUESTION = Question(
         "dropout": Summary(
             ("Scope", "Type", "Metric"),
             dropout.with_differences,
+            dict.fromkeys(
+                ["Before", "After", *(f"{name}{end}" for name in dropout.REFERENCES for end in ("", " low", " high"))]
+            ),
             "Type",
-            where="Scope == 'total' and Quantity in ['Dropped', 'Change', 'Against random nonzero']",
+            where="Scope == 'total' and Quantity in "
+            "['Dropped', 'Change', 'Against random others', 'Against nearest signal']",
         )
     },
     {"dropout": ("dropout", draw)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srnn.analysis import heatmap
+from srnn.analysis.statistics import CORRELATION
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.heatmap import heatmap as draw
@@ -15,6 +16,6 @@ def answer(subject: Subject) -> Frames:
 QUESTION = Question(
     "Where on the image do self-replicators and weights sit?",
     answer,
-    {"heatmap": Summary(("Metric",), heatmap.against_mean_image, "Metric")},
+    {"heatmap": Summary(("Metric",), heatmap.against_mean_image, {"Score": CORRELATION}, "Metric")},
     {"heatmap": ("heatmap", draw)},
 )

@@ -18,6 +18,7 @@ QUESTION = Question(
     {
         "pruning": Summary(
             ("Order", "Share", "Metric"),
+            within=dict.fromkeys(["Score", "Low", "High"]),
             rows="Order",
             columns="Share",
             where="Quantity == 'Score' and Share in [0, 0.5, 0.7, 0.9]",

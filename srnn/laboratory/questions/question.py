@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from srnn.analysis.statistics import Range
 from srnn.laboratory.subject import Subject
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Summary:
     Attributes:
         by: Columns that tell apart what is not to be averaged; of the others the numbers are.
         reduce: What is averaged, of one seed's result.
+        within: The ranges of those that have one; None: that of the metric in the column Metric.
         rows: The column of the summary that heads the rows of the table that is printed; without it none is.
         columns: The one that heads its columns, if there are several; Quantity is the name of what was averaged.
         where: Which rows of the summary are in that table, as a query.
@@ -37,6 +39,7 @@ class Summary:
 
     by: tuple[str, ...]
     reduce: Callable[[pd.DataFrame], pd.DataFrame] = _as_it_is
+    within: Mapping[str, Range | None] = field(default_factory=dict)
     rows: str = ""
     columns: str = "Quantity"
     where: str = ""

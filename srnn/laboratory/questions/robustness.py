@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srnn.analysis import robustness
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.robustness import robustness as draw
@@ -19,6 +20,7 @@ QUESTION = Question(
         "robustness": Summary(
             ("Level",),
             robustness.by_level,
+            dict.fromkeys(("Zero", "Divergent", "Cap"), SHARE),
             "Level",
             where="Quantity in ['Steps', 'Identity steps', 'Zero', 'Cap']",
         )

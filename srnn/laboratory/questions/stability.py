@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from srnn.analysis import stability
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots import stability as draw
@@ -30,13 +31,15 @@ QUESTION = Question(
     {
         "self_application": Summary(
             ("Applications",),
+            within=dict.fromkeys(("Identity", "Zero", "Divergent", "Other"), SHARE),
             rows="Applications",
             where="Applications in [1, 5, 10, 20, 1000] and Quantity in ['Distance', 'Identity', 'Zero']",
         ),
-        "multipliers": Summary((), _medians, "Quantity", "", "Quantity in ['Radius', 'Applications']"),
+        "multipliers": Summary((), _medians, {}, "Quantity", "", "Quantity in ['Radius', 'Applications']"),
         "noisy_return": Summary(
             ("Level",),
             stability.return_by_level,
+            {"Identity": SHARE},
             "Quantity",
             "Level",
             "Level > 1e-6 and Quantity in ['Identity', 'From original', 'From clone']",

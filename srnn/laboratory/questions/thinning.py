@@ -18,6 +18,7 @@ QUESTION = Question(
     {
         "thinning": Summary(
             ("Epoch", "Layer", "Metric"),
+            within={"Score": None},
             rows="Metric",
             columns="Epoch",
             where="Layer == 'total' and Metric not in ['edges', 'threshold', 'full_rank', 'paths']",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srnn.analysis import trajectories
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.trajectories import trajectories as draw
@@ -14,10 +15,14 @@ def answer(subject: Subject) -> Frames:
     return {f"trajectories_{form}": trajectories.trajectories(courses, particle, form) for form in forms}
 
 
+_SHARES = dict.fromkeys(("Explained 1", "Explained 2"), SHARE)
 QUESTION = Question(
     "How do particles travel through weight space?",
     answer,
-    {f"trajectories_{form}": Summary(("Layer",), trajectories.explained, "Layer") for form in ("particle", "layer")},
+    {
+        f"trajectories_{form}": Summary(("Layer",), trajectories.explained, _SHARES, "Layer")
+        for form in ("particle", "layer")
+    },
     {name: (name, draw) for name in ("trajectories_particle", "trajectories_layer")},
     per_run=True,
 )

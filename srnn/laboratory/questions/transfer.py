@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srnn.analysis import transfer
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.transfer import weights
@@ -21,9 +22,15 @@ QUESTION = Question(
     "Is the organism a dense network? What are its particles worth?",
     answer,
     {
-        "transfer": Summary(("Copy",), rows="Copy", where="Quantity in ['Relative difference', 'Equal']"),
+        "transfer": Summary(
+            ("Copy", "Metric"),
+            within={"Organism": None, "Copied": None, "Equal": SHARE},
+            rows="Copy",
+            where="Quantity in ['Relative difference', 'Equal']",
+        ),
         "effective_weights": Summary(
             ("Scope", "Network", "Type"),
+            within={"Below 0.001": SHARE},
             rows="Type",
             where="Scope == 'total' and Quantity in ['Count', 'Mean', 'Deviation', 'Magnitude']",
         ),

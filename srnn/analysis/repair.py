@@ -1,0 +1,240 @@
+"""Do self-replicators repair themselves after noise, how fast, and what becomes of what they are worth?
+
+A network is damaged: noise on every weight of every particle, on those of a share of the particles, or on all again and
+again. Then each particle is left to a rule that knows nothing but its own weights. Whether it becomes a self-replicator
+again depends on the rule and on where in the set of self-replicators it was: see :func:`srnn.replication.place`. That
+is not to say that it is worth what it was: the effective weights, and the metric with them, are told before the noise,
+right after it and after the repair, beside a dense network of the same weights under the same noise on each number.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from srnn import replication
+from srnn.errors import NotApplicableError
+from srnn.fixpoints import FixpointType, classify
+from srnn.organism import Organism
+from srnn.particle import Particle, leak, noise, row_vector, self_application
+from srnn.tasks import Task
+
+#: Largest noise on each weight.
+LEVELS: Final = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
+#: The part of the particles that is damaged where not all are.
+SHARE: Final = 0.1
+#: Particles of fewer hidden units cannot all be placed.
+_FEWEST_HIDDEN: Final = 4
+
+Rule = Callable[[Tensor, Particle], Tensor]
+
+
+def scaled(weights: Tensor, particle: Particle) -> Tensor:
+    """The rule ``w ← w v0^(−1/3) + E v₁₋₃``, which takes away an error along the particle: ``(P, N) -> (P, N)``."""
+    v = row_vector(weights, particle)
+    return weights * (v[0].sign() * v[0].abs() ** (-1 / 3)) + particle.positions.to(weights) @ v[1:4]
+
+
+def _projected(weights: Tensor, particle: Particle) -> Tensor:
+    weights = weights.clone()
+    replication.project(weights, particle)
+    return weights
+
+
+#: What a particle is left to, by name; ``projection`` is :func:`srnn.replication.project`, no rule of its own making.
+RULES: Final[Mapping[str, Rule]] = {
+    "self-application": self_application,
+    "leak": leak,
+    "scaled": scaled,
+    "projection": _projected,
+}
+#: Placement → its strength (None: not placed), and the rules that are tried: ``own`` are the organism's particles as
+#: they are, ``ordinary`` self-replicators made to the same worths.
+PLACEMENTS: Final[Mapping[str, tuple[float | None, tuple[str, ...]]]] = {
+    "own": (None, ("self-application", "leak", "projection")),
+    "ordinary": (None, ("self-application", "leak", "projection")),
+    "placed 3": (3.0, ("self-application", "leak")),
+    "placed 1": (1.0, ("leak",)),
+    "placed -1": (-1.0, ("scaled",)),
+}
+
+
+@torch.no_grad()
+def repair(
+    organism: Organism,
+    task: Task,
+    levels: Sequence[float] = LEVELS,
+    cap: int = 100,
+    generator: torch.Generator | None = None,
+) -> pd.DataFrame:
+    """Damage an organism, and let its particles repair themselves.
+
+    Args:
+        organism: A single one of finite particles; it is not changed.
+        task: Its task.
+        levels: Noise levels, see :func:`srnn.particle.noise`.
+        cap: Applications of a rule that a particle has; of lasting noise as many times noise and an application.
+        generator: Where particles and noise are drawn from; without one, torch's global generator.
+
+    Returns:
+        A row for each placement, rule, kind of noise and level:
+
+        - Placement, Rule (str): see :data:`PLACEMENTS` and :data:`RULES`; last the placement ``dense``, plain numbers
+          under the same noise, with the rule ``none``.
+        - Noise (str): ``once`` on every particle, ``some``: once on a tenth of them, ``always``: before each
+          application. Level (float).
+        - Particles (int): how many were damaged.
+        - Identity (float): the share of these that are self-replicators after the last application; NaN of numbers.
+        - Applications (float): the median, over those, of the applications after which they first were; NaN of none
+          and of lasting noise.
+        - Metric (str), Before, Noisy, Repaired (float): the metric on test data, without noise, with it, and after the
+          repair, without the particles that diverged. Of lasting noise Noisy is what as much of it does where nothing
+          repairs.
+        - Worth noisy, Worth repaired (float): the median change of the effective weights of damaged particles, of
+          those that are finite; NaN of none.
+
+    Raises:
+        NotApplicableError: The particles cannot be placed, or one is not finite.
+
+    Example:
+        >>> frame = repair(run.organism(), task)  # doctest: +SKIP
+        >>> frame.query("Noise == 'once' and Rule == 'leak'")[["Placement", "Level", "Identity"]]  # doctest: +SKIP
+        >>> save(plots.repair.repair(frame, "digits"), "repair.png")  # doctest: +SKIP
+    """
+    particle, score = organism.replicator, _scorer(organism, task)
+    before = score(organism.worth())
+    rows: list[tuple[object, ...]] = []
+
+    def tell(case: tuple[str, str, str, float], hit: Tensor, found: tuple[float, float], *worths: Tensor) -> None:
+        start, noisy, repaired = worths
+        changes = [_median((one - start)[hit].abs()) for one in (noisy, repaired)]
+        metrics = (task.metric, before, score(noisy), score(repaired))
+        rows.append((*case, int(hit.sum()), *found, *metrics, *changes))
+
+    every = torch.ones(organism.size, dtype=torch.bool, device=organism.weights.device)
+    some = torch.rand(organism.size, generator=generator).to(every.device) < SHARE
+    some[0] |= not some.any()
+    for placement, weights in placed(organism, generator).items():
+        for level in levels:
+            for kind, hit in (("once", every), ("some", some), ("always", every)):
+                times = cap if kind == "always" else 1
+                noisy = weights
+                for _ in range(times):
+                    noisy = torch.where(hit, noise(noisy, level, generator), noisy)
+                for rule in PLACEMENTS[placement][1]:
+                    if kind == "always":
+                        repaired = weights
+                        for _ in range(cap):
+                            repaired = RULES[rule](noise(repaired, level, generator), particle)
+                        found = _identity(repaired, particle), float("nan")
+                    else:
+                        repaired, found = _repaired(noisy, particle, RULES[rule], hit, cap)
+                    worths = (particle.worth(one) for one in (weights, noisy, repaired))
+                    tell((placement, rule, kind, level), hit, found, *worths)
+    numbers = organism.worth()
+    for level in levels:
+        for kind, hit in (("once", every), ("some", some), ("always", every)):
+            noisy = numbers
+            for _ in range(cap if kind == "always" else 1):
+                noisy = torch.where(hit, noise(noisy, level, generator), noisy)
+            tell(("dense", "none", kind, level), hit, (float("nan"),) * 2, numbers, noisy, noisy)
+    columns = ["Placement", "Rule", "Noise", "Level", "Particles", "Identity", "Applications", "Metric", "Before"]
+    return pd.DataFrame(rows, columns=[*columns, "Noisy", "Repaired", "Worth noisy", "Worth repaired"])
+
+
+@torch.no_grad()
+def placed(organism: Organism, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    """The particles of an organism, and others of the same worths in other places: ``(P, N)`` each.
+
+    Args:
+        organism: A single one; it is not changed.
+        generator: Where they are drawn from.
+
+    Raises:
+        NotApplicableError: They cannot be placed, or one is not finite.
+    """
+    particle, worth = organism.replicator, organism.worth()
+    if particle.hidden < _FEWEST_HIDDEN:
+        raise NotApplicableError(
+            f"particle.hidden is {particle.hidden}; only particles of {_FEWEST_HIDDEN} hidden units or more can all be "
+            "placed where they repair themselves"
+        )
+    if not organism.weights.isfinite().all():
+        raise NotApplicableError("a particle is not finite, so that there is none to make of the same worth")
+    ordinary = replication.replicators(worth, particle, generator)
+    found = {"own": organism.weights.detach(), "ordinary": ordinary}
+    for name, (strength, _) in PLACEMENTS.items():
+        if strength is not None:
+            found[name] = ordinary.clone()
+            replication.place(found[name], particle, worth, strength)
+    return found
+
+
+@torch.no_grad()
+def placements(organism: Organism, generator: torch.Generator | None = None) -> pd.DataFrame:
+    """How large the particles are in each place, and how much noise there changes what they are worth.
+
+    Args:
+        organism: A single one; it is not changed.
+        generator: Where particles are drawn from.
+
+    Returns:
+        A row for each placement: Placement (str), Particles (int), Identity (float: the share of self-replicators),
+        Norm, Sensitivity (float: medians of the length of the weights and of the derivative of the effective weight).
+
+    Raises:
+        NotApplicableError: As for :func:`repair`.
+    """
+    particle, rows = organism.replicator, []
+    for name, weights in placed(organism, generator).items():
+        slope = particle.pull_back(weights, torch.ones_like(weights[0]))
+        medians = (_median(one.norm(dim=0)) for one in (weights, slope))
+        rows.append((name, weights.shape[1], _identity(weights, particle), *medians))
+    return pd.DataFrame(rows, columns=["Placement", "Particles", "Identity", "Norm", "Sensitivity"])
+
+
+def _scorer(organism: Organism, task: Task) -> Callable[[Tensor], float]:
+    """The metric on test data as a function of what the particles are worth, ``(N,)``."""
+    organism = copy.deepcopy(organism).eval()
+
+    def score(worth: Tensor) -> float:
+        # One that diverged is dropped: it would be all that is seen of the others.
+        worth = worth.where(worth.isfinite(), 0)
+        return float(task.score(organism.call_with(worth, task.test_x), task.test_y).mean())
+
+    return score
+
+
+def _median(values: Tensor) -> float:
+    """The median of those that are finite; NaN of none."""
+    finite = values[values.isfinite()].double()
+    return float(finite.median()) if len(finite) else float("nan")
+
+
+def _identity(weights: Tensor, particle: Particle) -> float:
+    return float((classify(weights, particle) == FixpointType.IDENTITY).double().mean())
+
+
+def _repaired(
+    weights: Tensor, particle: Particle, rule: Rule, hit: Tensor, cap: int
+) -> tuple[Tensor, tuple[float, float]]:
+    """The particles after the rule; the share of the damaged that are identity, and the median of how long it took."""
+    weights = weights.contiguous()
+    first = torch.full((weights.shape[1],), np.inf, dtype=torch.float64, device=weights.device)
+    for step in range(cap + 1):
+        types = classify(weights, particle)
+        identity = types == FixpointType.IDENTITY
+        first[identity & first.isinf()] = step
+        # It has left again: only a return that lasts counts.
+        first[~identity] = np.inf
+        # Zero fixpoints, divergent ones and self-replicators stay what they are.
+        if (types <= FixpointType.IDENTITY)[hit].all() or step == cap:
+            break
+        weights = rule(weights, particle)
+    return weights, (float(first[hit].isfinite().double().mean()), _median(first[hit]))

@@ -1,0 +1,20 @@
+"""What do the zeros of an organism cost?"""
+
+from __future__ import annotations
+
+from srnn.analysis import masks
+from srnn.laboratory.questions.question import Frames, Question, Summary
+from srnn.laboratory.subject import Subject
+
+
+def answer(subject: Subject) -> Frames:
+    run = subject.run
+    return {"masks": masks.masks(run.organism(0), run.organism(), run.experiment, subject.task, subject.generator)}
+
+
+QUESTION = Question(
+    "What do the zeros of an organism cost, as a mask on plain numbers from birth on?",
+    answer,
+    {"masks": Summary(("Mask", "Metric"), rows="Mask")},
+    trains=True,
+)
