@@ -21,7 +21,7 @@ from torch import Tensor
 from srnn import fixpoints, kernels, replication
 from srnn import particle as algebra
 from srnn.fixpoints import FixpointType
-from srnn.kernels import adam, cpu, threads
+from srnn.kernels import adam, cpu, packets, threads
 from srnn.kernels import algebra as formulas
 from srnn.particle import Particle
 
@@ -56,7 +56,7 @@ def reference(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 @pytest.fixture
 def many_threads(four_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any amount of work is shared among up to four threads."""
-    monkeypatch.setattr(cpu, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(packets, "_WORTH_THREADS", 0)
 
 
 # What is computed ----------------------------------------------------------------------------------------------------
