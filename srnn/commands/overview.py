@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,8 +71,9 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
             metric = "test_mae" if "test_mae" in summary.index else "test_accuracy"
             for place_in_row, (name, form) in enumerate(((metric, None), ("identity", "count"), ("zero", "count")), 3):
                 if name in summary.index:
-                    row = (float(summary[column][name]) for column in ("Mean", "Low", "High"))
-                    cells[place_in_row] = with_interval(*row, counts=form == "count")
+                    # Without its interval, for which there is no room beside the folder.
+                    mean = float(summary["Mean"][name])
+                    cells[place_in_row] = with_interval(mean, nan, nan, counts=form == "count")
             cells[3] += " MAE" if metric == "test_mae" else ""
         except UserError as error:
             cells[2] = f"{cells[2]}: {error}" if cells[2] == "?" else cells[2]

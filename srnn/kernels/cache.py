@@ -48,8 +48,9 @@ _DAY = 24 * 60 * 60
 _PROBE = 65536
 #: Bytes at the beginning of a file: the SHA-256 of all others.
 _CHECKSUM_SIZE = 32
-#: Seconds that a process waits for another to compile a kernel: most take one or two.
-_PATIENCE = 60.0
+#: Seconds that a process waits for another to compile a kernel: most take one or two, on a busy machine many more. One
+#: that is killed holds nothing.
+_PATIENCE = 300.0
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

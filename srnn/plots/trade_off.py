@@ -30,6 +30,8 @@ from srnn.plots.style import (
 
 #: The two ways of counting, and what each is called.
 _COUNTS: Final = {"Identity share": "self-replicators", "Identity or zero share": "self-replicators or zero"}
+#: Of networks that are not joined.
+_APART: Final = ("*", "p", "d", "h")
 _SHAPES: Final = ("o", "v", "^", "P", "X", "<", ">", "*")
 
 
@@ -43,7 +45,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
 
     Args:
         ended: A row for each network and seed: Name (str, of which each has its mark), Method (``sgd``, ``newton``,
-            ``lifted``, ``dense``; another is marked by a star and not joined), Seed (int), Identity share, Identity or
+            ``lifted``, ``dense``; others are not joined), Seed (int), Identity share, Identity or
             zero share, Accuracy (float, the shares NaN for dense), Diverged (bool).
         title: Above the figure.
 
@@ -100,8 +102,9 @@ def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
     for method, size in (("newton", 5.0), ("lifted", 3.5)):
         for name in names.get(method, []):
             looks[name] = {"color": LOOKS[method]["color"], "marker": LOOKS[method]["marker"], "markersize": size}
-    for other in names.keys() - {*LOOKS, "dense"}:
-        looks |= {name: {"color": LOOKS["sgd"]["color"], "marker": "*", "markersize": 6} for name in names[other]}
+    others = [name for method in names if method not in {*LOOKS, "dense"} for name in names[method]]
+    for place, name in enumerate(others):
+        looks[name] = {"color": LOOKS["sgd"]["color"], "marker": _APART[place % len(_APART)], "markersize": 6}
     return looks
 
 

@@ -104,7 +104,16 @@ SECTIONS = {
     "rest": Section("At rest, and from another birth", rest.PRESETS, rest.rest, seconds=120, published=False),
     "exact": Section(
         "Exact self-replication",
-        ["connectivity", "residual-h8", "exact-newton", "exact-lifted", "exact-dense", "trade-off", "exact-comparison"],
+        [
+            "connectivity",
+            "residual-h8",
+            "exact-newton",
+            "exact-lifted",
+            "exact-dense",
+            "trade-off",
+            "birth",
+            "exact-comparison",
+        ],
         exact.exact,
         seconds=240,
         published=False,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import FEW, last_scores, mean_interval
+from srnn.analysis.statistics import FEW, Range, last_scores, mean_interval
 from srnn.laboratory.questions.question import Drawing
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
@@ -137,3 +137,13 @@ def markdown(rows: Sequence[Sequence[object]], columns: Sequence[object]) -> str
 def side_by_side(images: Mapping[str, str]) -> str:
     """Images in a row, each under its heading."""
     return markdown([list(images.values())], list(images))
+
+
+def particles(run: Run) -> int:
+    """How many particles the organism of a run has."""
+    return run.organism().size
+
+
+def with_values(scores: pd.Series, form: str, within: Range) -> str:
+    """The mean of some seeds with its interval and, if they are few, their values."""
+    return interval(*mean_interval(scores, within), form=form) + values(scores, form)

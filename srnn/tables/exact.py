@@ -10,16 +10,18 @@ import pandas as pd
 
 from srnn.analysis import pruning, robustness, stability
 from srnn.analysis.baselines import layers
-from srnn.analysis.statistics import SHARE, Range, equivalence, last_scores, mean_interval
+from srnn.analysis.statistics import SHARE, equivalence, last_scores, mean_interval
 from srnn.experiment import Experiment
 from srnn.laboratory.subject import Subject
 from srnn.particle import Particle
 from srnn.plots import stability as draw
 from srnn.plots.methods import by_method
 from srnn.plots.pruning import pruning as draw_pruning
-from srnn.plots.trade_off import diverged, trade_off
+from srnn.plots.trade_off import diverged
+from srnn.plots.trade_off import trade_off as draw_trade_off
 from srnn.runs.run import Run
-from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, values
+from srnn.tables import trade_off
+from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, particles, with_values
 from srnn.tasks import Task
 
 #: The runs of each method, of the published body and of a larger one.
@@ -27,17 +29,6 @@ _PUBLISHED: Final = {"sgd": "connectivity", "newton": "exact-newton", "lifted": 
 _LARGER: Final = {method: f"exact-comparison-{method}" for method in _PUBLISHED}
 #: The same bodies as plain numbers, from where the exact ones begin.
 _DENSE: Final = {"connectivity": "exact-dense", "exact-comparison-sgd": "exact-comparison-dense"}
-#: The runs of sgd that lie between accuracy and self-replication.
-_TRADE_OFF: Final = (
-    "trade-off-alpha-0.01",
-    "trade-off-alpha-0.1",
-    "trade-off-alpha-1",
-    "trade-off-alpha-10",
-    "connectivity",
-    "trade-off-alpha-1000",
-)
-#: The same with larger particles.
-_LARGER_PARTICLES: Final = "residual-h8"
 _TITLE: Final = "connectivity"
 
 
@@ -53,26 +44,28 @@ def _cost(desk: Desk) -> str:
         body = _body(desk.runs[dense][0].experiment, desk.task(dense))
         for method, preset in presets.items():
             found = _drift(desk.runs[preset], desk.runs[dense])
-            accuracy = _mean(found["Organism"], "{:.4f}", SHARE)
+            accuracy = with_values(found["Organism"], "{:.4f}", SHARE)
             counts = [desk.cell(preset, kind) for kind in ("zero", "identity")]
-            rows.append(
-                [body, method, accuracy, *counts, f"{_particles(desk.runs[preset][0]):,}", _error(desk, preset)]
-            )
+            rows.append([body, method, accuracy, *counts, f"{particles(desk.runs[preset][0]):,}", _error(desk, preset)])
             if method == "sgd":
                 continue
             difference = between(*mean_interval(100 * found["Difference"]), form="{:+.2f}")
             paired.append([body, f"{method} − dense", difference, f"{found['Drift'].max():.2g}", len(found)])
             verdicts.append(f"{difference} points with {method} on {body}")
-        rows.append([body, "dense", _mean(found["Dense"], "{:.4f}", SHARE), "", "", "", ""])
-    ended = _ended(desk)
+        rows.append([body, "dense", with_values(found["Dense"], "{:.4f}", SHARE), "", "", "", ""])
+    ended = trade_off.ended(desk)
     lost = diverged(ended)
     told = "".join(f" With {name} {some} of {every} seeds diverge." for name, some, every in lost.itertuples())
     columns = ["body", "method", "test accuracy", "zero", "identity", "particles", "largest replication error"]
     return f"""Can every particle be a self-replicator, and what does that cost? `newton` puts the particles back onto
 the set of self-replicators after every task step, `lifted` moves their effective weights alone and lets the particles
-follow; `sgd` is gradient descent on the replication loss, times α.
+follow; `sgd` is gradient descent on the replication loss, times α. The published work (arXiv 2212.10078) concludes from
+its curve that particles specialise in the task or in self-replication. That curve is of organisms of which most
+particles fall into zero at birth, and of a census right after a task step: *at rest* is after steps of replication
+alone, *born exact* begins with self-replicators, and where the *task fades* its gradient falls to zero along a half
+wave.
 
-{desk.image(trade_off, ended, _TITLE, "trade-off")}
+{desk.image(draw_trade_off, ended, _TITLE, "trade-off")}
 
 {markdown(rows, columns)}
 
@@ -83,7 +76,10 @@ seed, in percentage points, with the largest distance between an effective weigh
 {markdown(paired, ["body", "difference", "test accuracy (95 % interval)", "drift", "seeds"])}
 
 Judged: against the dense body, to be a self-replicator in every weight changes the accuracy by {"; ".join(verdicts)}.
-{_frontier(ended[~ended["Name"].isin(lost.index)])}{told}
+With lifted that it is none is so by construction: the optimizer moves the same numbers. With newton the step is another
+than that of the dense body, by the square of what a particle's worth answers to its weights.
+{trade_off.without_artefacts(ended)}
+{trade_off.frontier(ended[~ended["Name"].isin(lost.index)])}{told}
 """
 
 
@@ -104,17 +100,6 @@ def _drift(organisms: Sequence[Run], dense: Sequence[Run]) -> pd.DataFrame:
         own, theirs = (float(one.metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1]) for one in (run, other))
         rows.append((run.experiment.seed, apart, own, theirs, own - theirs))
     return pd.DataFrame(rows, columns=["Seed", "Drift", "Organism", "Dense", "Difference"])
-
-
-def _frontier(ended: pd.DataFrame) -> str:
-    """What the most accurate and the most replicating sgd have, in a sentence."""
-    means = ended[ended["Method"] == "sgd"].groupby("Name", sort=False)[["Identity share", "Accuracy"]].mean()
-    best, most = str(means["Accuracy"].idxmax()), str(means["Identity share"].idxmax())
-    accuracy, share = means["Accuracy"].to_dict(), means["Identity share"].to_dict()
-    return (
-        f"Of sgd the most accurate, {best}, has {accuracy[best]:.3f} with {share[best]:.1%} self-replicators; the most "
-        f"self-replicators, {share[most]:.1%}, are had with {most} at {accuracy[most]:.3f}."
-    )
 
 
 def _leaving(desk: Desk) -> str:
@@ -249,7 +234,10 @@ def _tolerance(desk: Desk) -> str:
         own = identity[identity["Method"] == method]
         by_tolerance = {level: one["Particles"] for level, one in own.groupby("Tolerance")}
         rows.append(
-            [method, *(_mean(by_tolerance[level], "{:,.0f}", (0, totals.max())) for level in stability.TOLERANCES)]
+            [
+                method,
+                *(with_values(by_tolerance[level], "{:,.0f}", (0, totals.max())) for level in stability.TOLERANCES),
+            ]
         )
         shares = [by_tolerance[level].mean() / totals[method].mean() for level in (1e-6, 1e-7)]
         kept.append(f"{shares[0]:.1%} of the particles of {method} ({shares[1]:.1%} at 1e-7)")
@@ -316,7 +304,7 @@ def _spared(scores: pd.DataFrame) -> float:
 def _share_of_replicators(desk: Desk) -> float:
     """The share of pruning's that comes nearest to that of self-replicators among what is not zero in sgd."""
     scores = last_scores(desk.runs["connectivity"]).groupby("Metric")["Score"].mean()
-    share = scores["identity"] / (_particles(desk.runs["connectivity"][0]) - scores["zero"])
+    share = scores["identity"] / (particles(desk.runs["connectivity"][0]) - scores["zero"])
     return min(pruning.SHARES[1:], key=lambda one: abs(one - share))
 
 
@@ -324,33 +312,6 @@ def _by_method(desk: Desk, answer: Callable[[Subject], pd.DataFrame]) -> pd.Data
     """An analysis of every seed of every method, told apart by the columns Method and Seed."""
     frames = [desk.over_seeds(preset, answer).assign(Method=method) for method, preset in _PUBLISHED.items()]
     return pd.concat(frames, ignore_index=True)
-
-
-def _ended(desk: Desk) -> pd.DataFrame:
-    """How the runs of the trade-off ended, as its figure takes it."""
-    rows = []
-    for preset in (*_TRADE_OFF, _LARGER_PARTICLES, "exact-newton", "exact-lifted"):
-        for run in desk.runs[preset]:
-            last = last_scores([run]).set_index("Metric")["Score"]
-            replication, count = run.experiment.replication, _particles(run)
-            name = f"α = {replication.alpha:g}" if replication.method == "sgd" else replication.method
-            larger = f", H = {run.experiment.particle.hidden}" if preset == _LARGER_PARTICLES else ""
-            rows.append(
-                {
-                    "Name": name + larger,
-                    "Method": replication.method + larger,
-                    "Seed": run.experiment.seed,
-                    "Identity share": last["identity"] / count,
-                    "Identity or zero share": (last["identity"] + last["zero"]) / count,
-                    "Diverged": run.status.status == "diverged" or last["divergent"] > 0,
-                    "Accuracy": last["test_accuracy"],
-                }
-            )
-    for run in desk.runs["exact-dense"]:
-        accuracy = last_scores([run]).set_index("Metric")["Score"]["test_accuracy"]
-        seed = run.experiment.seed
-        rows.append({"Name": "dense", "Method": "dense", "Seed": seed, "Accuracy": accuracy, "Diverged": False})
-    return pd.DataFrame(rows)
 
 
 def _body(experiment: Experiment, task: Task) -> str:
@@ -361,15 +322,7 @@ def _body(experiment: Experiment, task: Task) -> str:
     )
 
 
-def _particles(run: Run) -> int:
-    return run.organism().size
-
-
 def _error(desk: Desk, preset: str) -> str:
     """The largest replication error that the runs of a preset logged; sgd logs a loss instead."""
     errors = desk.metrics(preset).query("Metric == 'replication_error'")["Score"]
     return "–" if errors.empty else f"{errors.max():.1e}"
-
-
-def _mean(scores: pd.Series, form: str, within: Range) -> str:
-    return interval(*mean_interval(scores, within), form=form) + values(scores, form)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from srnn.analysis import basin, masks
-from srnn.analysis.statistics import SHARE, last_scores, mean_interval, paired
+from srnn.analysis.statistics import SHARE, equivalence, holm, last_scores, mean_interval, paired
 from srnn.plots.basin import basin as draw_basin
 from srnn.runs.run import Run
-from srnn.tables.desk import Desk, between, interval, markdown, side_by_side
+from srnn.tables.desk import Desk, between, interval, markdown, probability, side_by_side
 
 #: What is compared, by preset: how it begins, and how the task's step goes.
 _RUNS: Final = {
@@ -47,10 +47,15 @@ def _rest(desk: Desk) -> str:
         accuracies = [desk.ended(preset, metric, "{:.4f}") for metric in ("test_accuracy", "rest_test_accuracy")]
         rows.append([name, *counts, *accuracies])
         changes.append(float((_last(runs, "rest_test_accuracy") - _last(runs, "test_accuracy")).abs().max()))
-    differences = []
-    for preset, dense in _PAIRS.items():
-        points = _points(*(_last(desk.runs[one], "test_accuracy") for one in (preset, dense)))
-        differences.append(f"{points} ({_RUNS[preset]} − {_RUNS[dense]})")
+    pairs = {
+        preset: [_last(desk.runs[one], "test_accuracy") for one in (preset, dense)] for preset, dense in _PAIRS.items()
+    }
+    tests = [equivalence((own - theirs).to_numpy()) for own, theirs in pairs.values()]
+    differences = [
+        f"{_points(own, theirs)} ({_RUNS[preset]} − {_RUNS[_PAIRS[preset]]}; less than a point apart: p = "
+        f"{probability(p)}, corrected {probability(corrected)})"
+        for (preset, (own, theirs)), p, corrected in zip(pairs.items(), tests, holm(tests), strict=True)
+    ]
     columns = ["", "zero", "identity", "other", "identity at rest", "test accuracy", "test accuracy at rest"]
     return f"""The census is taken right after a task step: a particle that it has just moved by more than the tolerance
 is `other`. At rest, after {desk.runs["connectivity"][0].experiment.log.rest} steps of replication alone from the state

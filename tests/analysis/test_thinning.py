@@ -174,8 +174,9 @@ def test_the_numbers_to_quote() -> None:
     first = frame[(frame["Metric"] == "live_type") & (frame["Layer"] == "L0")]
     assert list(first["Epoch"]) == [0, 5, 20]
     np.testing.assert_allclose(first["Mean"], [1, 0.825, 0.3])
-    # Half the difference of two seeds times t of one degree of freedom.
-    np.testing.assert_allclose(first["High"] - first["Mean"], [0, 0.025 * 12.7062, 0.1 * 12.7062], rtol=1e-5)
+    # Half the difference of two seeds times t of one degree of freedom, of the logits: it stays among shares.
+    logits = np.log([0.825 / 0.175, 0.3 / 0.7]) + 12.7062 * np.array([0.025 / (0.825 * 0.175), 0.1 / (0.3 * 0.7)])
+    np.testing.assert_allclose(first["High"], [1, *(1 / (1 + np.exp(-logits)))], rtol=1e-4)
     assert list(live_shares(made_up(), [10, 15])["Epoch"].unique()) == [10, 15]
     with pytest.raises(UserError, match=r"^epoch is 7; the runs logged 0, 5, 10, 15, 20$"):
         live_shares(made_up(), [7])

@@ -168,8 +168,10 @@ class TestMetrics:
         labels = [kind.label for kind in FixpointType]
         for metric in ("test_accuracy", *labels, *(f"L{layer}_{label}" for layer in range(3) for label in labels)):
             assert epochs[metric] == [0, 2, 4, 6, 7]
-        # Accuracy, balanced accuracy, and the recall of each of ten classes.
-        assert len(epochs) == 4 + 12 + 4 * len(labels)
+        for metric in ("rest_test_accuracy", *(f"rest_{label}" for label in labels)):
+            assert epochs[metric] == [0, 2, 4, 6, 7]
+        # Accuracy, balanced accuracy, and the recall of each of ten classes; the accuracy at rest.
+        assert len(epochs) == 4 + 12 + 1 + 5 * len(labels)
 
     def test_the_census_adds_up(self, run: Run) -> None:
         table = run.metrics.pivot(index="Epoch", columns="Metric", values="Score").loc[[0, 2, 4, 6, 7]]

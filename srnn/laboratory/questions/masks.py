@@ -13,7 +13,7 @@ def answer(subject: Subject) -> Frames:
 
 
 QUESTION = Question(
-    "What do the zeros of an organism cost, as a mask on plain numbers from birth on?",
+    "What do an organism's zeros cost plain numbers without them?",
     answer,
     {"masks": Summary(("Mask", "Metric"), rows="Mask")},
     trains=True,

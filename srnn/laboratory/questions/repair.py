@@ -17,7 +17,7 @@ def answer(subject: Subject) -> Frames:
 
 
 QUESTION = Question(
-    "Do self-replicators repair themselves after noise, and at what price?",
+    "Do self-replicators repair themselves, and at what price?",
     answer,
     {
         "repair": Summary(
