@@ -214,7 +214,7 @@ def layer_table(summary: pd.DataFrame, column: str = "Mean") -> pd.DataFrame:
     import pandas as pd
 
     types = labels()
-    layers = [name.removesuffix("_other") for name in summary.index if re.fullmatch(r"L\d+_other", name)]
+    layers = [name.removesuffix("_other") for name in summary.index if re.fullmatch(r"(L\d+|rest)_other", name)]
     rows = {layer: [summary.at[f"{layer}_{label}", column] for label in types] for layer in layers}
     at_rest = {"at rest": rows.pop("rest")} if "rest" in rows else {}
     rows |= {"total": [summary.at[label, column] for label in types], **at_rest}

@@ -44,6 +44,13 @@ class TestLayerTable:
         assert table.loc["L1"].tolist() == [100] * 5
         assert table.loc["total"].tolist() == [101, 111, 121, 131, 141]
 
+    def test_below_it_the_census_at_rest_and_no_class_that_is_called_like_a_type(self) -> None:
+        at_rest = {f"rest_{label}": [float(place), float(place)] for place, label in enumerate(LABELS)}
+        more = over_seeds(scores(test_recall_other=[0.5, 0.5], **at_rest))
+        table = layer_table(pd.concat([self.summary, more]))
+        assert list(table.index) == ["L0", "L1", "total", "at rest"]
+        assert table.loc["at rest"].tolist() == [0, 1, 2, 3, 4]
+
     def test_the_same_of_the_intervals(self) -> None:
         table = layer_table(self.summary, "High")
         assert table.loc["L1"].tolist() == [100] * 5
