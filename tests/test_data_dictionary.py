@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of an experiment that were asked everything, and compared."""
     out = tmp_path_factory.mktemp("asked")
     runs = srnn.run(srnn.load_preset("digits").override(SHORT), out, seeds=[3, 4], image_format=None)
-    assert analyze(runs, list(QUESTIONS)).left_out == []
+    assert analyze(runs, list(QUESTIONS), image_format=None).left_out == []
     compare({"one": runs, "two": runs}, out / "comparison")
     return out
 

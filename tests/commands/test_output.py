@@ -209,7 +209,6 @@ def test_a_terminal_of_no_columns(tmp_path: Path, columns: str, arguments: list[
     "variables",
     [
         {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""},
-        {"PYTHONIOENCODING": "ascii"},
         {"PYTHONIOENCODING": "latin-1:strict"},
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),

@@ -21,7 +21,6 @@ ALONE = (sys.executable, str(Path(__file__).parents[1] / "alone.py"))
         ({"OMP_NUM_THREADS": "2"}, ()),
         ({"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell"}, ()),
         # What MKL and torch are told does not reach the kernels.
-        ({"MKL_CBWR": "AVX2", "ATEN_CPU_CAPABILITY": "default"}, ("torch",)),
         ({"MKL_CBWR": "AVX512", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"}, ("torch",)),
     ],
     ids=lambda told: " ".join(told.values() if isinstance(told, dict) else told),
