@@ -115,14 +115,19 @@ def _masks(desk: Desk) -> str:
     pairs = []
     for one, other in (("organism", "zeros"), ("zeros", "random"), ("zeros", "none")):
         pairs.append(f"{names[one]} − {names[other]}: {_points(scores[one], scores[other])}")
-    alike = np.corrcoef(scores["organism"], scores["zeros"])[0, 1] if len(scores) > 2 else np.nan
+    # Of two seeds it is 1 or −1.
+    alike = (
+        f" Correlation, over seeds, of the organism's accuracy with that of plain numbers\nwithout its zeros: "
+        f"{np.corrcoef(scores['organism'], scores['zeros'])[0, 1]:.2f}."
+        if len(scores) > 2
+        else ""
+    )
     return f"""What do the zeros of connectivity cost? The body as plain numbers, from what its newborn particles were
 worth, on the same batches, without some of its weights from birth to the end.
 
 {markdown(rows, ["", "weights that are zero", "test accuracy"])}
 
-Judged, paired by seed: {"; ".join(pairs)}. Correlation, over seeds, of the organism's accuracy with that of plain
-numbers without its zeros: {alike:.2f}.
+Judged, paired by seed: {"; ".join(pairs)}.{alike}
 """
 
 

@@ -13,6 +13,7 @@ import srnn
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk
 from srnn.tables.exact import exact
+from srnn.tables.rest import rest
 
 SEEDS = (0, 1)
 
@@ -31,6 +32,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     numbers = ["replication.method=none", "particle.kind=number", "particle.values=particles"]
     asked |= {"exact-dense": numbers, "exact-comparison-dense": [*numbers, "body.width=4", "body.activation=relu"]}
     asked |= {"connectivity": [], "residual-h8": ["particle.hidden=3"], "little": ["replication.alpha=1"]}
+    fading = ["schedule.kind=cosine", "schedule.every=4"]
+    births = {"exact": ["replication.birth=exact"], "copying": ["particle.init=copying"]}
+    asked |= {f"birth-{name}": changes for name, changes in births.items()}
+    fades = births | {"drawn": [], "dense": numbers}
+    asked |= {f"birth-{name}-fading": [*changes, *fading] for name, changes in fades.items()}
     asked["trade-off-alpha-1000"] = ["replication.alpha=1000", "replication.divergent=stop", "training.lr=10"]
     runs = {
         name: srnn.run(short(name, *changes), out, seeds=SEEDS, image_format=None) for name, changes in asked.items()
@@ -57,6 +63,21 @@ def text(desk: Desk, drawn: dict[str, pd.DataFrame]) -> str:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Desk, "image", remembered)
         return exact(desk)
+
+
+def test_what_the_trade_off_needs_as_a_control(desk: Desk) -> None:
+    text = rest(desk)
+    census, fates, costs = (found.set_index(found.columns[0]) for found in tables(text) if "connectivity" not in found)
+    assert list(census.index[:2]) == ["H = 4 as published", "H = 8 as published"]
+    counts = last(desk.runs, "birth-exact", "rest_identity")
+    assert census.at["born exact", "identity at rest"].startswith(f"{sum(counts) / 2:,.0f}")
+    assert census.at["dense, from the worths of those", "identity at rest"] == ""
+    assert {*fates["type"]} == {"zero", "identity"}
+    # All that can be dropped is what the organism has at zero.
+    zeros, everything = costs.loc["plain numbers without its zeros"], costs.loc["plain numbers"]
+    assert zeros.iloc[0] != everything.iloc[0] == "0.0%"
+    assert "less than a point apart: p = " in text
+    assert "nan" not in text
 
 
 def tables(text: str) -> list[pd.DataFrame]:
@@ -103,7 +124,8 @@ def test_what_diverges_is_told_and_not_compared(text: str, drawn: dict[str, pd.D
     assert "With α = 1000 2 of 2 seeds diverge." in text
     told = drawn["trade-off"].groupby("Name")["Diverged"].all()
     assert [*told[told].index] == ["α = 1000"]
-    assert {*told.index} == {"α = 1", "α = 100", "α = 1000", "α = 100, H = 3", "newton", "lifted", "dense"}
+    of_sgd = {"α = 1", "α = 100", "α = 1000", "α = 100, H = 3", "α = 100, at rest"}
+    assert {*told.index} == of_sgd | {"born exact, at rest", "born exact, task fades", "newton", "lifted", "dense"}
 
 
 def test_lifted_is_the_dense_body_from_the_same_start(text: str) -> None:
