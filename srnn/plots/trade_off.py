@@ -79,8 +79,9 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         handler_map={tuple: HandlerTuple(ndivide=1)},
         loc="outside lower center",
         ncols=3,
-        handlelength=1.6,
-        columnspacing=1,
+        handlelength=1.2,
+        handletextpad=0.5,
+        columnspacing=0.8,
     )
     return figure
 

@@ -130,7 +130,8 @@ over the particles of a seed, and over the seeds).
 {markdown(rows, columns)}
 
 Judged: none is stable. The largest change grows by {factors} with each application, where theory says 4. But where all
-were exact, rounding holds more of them than theory lets stay: {kept}.
+were exact, rounding holds more of them than theory lets stay: {kept}. How many it holds is a matter of the order in
+which this kernel adds, not of the particles: with another order, or in double precision, it is another number.
 """
 
 
