@@ -226,7 +226,8 @@ class _Announcement(event.Listener):
             say("compiling the kernels (once; cached)…")
 
     def on_end(self, event: Any) -> None:
-        if event.is_failed and isinstance(cache := event.data["dispatcher"]._cache, _Cache):
+        # Numba's ``is_failed`` says the opposite of its name: it is true of what went well, which is yet to be saved.
+        if event._exc_details is not None and isinstance(cache := event.data["dispatcher"]._cache, _Cache):
             cache.give_up_claim()
 
 

@@ -190,21 +190,25 @@ def test_a_folder_in_use_is_known_by_its_time() -> None:
 
 
 def test_two_processes_side_by_side_compile_it_once(tmp_path: Path) -> None:
-    """Each begins with an empty cache, at the same moment, and both have all of it in the end."""
+    """Each begins with an empty cache, at the same moment, and both have all of it in the end.
+
+    Who compiles keeps the claim until the machine code is on the disk: between the two another would compile it again.
+    """
     code = """
 import sys, numba, torch
 from numba.core import event
-compiled = []
+compiled, claims = [], []
 class Listener(event.Listener):
     def on_start(self, one): compiled.append(one.data["dispatcher"].py_func.__name__)
-    def on_end(self, one): pass
+    def on_end(self, one): claims.append(one.data["dispatcher"]._cache._claim)
 event.register("numba:compile", Listener())
 from srnn import Particle
 from srnn.fixpoints import classify
 particle = Particle(2)
 sys.stdin.readline()
 classify(particle.draw(3), particle)
-print(*(name for name in compiled if name == "classify"))
+print(*(name for name in compiled if name == "classify"), end=" ")
+print(None not in claims)
 """
     command = [sys.executable, "-c", code]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -215,5 +219,19 @@ print(*(name for name in compiled if name == "classify"))
         one.stdin.flush()
     told = sorted(one.communicate()[0].strip() for one in both)
     assert [one.returncode for one in both] == [0, 0]
-    assert told == ["", "classify"]
+    assert told == ["True", "classify True"]
     assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_what_cannot_be_compiled_is_claimed_no_more(place: Path) -> None:
+    """Others need not wait for it until they lose patience."""
+
+    def wrong(x: float) -> float:
+        return x.no_such_attribute  # type: ignore[attr-defined,no-any-return]
+
+    kernel: Any = cache.compiled(wrong)
+    with pytest.raises(numba.TypingError):
+        kernel(1.0)
+    assert kernel._cache._claim is None
+    assert place.is_dir()
+    assert not list(place.rglob("*.lock"))
