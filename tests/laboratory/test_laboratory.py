@@ -21,12 +21,15 @@ from srnn.laboratory.questions import QUESTIONS
 from srnn.runs.run import Run
 
 #: Result files of each question, as a user finds them.
+PARTS = ("states", "humps", "layers", "particles", "properties", "types", "classes", "degrees")
 RESULTS = {
     "connectivity": {"connectivity"},
     "basin": {"basin"},
     "thinning": {"thinning"},
     "dropout": {"dropout"},
     "pruning": {"pruning"},
+    "usefulness": {"usefulness", *(f"usefulness_{part}" for part in PARTS)},
+    "mobility": {"mobility", "mobility_transitions", "mobility_measures"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},

@@ -18,6 +18,8 @@ QUESTIONS: Family[Question] = Family(
         "thinning": "thinning:QUESTION",
         "dropout": "dropout:QUESTION",
         "pruning": "pruning:QUESTION",
+        "usefulness": "usefulness:QUESTION",
+        "mobility": "mobility:QUESTION",
         "transfer": "transfer:QUESTION",
         "trajectories": "trajectories:QUESTION",
         "robustness": "robustness:QUESTION",
