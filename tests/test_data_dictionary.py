@@ -44,6 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_table_is_there_and_has_the_columns_that_are_told(folder: Path) -> None:
     written = {path.name: path for path in folder.glob("digits/seed-3/results/*.csv")}
     written |= {path.name: path for path in folder.glob("comparison/results/*.csv")}
+    # Of all seeds together.
+    written["prediction.csv"] = folder / "digits/results/prediction.csv"
     written["metrics.csv"] = folder / "digits/seed-3/metrics.csv"
     tables = {name: part for name, part in parts().items() if name.endswith(".csv")}
     assert written.keys() == tables.keys()

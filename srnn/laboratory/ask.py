@@ -94,6 +94,9 @@ def analyze(
         question = QUESTIONS[name]
         try:
             found = _ask(question, name, runs, task, watch)
+            if question.together is not None:
+                watch(f"{name}, all seeds together")
+                found |= question.together(found)
             if image_format is not None:
                 watch(f"{name}, figures")
                 answers.figures += _draw(question, runs, found, image_format, title)

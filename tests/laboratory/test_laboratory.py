@@ -30,6 +30,7 @@ RESULTS = {
     "pruning": {"pruning"},
     "usefulness": {"usefulness", *(f"usefulness_{part}" for part in PARTS)},
     "mobility": {"mobility", "mobility_transitions", "mobility_measures"},
+    "prediction": {"prediction_film", "prediction_features"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},
@@ -71,7 +72,7 @@ def test_every_question_leaves_its_results_and_figures(name: str, runs: list[Run
 
 def test_all_are_asked_but_those_that_train() -> None:
     assert set(QUESTIONS) == set(RESULTS)
-    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks"}
+    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction"}
 
 
 def test_experiments_are_compared(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ QUESTIONS: Family[Question] = Family(
         "pruning": "pruning:QUESTION",
         "usefulness": "usefulness:QUESTION",
         "mobility": "mobility:QUESTION",
+        "prediction": "prediction:QUESTION",
         "transfer": "transfer:QUESTION",
         "trajectories": "trajectories:QUESTION",
         "robustness": "robustness:QUESTION",

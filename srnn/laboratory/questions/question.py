@@ -55,6 +55,8 @@ class Question:
         summaries: Result → how it is averaged over the seeds.
         figures: Name of the figure → the result it shows, and what draws it.
         exports: Other files of an answer: name → the result it holds, and what writes it.
+        together: What is asked of the answers of all seeds at once, one below the other with a column Seed: further
+            results, which are written beside the seeds.
         per_run: Whether one run is drawn, not the mean of several.
         trains: Whether the answer takes training of its own: then it is asked only by name.
     """
@@ -64,5 +66,6 @@ class Question:
     summaries: Mapping[str, Summary] = field(default_factory=dict)
     figures: Mapping[str, tuple[str, Drawing]] = field(default_factory=dict)
     exports: Mapping[str, tuple[str, Callable[[pd.DataFrame, Path], None]]] = field(default_factory=dict)
+    together: Callable[[Frames], Frames] | None = None
     per_run: bool = False
     trains: bool = False
