@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 TERMS: Family[type[Term]] = Family(
     "srnn.terms",
     {
-        "l1": "norms:L1",
-        "l2": "norms:L2",
+        "l1": "penalties:L1",
+        "l2": "penalties:L2",
+        "lp": "penalties:Lp",
+        "student_t": "penalties:StudentT",
+        "log": "penalties:LogUniform",
+        "horseshoe": "penalties:Horseshoe",
+        "horseshoe_plus": "penalties:HorseshoePlus",
+        "inverse_gamma_gamma": "penalties:InverseGammaGamma",
+        "capped_l1": "penalties:CappedL1",
+        "particle_decay": "decay:ParticleDecay",
     },
 )

@@ -18,7 +18,6 @@ from srnn.kernels.dropout import Drop
 from srnn.organism import Organism
 from srnn.swarm import aligned
 from srnn.tasks import Task
-from srnn.terms.term import Term
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 
@@ -145,29 +144,3 @@ def _dropping(body: nn.Module, dropped: Drop | None, place: int, examples: int) 
         yield
     finally:
         body.dropout.given = None
-
-
-def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:
-    """With which weights ``(S · N,)`` the bodies are called: what the particles are worth, behind the terms' gates."""
-    return torch.cat([_gated(terms, own) for own in worth.view(organism.copies, -1)])
-
-
-def through(terms: Sequence[Term], worth: Tensor, gradient: Tensor, organism: Organism) -> Tensor:
-    """Chain rule from behind the gates to the waist, and the gradient of the terms' costs: ``(S · N,)``."""
-    gradients = []
-    for own, behind in zip(*(one.view(organism.copies, -1) for one in (worth, gradient)), strict=True):
-        leaf = own.detach().clone().requires_grad_()
-        total = torch.dot(_gated(terms, leaf), behind)
-        for term in terms:
-            if (cost := term.cost(leaf)) is not None:
-                total = total + cost
-        total.backward()
-        assert leaf.grad is not None
-        gradients.append(leaf.grad)
-    return torch.cat(gradients)
-
-
-def _gated(terms: Sequence[Term], worth: Tensor) -> Tensor:
-    for term in terms:
-        worth = term.gate(worth)
-    return worth

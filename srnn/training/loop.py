@@ -17,14 +17,14 @@ from srnn.methods import METHODS
 from srnn.methods.plain import Plain
 from srnn.organism import stack
 from srnn.tasks import Task
-from srnn.terms.term import Term
 from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators
 from srnn.training.divergence import Divergence, columns_of
-from srnn.training.learning import gated, learn, rows_at_once, through
+from srnn.training.learning import learn, rows_at_once
 from srnn.training.measuring import Report, Sums, measure
 from srnn.training.stretch import Done, stretch
+from srnn.training.terms import Terms
 
 #: Seconds after which Python looks again between batches, if for nothing but Ctrl-C.
 _PATIENCE = 0.2
@@ -71,7 +71,7 @@ class Training:
         self.plain = Plain(self.organism, settings)
         self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
         self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
-        self.terms = [term for term in experiment.terms.values() if isinstance(term, Term)]
+        self.terms = Terms(experiment, self.organism)
         self.events = _events(experiment)
         self.epoch = self.batch = 0
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
@@ -187,9 +187,8 @@ class Training:
         worth = organism.worth()  # the waist
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
-        called = gated(self.terms, worth, organism) if self.terms else worth
-        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
-        gradient = through(self.terms, worth, lesson.gradient, organism) if self.terms else lesson.gradient
+        lesson = learn(organism, worth, self.task, index, self.streams, self.batch)
+        gradient = self.terms.through(worth, lesson.gradient)
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor
             self.plain.scale(factor)
@@ -197,6 +196,7 @@ class Training:
         with organism.still(self._still(spared)):
             joint = method.move(gradient, self.batch)
             self.plain.step(spared)
+            self.terms.decay()
         if self.frozen is not None:
             for buffer in method.buffers().values():
                 buffer[..., self.frozen] = 0
