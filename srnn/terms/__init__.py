@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from srnn.family import Family
 
 if TYPE_CHECKING:
-    from srnn.terms.term import Term
+    from srnn.section import Section
 
 #: ``[terms.NAME]`` → its settings and what they do.
-TERMS: Family[type[Term]] = Family(
+TERMS: Family[type[Section]] = Family(
     "srnn.terms",
     {
         "l1": "penalties:L1",
@@ -23,5 +23,8 @@ TERMS: Family[type[Term]] = Family(
         "inverse_gamma_gamma": "penalties:InverseGammaGamma",
         "capped_l1": "penalties:CappedL1",
         "particle_decay": "decay:ParticleDecay",
+        "hard_concrete": "hard_concrete:HardConcrete",
+        "gaussian": "gaussian:Gaussian",
+        "targeted": "targeted:Targeted",
     },
 )

@@ -71,7 +71,7 @@ class Training:
         self.plain = Plain(self.organism, settings)
         self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
         self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
-        self.terms = Terms(experiment, self.organism)
+        self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
         self.epoch = self.batch = 0
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
@@ -187,8 +187,9 @@ class Training:
         worth = organism.worth()  # the waist
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
-        lesson = learn(organism, worth, self.task, index, self.streams, self.batch)
-        gradient = self.terms.through(worth, lesson.gradient)
+        called = self.terms.draw(worth, self.epoch)
+        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
+        gradient = self.terms.through(worth, lesson.gradient, self.epoch)
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor
             self.plain.scale(factor)
@@ -248,8 +249,9 @@ class Training:
                 own |= self.sums.means(self.organism, self.method, self.task, place)
         if logged:
             rest = self.experiment.log.rest
-            for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                scores[place] |= own
+            with self.organism.behind(self.terms.opened(self.epoch)):
+                for place, own in measure(self.organism, self.method, self.task, places, rest).items():
+                    scores[place] |= own
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
 
 
