@@ -188,7 +188,7 @@ class Training:
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
         called = self.terms.draw(worth, self.epoch)
-        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
+        lesson = learn(organism, called, self.task, index, self.streams, self.batch, self.experiment.training)
         gradient = self.terms.through(worth, lesson.gradient, self.epoch)
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor
@@ -260,6 +260,11 @@ def _require_fitting(experiment: Experiment, task: Task) -> None:
         raise UserError(
             f"training.batch_size is {experiment.training.batch_size:,}; the task {task.name} has "
             f"{len(task.train_x):,} training examples: set it to at most that"
+        )
+    if experiment.training.label_smoothing and task.kind != "classification":
+        raise UserError(
+            f"training.label_smoothing is {experiment.training.label_smoothing}; a regression has no labels: set it "
+            "to 0, or take training.noise"
         )
     if experiment.replication.start_accuracy > 0 and task.metric != "accuracy":
         raise UserError(

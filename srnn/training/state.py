@@ -103,7 +103,11 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
 
 def streams_of(experiment: Experiment) -> list[str]:
     """The streams of random numbers that a run of the experiment may draw from."""
-    used = {"events": bool(experiment.events), "gates": bool(gates_of(experiment.terms))}
+    used = {
+        "events": bool(experiment.events),
+        "gates": bool(gates_of(experiment.terms)),
+        "augment": experiment.training.alters,
+    }
     return [name for name in STREAMS if used.get(name, True)]
 
 

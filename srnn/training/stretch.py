@@ -115,6 +115,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     organism, method, task = training.organism, training.method, training.task
     if (
         not training.terms.together
+        or training.experiment.training.alters
         or training.frozen is not None
         or any(event.moment == "batch" for event in training.events)
     ):
