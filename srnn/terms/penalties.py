@@ -98,7 +98,7 @@ class Lp(Penalty):
     """``Σ (w² + ε²)^(p/2)``, of a generalised normal prior with p below 1."""
 
     shape: Annotated[float, Field(gt=0, le=2)] = 0.5
-    """p."""
+    """p, the power of the modulus."""
     smoothing: Annotated[float, Field(ge=0, le=1)] = 0.01
     """ε, in terms of the scale."""
 
