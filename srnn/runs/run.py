@@ -219,8 +219,9 @@ class Run(Shown):
                 method.take_far(organism.weights.detach(), organism.replicator, effective, settings)
             ordinary = [name for name in tensors.keys() if name.startswith("body.")]  # noqa: SIM118 (it is no mapping)
             fill(organism.body, {name: tensors.get_tensor(name) for name in ordinary})
-            numbers = {name: tensors.get_tensor(name) for name in self.gates}
-            organism.opened = self._opened(organism, numbers, int(state["epoch"]))
+            if gates_of(self.experiment.terms):
+                numbers = {name: tensors.get_tensor(name) for name in self.gates}
+                organism.opened = self._opened(organism, numbers, int(state["epoch"]))
         return organism
 
     @property
