@@ -25,6 +25,11 @@ def require_consistent(experiment: Experiment) -> None:
             f"'{experiment.training.optimizer}': set it to 'constant'"
         )
     _suits_the_method(experiment)
+    if "particle_decay" in experiment.terms and experiment.replication.method in EXACT:
+        raise ValueError(
+            f"terms.particle_decay is there; with replication.method '{experiment.replication.method}' particles are "
+            "put back where they were: leave it out, and take terms.l2"
+        )
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
 

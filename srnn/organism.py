@@ -167,7 +167,7 @@ class Organism(Shown, Swarm):
 
     def effective_weights(self) -> list[Tensor]:
         """The particles' effective weights in the body's shapes, one tensor a layer, differentiable."""
-        return self.in_shape(self.particle.worth(self.weights))
+        return self.in_shape(self.gated(self.particle.worth(self.weights)))
 
     def in_shape(self, values: Tensor) -> list[Tensor]:
         """One value per particle, ``(copies · N,)``, in the body's shapes; a stack's have a leading ``copies``."""
@@ -177,7 +177,7 @@ class Organism(Shown, Swarm):
 
     def forward(self, *inputs: Any, **keywords: Any) -> Any:
         """What the body answers; of several organisms each is given its own part of every input's first dimension."""
-        worth = self.particle.worth(self.weights)
+        worth = self.gated(self.particle.worth(self.weights))
         if self.copies == 1:
             return self.call_with(worth, *inputs, **keywords)
         every = [torch.broadcast_to(one, (self.copies, *one.shape[1:])) for one in inputs]
@@ -214,7 +214,7 @@ class Organism(Shown, Swarm):
         dense = copy.deepcopy(self.bodies[place])
         columns = self.columns(place)
         # Computed anew, whoever has changed the weights, and however.
-        worth = self.on([place], self.particle.worth, self.weights.detach())[columns]
+        worth = self.gated(self.on([place], self.particle.worth, self.weights.detach()))[columns]
         parts = worth.split([shape.numel() for shape in self.shapes])
         self._put(
             dense, [nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, self.shapes, strict=True)]

@@ -55,13 +55,18 @@ class Swarm(nn.Module):
         weights: A parameter of shape ``(P, N)``: P weights of N particles. Of ``copies`` organisms side by side it is
             ``(P, copies · N)``, one organism after the other.
         copies: How many organisms this is.
+        opened: What each worth is multiplied by behind gates that are at rest, ``(copies · N,)``; None where there are
+            no gates, and in training, where gates are drawn.
     """
+
+    opened: Tensor | None
 
     def __init__(self, particle: Kind, weights: Tensor) -> None:
         super().__init__()
         self.particle = particle
         self.copies = 1
         self.weights = nn.Parameter(weights)
+        self.register_buffer("opened", None, persistent=False)
         #: What the particles are worth, as of which weights, at which version of these; whether they are behind it.
         self._worth: tuple[Tensor, Tensor, int | None, bool] | None = None
 
@@ -117,9 +122,27 @@ class Swarm(nn.Module):
         return result
 
     def worth(self) -> Tensor:
-        """What the particles are worth, or will be once they follow, ``(copies · N,)``, without gradient."""
+        """What the particles are worth, or will be once they follow, ``(copies · N,)``, without gradient.
+
+        Behind gates it is what is used of that.
+        """
         known = self._known
-        return self.on(range(self.copies), self.particle.worth, self.weights.detach()) if known is None else known[0]
+        own = self.on(range(self.copies), self.particle.worth, self.weights.detach()) if known is None else known[0]
+        return self.gated(own)
+
+    def gated(self, worth: Tensor) -> Tensor:
+        """What is used of that worth, ``(copies · N,)``, behind :attr:`opened`, differentiable."""
+        # What diverged behind a closed gate is not there either.
+        return worth if self.opened is None else (worth * self.opened).masked_fill(self.opened == 0, 0)
+
+    @contextmanager
+    def behind(self, opened: Tensor | None) -> Iterator[None]:
+        """Be worth what is used behind these gates, inside this context."""
+        before, self.opened = self.opened, opened
+        try:
+            yield
+        finally:
+            self.opened = before
 
     def remember(self, worth: Tensor, ahead: bool = False) -> None:
         """Take note of what the particles are worth, where who moved them knows: ``(copies · N,)``, until they change.

@@ -36,7 +36,8 @@ EXPERIMENTS: list[dict[str, Any]] = [
     {"body": {"activation": "sigmoid", "residual": "layer", "width": 7}},
     {"body": {"activation": "tanh", "width": 1}},
     {"particle": {"kind": "number"}, "replication": {"method": "none"}, "training": {"optimizer": "adam"}},
-    {"terms": {"l1": {"strength": 0.01}, "l2": {}}, "events": {"half": {"do": "freeze", "at": [1]}}},
+    {"terms": {"l1": {"strength": 0.01}, "horseshoe": {}}, "events": {"half": {"do": "freeze", "at": [1]}}},
+    {"terms": {"hard_concrete": {}, "gaussian": {"warmup": 1}, "targeted": {"share": 0.3}}},
 ]
 
 

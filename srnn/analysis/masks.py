@@ -57,7 +57,9 @@ def masks(
 
     numbers = experiment.override([*_ALONE, *_WITHOUT])
     training = Training(numbers, task, [experiment.seed] * len(chosen))
-    _begin(training, newborn.worth(), [*chosen.values()])
+    with newborn.behind(None):
+        worth = newborn.worth()
+    _begin(training, worth, [*chosen.values()])
     with fast_arithmetic(training.organism.size * experiment.training.batch_size):
         *_, last = training.run()
     metric = f"test_{task.metric}"

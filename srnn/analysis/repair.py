@@ -159,6 +159,8 @@ def placed(organism: Organism, generator: torch.Generator | None = None) -> dict
     Raises:
         NotApplicableError: They cannot be placed, or one is not finite.
     """
+    if organism.opened is not None:
+        raise NotApplicableError("what these particles are worth is behind gates, of which they know nothing")
     particle, worth = organism.replicator, organism.worth()
     if particle.hidden < _FEWEST_HIDDEN:
         raise NotApplicableError(

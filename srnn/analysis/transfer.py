@@ -79,11 +79,12 @@ def through_particles(organism: Organism, x: Tensor) -> Tensor:
         raise TypeError(f"the body is a {type(body).__name__}; only an MLP's layers are known here")
     chunk = max(1, _AT_ONCE // (organism.size * max(INPUTS, organism.replicator.hidden)))
     swarms = [organism.weights[:, particles].double() for particles in organism.layers.values()]
+    gates = organism.in_shape(organism.gated(torch.ones_like(organism.weights[0])))
     answers = []
     for part in x.double().split(chunk):
         signals = [part]
         for index, (weights, shape) in enumerate(zip(swarms, organism.shapes, strict=True)):
-            signal = _layer(weights, organism.replicator, shape, signals[-1])
+            signal = _layer(weights, organism.replicator, shape, signals[-1], gates[index])
             signal = body.activation(signal) if index < len(swarms) - 1 else signal
             if (source := body.sources[index]) is not None:
                 signal = signal + signals[source]
@@ -92,7 +93,7 @@ def through_particles(organism: Organism, x: Tensor) -> Tensor:
     return torch.cat(answers)
 
 
-def _layer(weights: Tensor, particle: Particle, shape: torch.Size, signal: Tensor) -> Tensor:
+def _layer(weights: Tensor, particle: Particle, shape: torch.Size, signal: Tensor, gates: Tensor) -> Tensor:
     """Answers ``(n, cells)`` of a layer of particles ``weights (P, cells · inputs)`` to ``signal (n, inputs)``."""
     W1, W2, W3 = (
         matrix.unflatten(-1, tuple(shape)).movedim((-2, -1), (0, 1)) for matrix in matrices(weights, particle)
@@ -100,7 +101,7 @@ def _layer(weights: Tensor, particle: Particle, shape: torch.Size, signal: Tenso
     fed = signal.new_zeros(shape[1], len(signal), INPUTS)
     fed[..., 4] = signal.T
     hidden = fed @ W1.mT @ W2.mT  # (cells, inputs, n, H)
-    answer: Tensor = (hidden @ W3[..., None]).squeeze(-1).sum(1).T
+    answer: Tensor = ((hidden @ W3[..., None]).squeeze(-1) * gates[..., None]).sum(1).T
     return answer
 
 

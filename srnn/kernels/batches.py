@@ -27,7 +27,8 @@ RUN = np.dtype(
             # where a batch follows; every so many batches (0: never) another one follows the move, or stands in its
             # place. Each leaves known what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
-            # The move is counted before it.
+            # Before the move, what adds the gradient of costs on what particles are worth, and what counts the move.
+            *("cost", "cost_packet"),
             *("count", "count_packet", "move", "move_packet", "move_on", "move_on_packet"),
             *("settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
@@ -108,6 +109,8 @@ def run(address: int) -> None:
         if call.prepare:
             _add(call.replicated_sums, call.replicated, call.particles)
         last = batch + 1 == call.batches or not _finite(call.losses, call.examples)
+        if call.cost:
+            call_at(call.cost, call.cost_packet)
         if call.slower != 1:
             _slow(call.gradient, call.particles, call.slower)
         if call.count:

@@ -335,7 +335,8 @@ def _train(
                 followed = training.followed[place]
                 names = [training.organism.name(particle) for particle in followed.tolist()]
                 weights = training.weights[:, training.columns(place).start + followed]
-                writer.trajectory(report.epoch, names, weights, training.plain.values(place))
+                beside = training.plain.values(place) | training.terms.numbers(place)
+                writer.trajectory(report.epoch, names, weights, beside)
         ended = report.stopped or report.epoch == training.experiment.training.epochs
         if ended or (report.epoch and report.epoch % training.experiment.checkpoint.every == 0):
             save_state(list(report.scores))

@@ -29,6 +29,7 @@ class Calls:
         count: Before the move, what counts it.
         prepare: Before it.
         weigh: What the particles are then worth.
+        cost: After the task, what adds the gradient of costs on what the particles are worth.
         move_on: The three in a row, where another batch follows and a kernel does them in one pass.
         settle: What follows the batches that are due.
         in_place: Whether it is done in place of the move.
@@ -39,6 +40,7 @@ class Calls:
     count: Call | None = None
     prepare: Call | None = None
     weigh: Call | None = None
+    cost: Call | None = None
     move_on: Call | None = None
     settle: Call | None = None
     in_place: bool = False

@@ -81,3 +81,16 @@ class TrainingConfig(Section):
     """Learning rate of the task and of replication."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of both."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """ε: the right class of an example is 1 − ε of the target, and ε is divided among all."""
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """a: the examples of a batch are mixed with others of it, in a proportion drawn from Beta(a, a) for each batch, and
+    so are their losses, or of a regression their targets; 0: they are not. The training accuracy is against the first
+    of the two."""
+    noise: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Standard deviation of the noise that is added to the numbers of each example, another one in every batch."""
+
+    @property
+    def alters(self) -> bool:
+        """Whether examples or their targets are altered in training."""
+        return bool(self.label_smoothing or self.mixup or self.noise)

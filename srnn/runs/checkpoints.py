@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def write_ordinary(folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
-    """Write a body's ordinary tensors beside the trajectory of an epoch; nothing if it has none.
+    """Write a body's ordinary tensors, and gates' numbers, beside the trajectory of an epoch; nothing if it has none.
 
     Raises:
         OSError: As for :func:`write`.
@@ -81,22 +81,33 @@ def write_ordinary(folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> N
         write(folder / "trajectory" / name(epoch), tensors, {"epoch": epoch})
 
 
-def fill_ordinary(folder: Path, epoch: int, body: nn.Module) -> None:
+def fill_ordinary(folder: Path, epoch: int, body: nn.Module, beside: Collection[str] = ()) -> dict[str, Tensor]:
     """Take a body's ordinary tensors to what they were after a logged epoch.
+
+    Args:
+        folder: The run folder.
+        epoch: The epoch.
+        body: The body.
+        beside: The names of what else there is.
+
+    Returns:
+        What else there is, by name.
 
     Raises:
         UserError: The file is missing, damaged or of another body.
     """
-    if not (wanted := ordinary_tensors(body)):
-        return
+    wanted = {*ordinary_tensors(body), *beside}
+    if not wanted:
+        return {}
     path = folder / "trajectory" / name(epoch)
     found = read(path)
     with explained(path):
         if found.state != {"epoch": epoch}:
             raise ValueError(f"it is not of epoch {epoch}")
-        if odd := found.tensors.keys() - wanted.keys():
+        if odd := found.tensors.keys() - wanted:
             raise ValueError(f"it has a tensor {min(odd)!r}")
         fill(body, found.tensors)
+        return {name: found.tensors[name] for name in beside}
 
 
 def prune(folder: Path, keep: int, inside: int) -> None:

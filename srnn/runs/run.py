@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from srnn import tasks
 from srnn.bodies.module import as_named
@@ -32,6 +34,7 @@ from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.status import Status, read_status
 from srnn.shown import Rows, Shown, figure
+from srnn.terms.gate import Circumstances, gates_of, opened
 from srnn.training.birth import build_organism, particle_count
 from srnn.training.state import image_of
 from srnn.untrusted import expanded
@@ -153,7 +156,7 @@ class Run(Shown):
 
     @plain_torch()
     def organism(self, epoch: int | None = None, *, body: Body | None = None) -> Organism:
-        """The organism as the newest checkpoint has it, or as it was after a logged epoch.
+        """The organism as the newest checkpoint has it, or as it was after a logged epoch: behind its gates at rest.
 
         Args:
             epoch: The epoch; without one, the newest checkpoint.
@@ -179,7 +182,8 @@ class Run(Shown):
                     f"{path} holds {weights.shape[1]:,} of {organism.size:,} particles: log.particles"
                 )
             organism.weights.data = torch.tensor(np.ascontiguousarray(weights))
-            checkpoints.fill_ordinary(self.folder, epoch, organism.body)
+            numbers = checkpoints.fill_ordinary(self.folder, epoch, organism.body, self.gates)
+            organism.opened = self._opened(organism, numbers, epoch)
         return organism
 
     def _newest_organism(self) -> Organism:
@@ -215,7 +219,29 @@ class Run(Shown):
                 method.take_far(organism.weights.detach(), organism.replicator, effective, settings)
             ordinary = [name for name in tensors.keys() if name.startswith("body.")]  # noqa: SIM118 (it is no mapping)
             fill(organism.body, {name: tensors.get_tensor(name) for name in ordinary})
+            if gates_of(self.experiment.terms):
+                numbers = {name: tensors.get_tensor(name) for name in self.gates}
+                organism.opened = self._opened(organism, numbers, int(state["epoch"]))
         return organism
+
+    @property
+    def gates(self) -> list[str]:
+        """The names of the tensors that hold the numbers of gates: ``gate.NAME``."""
+        return [f"gate.{name}" for name, gate in gates_of(self.experiment.terms).items() if gate.has_numbers]
+
+    def _opened(self, organism: Organism, numbers: Mapping[str, Tensor], epoch: int) -> Tensor | None:
+        """How far gates are open at rest, ``(N,)``.
+
+        Raises:
+            ValueError: Their numbers are of another shape or type.
+        """
+        with organism.behind(None):
+            worth = organism.worth()
+        for name, own in numbers.items():
+            require_same_kind(name, own, worth)
+        at = Circumstances(epoch, 1, organism.shapes)
+        named = {name.removeprefix("gate."): own for name, own in numbers.items()}
+        return opened(gates_of(self.experiment.terms), worth, named, at)
 
     @property
     def _size(self) -> int:

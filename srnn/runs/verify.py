@@ -136,7 +136,7 @@ def _trajectory(run: Run) -> str:
             raise _Wrong(f"epoch {epoch} has not one row for each of {rows:,} particles")
         if names != (followed := followed or names):
             raise _Wrong(f"epoch {epoch} has other particles than the first")
-        checkpoints.fill_ordinary(run.folder, epoch, organism.body)
+        checkpoints.fill_ordinary(run.folder, epoch, organism.body, run.gates)
     return f"{len(expected)} epochs, {rows:,} particles"
 
 
@@ -156,7 +156,7 @@ def _last_weights(run: Run) -> str:
     if not torch.equal(ours.view(torch.int32), theirs.contiguous().view(torch.int32)):
         raise _Wrong(f"epoch {epoch} has other weights")
     ordinary = ordinary_tensors(organism.body)
-    checkpoints.fill_ordinary(run.folder, epoch, organism.body)
+    checkpoints.fill_ordinary(run.folder, epoch, organism.body, run.gates)
     for name, theirs in ordinary_tensors(organism.body).items():
         if not torch.equal(*(one.flatten().view(torch.uint8) for one in (ordinary[name], theirs))):
             raise _Wrong(f"epoch {epoch} has another {name}")

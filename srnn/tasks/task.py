@@ -72,11 +72,11 @@ class Task:
         """What ``score`` measures: ``accuracy`` (higher is better) or ``mae`` (lower is better)."""
         return "accuracy" if self.kind == "classification" else "mae"
 
-    def loss(self, output: Tensor, y: Tensor) -> Tensor:
+    def loss(self, output: Tensor, y: Tensor, smoothing: float = 0.0) -> Tensor:
         """Cross entropy or squared error of each answer, differentiable.
 
         ``output (…, n, outputs)`` and ``y (…, n)``, for regression ``(…, n, outputs)``, give ``(…, n)``: leading
-        dimensions are networks side by side.
+        dimensions are networks side by side. Of classes, a share ``smoothing`` of the target is divided among all.
 
         Raises:
             ValueError: Output and y differ in shape (they would broadcast to a wrong mean).
@@ -86,7 +86,7 @@ class Task:
             # Examples, of which there are many, last: they and not the few classes then fill the vector registers.
             networks = y.shape[:-1].numel()
             logits, right = output.mT.reshape(networks, *output.mT.shape[-2:]), y.reshape(networks, -1)
-            return cross_entropy(logits, right, reduction="none").view(y.shape)
+            return cross_entropy(logits, right, reduction="none", label_smoothing=smoothing).view(y.shape)
         _check_shapes(output.shape, y.shape)
         return (output - y).square().mean(-1)
 

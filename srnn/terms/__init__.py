@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 from srnn.family import Family
 
 if TYPE_CHECKING:
-    from srnn.terms.term import Term
+    from srnn.section import Section
 
 #: ``[terms.NAME]`` → its settings and what they do.
-TERMS: Family[type[Term]] = Family(
+TERMS: Family[type[Section]] = Family(
     "srnn.terms",
     {
-        "l1": "norms:L1",
-        "l2": "norms:L2",
+        "l1": "penalties:L1",
+        "l2": "penalties:L2",
+        "lp": "penalties:Lp",
+        "student_t": "penalties:StudentT",
+        "log": "penalties:LogUniform",
+        "horseshoe": "penalties:Horseshoe",
+        "horseshoe_plus": "penalties:HorseshoePlus",
+        "inverse_gamma_gamma": "penalties:InverseGammaGamma",
+        "capped_l1": "penalties:CappedL1",
+        "particle_decay": "decay:ParticleDecay",
+        "hard_concrete": "hard_concrete:HardConcrete",
+        "gaussian": "gaussian:Gaussian",
+        "targeted": "targeted:Targeted",
     },
 )

@@ -8,15 +8,14 @@ from srnn.section import Section
 
 
 class Term(Section):
-    """A gate on the effective weights before the body, and/or a cost on them: ``[terms.NAME]`` of an experiment.
+    """A cost on the effective weights, or a gate before the body: ``[terms.NAME]`` of an experiment.
 
-    It sees the weights ``(N,)`` of one organism, whatever they are made of.
+    It sees the weights of an organism, whatever they are made of.
     """
 
-    def gate(self, worth: Tensor) -> Tensor:
-        """With which weights the body is called instead, ``(N,)``, differentiable: by default with these."""
-        return worth
-
     def cost(self, worth: Tensor) -> Tensor | None:
-        """What is added to the mean task loss, a scalar, differentiable; None for nothing."""
+        """What is added to the mean task loss by the weights ``(N,)`` of one organism: a scalar, differentiable.
+
+        None for nothing that torch would have to differentiate in every batch.
+        """
         return None

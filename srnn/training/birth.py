@@ -15,7 +15,7 @@ from srnn.particle import Particle
 
 #: The independent streams of random numbers of one run, in the order of their derivation from its seed. A new one goes
 #: to the end: then the others stay what they are.
-STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample", "events")
+STREAMS = ("body", "particles", "order", "dropout", "chemistry", "reset", "sample", "events", "gates", "augment")
 
 
 def generators(seed: int) -> dict[str, torch.Generator]:

@@ -15,10 +15,11 @@ from srnn.bodies.mlp import MLP
 from srnn.drawing import drawing_from
 from srnn.kernels import mlp
 from srnn.kernels.dropout import Drop
+from srnn.methods.settings import TrainingConfig
 from srnn.organism import Organism
 from srnn.swarm import aligned
 from srnn.tasks import Task
-from srnn.terms.term import Term
+from srnn.training.altering import alter
 
 Streams = Sequence[Mapping[str, torch.Generator]]
 
@@ -36,7 +37,15 @@ class Lesson:
 
 
 @kernels.or_by_torch
-def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams, batch: int) -> Lesson:
+def learn(
+    organism: Organism,
+    worth: Tensor,
+    task: Task,
+    index: Tensor,
+    streams: Streams,
+    batch: int,
+    settings: TrainingConfig | None = None,
+) -> Lesson:
     """Losses, scores and gradient of each seed's mean loss over its batch; ordinary parameters get their ``grad``.
 
     Of an MLP by one kernel, all seeds at once; of any other body, or without kernels, by torch.
@@ -48,13 +57,15 @@ def learn(organism: Organism, worth: Tensor, task: Task, index: Tensor, streams:
         index: The examples of each seed, int64 ``(S, B)``.
         streams: The generators of each seed; what a body draws, such as the units it drops, comes from ``dropout``.
         batch: The number of the batch: which units an MLP drops is a function of it and of that stream's seed.
+        settings: How examples are altered, which is drawn from ``augment``; as torch alone does it.
     """
     dropped = drop(organism, streams, batch)
-    if (body := fused_body(organism, task, worth)) is not None:
+    altering = settings if settings is not None and settings.alters else None
+    if altering is None and (body := fused_body(organism, task, worth)) is not None:
         losses, scores, gradient = mlp.learn(worth, body, task.train_x, task.train_y, index, dropped)
         # What answers NaN has no score.
         return Lesson(losses, factor(task) * scores + 0 * losses, gradient)
-    return _learn_by_torch(organism, worth, task, index, streams, dropped)
+    return _learn_by_torch(organism, worth, task, index, streams, dropped, altering)
 
 
 def fused_body(organism: Organism, task: Task, worth: Tensor) -> MLP | None:
@@ -71,17 +82,24 @@ def factor(task: Task) -> float:
 
 
 def _learn_by_torch(
-    organism: Organism, worth: Tensor, task: Task, index: Tensor, streams: Streams, dropped: Drop | None
+    organism: Organism,
+    worth: Tensor,
+    task: Task,
+    index: Tensor,
+    streams: Streams,
+    dropped: Drop | None,
+    altering: TrainingConfig | None,
 ) -> Lesson:
     """One seed after the other: how torch computes a product or the end of a row may depend on what is beside it."""
     losses, scores, gradients = [], [], []
     for place, own in enumerate(worth.detach().view(organism.copies, -1)):
         x = task.train_x.index_select(0, index[place])
         y = task.train_y.index_select(0, index[place])
+        altered = None if altering is None else alter(x, y, task, altering, streams[place]["augment"])
         leaf = aligned(own).requires_grad_()
         with drawing_from(streams[place]["dropout"]), _dropping(organism.bodies[place], dropped, place, len(x)):
-            output = organism.call_with(leaf, x, place=place)
-        loss = task.loss(output, y)
+            output = organism.call_with(leaf, x if altered is None else altered.x, place=place)
+        loss = task.loss(output, y) if altered is None else altered.loss(output)
         # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
         torch.dot(loss, loss.new_full(loss.shape, 1 / len(loss))).backward()
         gradients.append(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf))
@@ -145,29 +163,3 @@ def _dropping(body: nn.Module, dropped: Drop | None, place: int, examples: int) 
         yield
     finally:
         body.dropout.given = None
-
-
-def gated(terms: Sequence[Term], worth: Tensor, organism: Organism) -> Tensor:
-    """With which weights ``(S · N,)`` the bodies are called: what the particles are worth, behind the terms' gates."""
-    return torch.cat([_gated(terms, own) for own in worth.view(organism.copies, -1)])
-
-
-def through(terms: Sequence[Term], worth: Tensor, gradient: Tensor, organism: Organism) -> Tensor:
-    """Chain rule from behind the gates to the waist, and the gradient of the terms' costs: ``(S · N,)``."""
-    gradients = []
-    for own, behind in zip(*(one.view(organism.copies, -1) for one in (worth, gradient)), strict=True):
-        leaf = own.detach().clone().requires_grad_()
-        total = torch.dot(_gated(terms, leaf), behind)
-        for term in terms:
-            if (cost := term.cost(leaf)) is not None:
-                total = total + cost
-        total.backward()
-        assert leaf.grad is not None
-        gradients.append(leaf.grad)
-    return torch.cat(gradients)
-
-
-def _gated(terms: Sequence[Term], worth: Tensor) -> Tensor:
-    for term in terms:
-        worth = term.gate(worth)
-    return worth

@@ -17,14 +17,14 @@ from srnn.methods import METHODS
 from srnn.methods.plain import Plain
 from srnn.organism import stack
 from srnn.tasks import Task
-from srnn.terms.term import Term
 from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators
 from srnn.training.divergence import Divergence, columns_of
-from srnn.training.learning import gated, learn, rows_at_once, through
+from srnn.training.learning import learn, rows_at_once
 from srnn.training.measuring import Report, Sums, measure
 from srnn.training.stretch import Done, stretch
+from srnn.training.terms import Terms
 
 #: Seconds after which Python looks again between batches, if for nothing but Ctrl-C.
 _PATIENCE = 0.2
@@ -71,7 +71,7 @@ class Training:
         self.plain = Plain(self.organism, settings)
         self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
         self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
-        self.terms = [term for term in experiment.terms.values() if isinstance(term, Term)]
+        self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
         self.epoch = self.batch = 0
         self.followed = [self._sample(streams["sample"]) for streams in self.streams]
@@ -187,9 +187,9 @@ class Training:
         worth = organism.worth()  # the waist
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
-        called = gated(self.terms, worth, organism) if self.terms else worth
-        lesson = learn(organism, called, self.task, index, self.streams, self.batch)
-        gradient = through(self.terms, worth, lesson.gradient, organism) if self.terms else lesson.gradient
+        called = self.terms.draw(worth, self.epoch)
+        lesson = learn(organism, called, self.task, index, self.streams, self.batch, self.experiment.training)
+        gradient = self.terms.through(worth, lesson.gradient, self.epoch)
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor
             self.plain.scale(factor)
@@ -197,6 +197,7 @@ class Training:
         with organism.still(self._still(spared)):
             joint = method.move(gradient, self.batch)
             self.plain.step(spared)
+            self.terms.decay()
         if self.frozen is not None:
             for buffer in method.buffers().values():
                 buffer[..., self.frozen] = 0
@@ -248,8 +249,9 @@ class Training:
                 own |= self.sums.means(self.organism, self.method, self.task, place)
         if logged:
             rest = self.experiment.log.rest
-            for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                scores[place] |= own
+            with self.organism.behind(self.terms.opened(self.epoch)):
+                for place, own in measure(self.organism, self.method, self.task, places, rest).items():
+                    scores[place] |= own
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
 
 
@@ -258,6 +260,11 @@ def _require_fitting(experiment: Experiment, task: Task) -> None:
         raise UserError(
             f"training.batch_size is {experiment.training.batch_size:,}; the task {task.name} has "
             f"{len(task.train_x):,} training examples: set it to at most that"
+        )
+    if experiment.training.label_smoothing and task.kind != "classification":
+        raise UserError(
+            f"training.label_smoothing is {experiment.training.label_smoothing}; a regression has no labels: set it "
+            "to 0, or take training.noise"
         )
     if experiment.replication.start_accuracy > 0 and task.metric != "accuracy":
         raise UserError(

@@ -116,13 +116,15 @@ def measure(
     rested = method.at_rest(rest) if rest else None
     if rested is not None:
         types_at_rest = _types(organism, rested)
-        outputs_at_rest = answers(organism, _worth(organism, rested), task.test_x)
+        outputs_at_rest = answers(organism, organism.gated(_worth(organism, rested)), task.test_x)
     outputs = answers(organism, organism.worth(), task.test_x)
     probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
     for place in places:
         own = {f"test_{name}": score for name, score in task.metrics(outputs[place], task.test_y).items()}
         own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
+        if organism.opened is not None:
+            own["open_gates"] = float((organism.opened[organism.columns(place)] != 0).double().mean())
         if types is not None:
             own |= _counts(types[organism.columns(place)], organism.layers)
         if rested is not None and types_at_rest is not None and method.replicating[place]:

@@ -17,6 +17,7 @@ from srnn.experiment import Experiment
 from srnn.methods import METHODS
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.plain import Plain, require_same_kind
+from srnn.terms.gate import gates_of
 from srnn.training.birth import STREAMS, describe_organism
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
     tensors |= {name: buffer[..., columns] for name, buffer in method.buffers().items()}
     tensors |= {f"optimizer.{name}": value for name, value in method.counters().items()}
     tensors |= training.plain.tensors(place)
+    tensors |= training.terms.tensors(place)
     for name in streams_of(training.experiment):
         tensors[f"generator.{name}"] = training.streams[place][name].get_state()
     if training.frozen is not None:
@@ -85,6 +87,7 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
         training.running.remove(place)
         return
     training.plain.load(place, tensors)
+    training.terms.load(place, tensors)
     scalars = {name for name in tensors if name.startswith("optimizer.") and name.count(".") == 1}
     counters = {name.removeprefix("optimizer."): tensors[name] for name in scalars}
     method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
@@ -100,7 +103,12 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
 
 def streams_of(experiment: Experiment) -> list[str]:
     """The streams of random numbers that a run of the experiment may draw from."""
-    return [name for name in STREAMS if name != "events" or experiment.events]
+    used = {
+        "events": bool(experiment.events),
+        "gates": bool(gates_of(experiment.terms)),
+        "augment": experiment.training.alters,
+    }
+    return [name for name in STREAMS if used.get(name, True)]
 
 
 def _is_buffer(name: str) -> bool:
@@ -169,6 +177,11 @@ def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tenso
         for kept, value in _kept(experiment, parameter.shape).items():
             key = kept.removeprefix("optimizer.")
             tensors[f"optimizer.{key}.{name}"] = value
+    for name, gate in gates_of(experiment.terms).items():
+        if gate.has_numbers:
+            number = organism.weights.detach()[0]
+            tensors |= {f"gate.{name}{key}": number for key in ("", ".exp_avg", ".exp_avg_sq")}
+            tensors[f"gate.{name}.step"] = torch.empty((), device="meta")
     replication = experiment.replication
     if (replication.method, replication.momentum) == ("sgd", "separate") and experiment.training.momentum:
         tensors["replication_buffer"] = organism.weights.detach()

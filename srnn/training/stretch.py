@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ class Stretch:
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
         fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
-        for name in ("prepare", "weigh", "count", "move", "move_on", "settle"):
+        for name in ("prepare", "weigh", "cost", "count", "move", "move_on", "settle"):
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         every = training.experiment.replication.every
@@ -112,7 +113,12 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
         order: The examples of each batch, int64 ``(batches, S, B)``.
     """
     organism, method, task = training.organism, training.method, training.task
-    if training.terms or training.frozen is not None or any(event.moment == "batch" for event in training.events):
+    if (
+        not training.terms.together
+        or training.experiment.training.alters
+        or training.frozen is not None
+        or any(event.moment == "batch" for event in training.events)
+    ):
         return None
     if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused() or not _own_calls(type(method)):
         return None
@@ -125,7 +131,10 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     dropped = learning.drop(organism, training.streams, training.batch)
     batch = mlp.batch(worth, body, task.train_x, task.train_y, order[0], dropped)
     calls = method.calls(worth, batch.gradient, replicated)
-    return None if calls is None else Stretch(training, order, worth, batch, calls, replicated)
+    if calls is None:
+        return None
+    calls = replace(calls, cost=training.terms.call(worth, batch.gradient))
+    return Stretch(training, order, worth, batch, calls, replicated)
 
 
 def _own_calls(method: type[Descent]) -> bool:

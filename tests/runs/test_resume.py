@@ -69,6 +69,11 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
     "behind": {"replication": {"method": "lifted", "every": "epoch"}, "events": {"freeze": {"at": [2], "share": 0.2}}},
+    "gates": {
+        "terms": {"hard_concrete": {"lr": 0.1}, "gaussian": {"warmup": 3}, "targeted": {"ramp": 4}, "lp": {}},
+        "training": {"optimizer": "adam"},
+        "replication": {"momentum": "fresh"},
+    },
     "regression": {"task": {"name": "add"}, "log": {"every": 5}, "checkpoint": {"every": 1, "keep": 1}},
 }
 

@@ -54,6 +54,9 @@ TOGETHER: list[dict[str, Any]] = [
     {"training": {"optimizer": "adamw", "lr": 0.03}, "replication": {"method": "newton", "every": 2}},
     ADAM | {"replication": {"method": "lifted"}},
     ADAM | NUMBERS,
+    {"terms": {"l1": {"strength": 0.01}, "horseshoe": {"strength": 0.01}}},
+    ADAM | {"terms": {"student_t": {}}, "replication": {"method": "lifted", "every": 3}},
+    NUMBERS | {"terms": {"capped_l1": {"strength": 0.01}}, "schedule": {"kind": "cosine", "every": 2}},
     # What diverges.
     WILD,
     WILD | {"replication": {"divergent": "keep"}},
@@ -69,7 +72,7 @@ APART: list[dict[str, Any]] = [
     {"replication": {"objective": "joint"}},
     {"replication": {"divergent": "stop"}, "training": {"lr": 1e-4}},
     {"interactions": {"attack": 0.1}},
-    {"terms": {"l1": {"strength": 0.001}}},
+    {"terms": {"particle_decay": {"strength": 0.001}}},
     {"events": {"stay": {"do": "freeze", "at": [1]}}},
     {"training": {"optimizer": "rmsprop"}, "replication": {"momentum": "fresh"}},
     {"body": {"name": "conv", "channels": [2], "kernel": 3}},
