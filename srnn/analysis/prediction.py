@@ -96,7 +96,8 @@ def predict(film: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
         Fold (int) and Score (float). The metrics are ``accuracy``, ``balanced accuracy`` and ``AUC`` of being in the
         upper half of the layer at the end; ``useless AUC`` of being in its lowest tenth (at least one), ``useless
         precision`` and ``useless recall`` at the threshold that was right nine times of ten on the seeds that were
-        learnt from (NaN: none was); ``rank error`` (mean absolute) and ``rank correlation`` of the rank in the layer, from 0 to 1.
+        learnt from (NaN: none was); ``rank error`` (mean absolute) and ``rank correlation`` of the rank in the layer,
+        from 0 to 1.
 
     Raises:
         NotApplicableError: There are fewer than two seeds.
