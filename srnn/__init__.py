@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from srnn.errors import UserError
     from srnn.experiment import Experiment
     from srnn.laboratory.compare import Comparison
+    from srnn.laboratory.export import export
     from srnn.laboratory.job import extend, run
     from srnn.organism import Organism
     from srnn.particle import Particle
@@ -26,6 +27,7 @@ _HOMES = {
     "Particle": "srnn.particle",
     "Run": "srnn.runs.run",
     "UserError": "srnn.errors",
+    "export": "srnn.laboratory.export",
     "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
     "run": "srnn.laboratory.job",
@@ -45,6 +47,7 @@ __all__ = [
     "__version__",
     "analysis",
     "chemistry",
+    "export",
     "extend",
     "fixpoints",
     "laboratory",

@@ -16,3 +16,5 @@ Residual = Literal["none", "layer", "pair"]
 Scale = Literal["none", "standard", "unit"]
 #: What an MLP applies to the output of every layer but the last.
 Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
+#: What a run can be exported as.
+Export = Literal["torch", "onnx", "safetensors", "graphml", "gexf", "csv", "mask"]

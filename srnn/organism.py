@@ -127,8 +127,8 @@ class Organism(Shown, Swarm):
         """
         organism = cls(network, particle, generator, only=only, exclude=exclude)
         parameters = dict(network.named_parameters(remove_duplicate=False))
-        names = [".".join(filter(None, places[0])) for places in organism._places]
-        values = torch.cat([parameters[name].detach().flatten() for name in names]).to(organism.weights)
+        values = torch.cat([parameters[name].detach().flatten() for name, *_ in organism.parameters_replaced])
+        values = values.to(organism.weights)
         organism.weights.data = replication.replicators(values, particle, generator)
         return organism
 
@@ -155,6 +155,11 @@ class Organism(Shown, Swarm):
                 cell, weight = divmod(particle - particles.start, shape[1:].numel())
                 return f"{layer}_C{cell}_W{weight}"
         raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
+
+    @property
+    def parameters_replaced(self) -> list[list[str]]:
+        """What the body calls each replaced tensor: one name, or all of them where modules share it."""
+        return [[".".join(filter(None, place)) for place in places] for places in self._places]
 
     @property
     def bodies(self) -> list[nn.Module]:

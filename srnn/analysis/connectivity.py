@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -129,6 +131,58 @@ def graph(edges: pd.DataFrame) -> nx.DiGraph[str]:
         for source, target, row in zip(columns["Source"], columns["Target"], values, strict=True)
     )
     return result
+
+
+def timeline(epochs: Mapping[int, pd.DataFrame]) -> nx.DiGraph[str]:
+    """The graph of an organism over the epochs, as a dynamic graph of GEXF.
+
+    Args:
+        epochs: Its edges, as :func:`edges` gives them, after each epoch, in order.
+
+    Returns:
+        As :func:`graph`, but that ``fixpoint`` (the type's label: ``type`` has a meaning of its own in GEXF) and
+        ``effective_weight`` of an edge are lists of (value, start, end): what it was from one epoch to the next that
+        is told, equal ones together. Units lie layer by layer (``viz``).
+
+    Example:
+        >>> frames = {epoch: edges(run.organism(epoch)) for epoch in run.logged_epochs}  # doctest: +SKIP
+        >>> write_gexf(timeline(frames), "digits.gexf")  # doctest: +SKIP
+    """
+    times = [*epochs]
+    ends = [*times[1:], times[-1] + 1]
+    result = graph(epochs[times[-1]])
+    result.graph["mode"] = "dynamic"
+    for unit in result.nodes.values():
+        unit["viz"] = {"position": {"x": 200.0 * unit["layer"], "y": -20.0 * unit["index"], "z": 0.0}}
+    frames = list(epochs.values())
+    types = zip(*(frame["Type"] for frame in frames), strict=True)
+    values = zip(*(frame["Effective weight"] for frame in frames), strict=True)
+    last = frames[-1]
+    for source, target, kinds, worth in zip(last["Source"], last["Target"], types, values, strict=True):
+        edge = result.edges[source, target]
+        del edge["type"]
+        # The number of the input would be taken for the thickness of the edge.
+        edge["input"] = edge.pop("weight")
+        edge |= {"fixpoint": _spells(kinds, times, ends), "effective_weight": _spells(worth, times, ends)}
+    return result
+
+
+def _spells(values: Sequence[Any], starts: Sequence[int], ends: Sequence[int]) -> list[tuple[Any, float, float]]:
+    """What holds from when to when, in order, neighbours that are equal together."""
+    spells: list[tuple[Any, float, float]] = []
+    for value, start, end in zip(values, starts, ends, strict=True):
+        if spells and spells[-1][0] == value:
+            spells[-1] = (value, spells[-1][1], float(end))
+        else:
+            spells.append((value, float(start), float(end)))
+    return spells
+
+
+def write_gexf(graph: nx.DiGraph[str], path: str | Path) -> None:
+    """Write the graph as GEXF, the format of Gephi, with its timeline if it has one; whole or not at all."""
+    buffer = io.BytesIO()
+    nx.write_gexf(graph, buffer, version="1.2draft")
+    write_whole(Path(path), buffer.getvalue())
 
 
 def write_graphml(graph: nx.DiGraph[str], path: str | Path) -> None:

@@ -187,9 +187,7 @@ class Run(Shown):
         return organism
 
     def _newest_organism(self) -> Organism:
-        if not self.checkpoints:
-            raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
-        path = self.checkpoints[-1]
+        path = self._newest
         with records.open_checkpoint(path) as (tensors, state):
             inputs, outputs = records.count(state, "inputs"), records.count(state, "outputs")
             known = tasks.shape(self.experiment.task)
@@ -247,6 +245,22 @@ class Run(Shown):
     def _size(self) -> int:
         """Weights P of a particle."""
         return self.experiment.particle.size
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of an example, as the newest checkpoint has them.
+
+        Raises:
+            UserError: There is no checkpoint, or it is damaged.
+        """
+        with records.open_checkpoint(self._newest) as (_, state):
+            return records.count(state, "inputs")
+
+    @property
+    def _newest(self) -> Path:
+        if not self.checkpoints:
+            raise UserError(f"{self.folder / 'checkpoints'} is empty: this run was stopped before its first checkpoint")
+        return self.checkpoints[-1]
 
     def _particles(self) -> int:
         """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""

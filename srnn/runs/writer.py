@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
+import srnn
 from srnn import kernels
 from srnn.errors import UserError, option
 from srnn.experiment import Experiment
@@ -187,6 +188,6 @@ def _measured_until(checkpoint: Checkpoint) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on, and by which kernels and on what processor it is computed."""
-    names = ("srnn", "torch", "numpy", *(("numba",) if kernels.fused() else ()))
-    found = {"python": platform.python_version()} | {name: version(name) for name in names}
+    names = ("torch", "numpy", *(("numba",) if kernels.fused() else ()))
+    found = {"python": platform.python_version(), "srnn": srnn.__version__} | {name: version(name) for name in names}
     return found | {"kernels": kernels.description()}
