@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 import srnn
-from srnn import tasks
+from srnn import importance, tasks
+from srnn.analysis.many import evaluate
 from srnn.errors import StoppedError, UserError
 from srnn.laboratory.prune import MASK, NETWORK, prune
 from srnn.runs.run import Run
@@ -115,3 +116,19 @@ class TestErrors:
         with pytest.raises(UserError, match="score is 'size'"):
             prune(first.folder, 0.5, "size", out=tmp_path)  # type: ignore[arg-type]
         assert [*tmp_path.iterdir()] == []
+
+
+def test_the_smallest_matter_less_than_any_on_digits(tmp_path: Path) -> None:
+    """A tenth is kept of dense networks of five seeds."""
+    dense = srnn.load_preset("digits").override(
+        [*NUMBERS, "body.width=16", "body.depth=3", "body.activation=relu", "training.epochs=10", "log.every=10"]
+    )
+    scores: dict[str, list[float]] = {"magnitude": [], "random": []}
+    task = tasks.load(dense.task)
+    for run in srnn.run(dense, tmp_path, seeds=5, image_format=None):
+        organism, generator = run.organism(), torch.Generator().manual_seed(run.experiment.seed)
+        for name, found in scores.items():
+            values = importance.score(name, organism, task, generator=generator)  # type: ignore[arg-type]
+            kept = importance.keep(values, 0.1, organism.layers, worth=organism.worth())
+            found.append(float(evaluate(organism, organism.worth().masked_fill(~kept, 0)[None], task)[1]))
+    assert sum(scores["magnitude"]) > sum(scores["random"])
