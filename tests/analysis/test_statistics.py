@@ -31,6 +31,7 @@ from srnn.analysis.statistics import (
     paired,
     range_of,
     seeds,
+    share_of_cases,
     survival,
     with_range,
 )
@@ -337,3 +338,9 @@ class TestLastScores:
         found = last_scores(runs)
         assert found.loc[found["Metric"] == "test_mae", ["Seed", "Score"]].to_numpy().tolist() == [[7, 7.5], [3, 3.5]]
         assert found.index.is_unique
+
+
+def test_a_share_of_cases_has_an_exact_interval_that_ends_at_0_and_1() -> None:
+    """Of none of n the upper end is 1 − 0.025^(1/n)."""
+    assert share_of_cases(0, 50) == (0, 0, pytest.approx(1 - 0.025 ** (1 / 50)))
+    assert share_of_cases(50, 50) == (1, pytest.approx(0.025 ** (1 / 50)), 1)
