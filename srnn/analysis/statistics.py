@@ -288,6 +288,14 @@ def holm(p: Sequence[float] | Floats, tests: Sequence[Hashable] | None = None) -
     return found
 
 
+def share_of_cases(count: int, cases: int) -> tuple[float, float, float]:
+    """The share of independent cases in which something happened, and its exact 95 % interval (Clopper–Pearson)."""
+    from scipy import stats
+
+    ends = stats.binomtest(count, cases).proportion_ci(0.95)
+    return count / cases, float(ends.low), float(ends.high)
+
+
 def survival(epochs: Floats, last: Floats) -> pd.DataFrame:
     """Which share has reached something by each epoch: Kaplan and Meier's estimate, of runs that did not all reach it.
 

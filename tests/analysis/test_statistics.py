@@ -31,6 +31,7 @@ from srnn.analysis.statistics import (
     paired,
     range_of,
     seeds,
+    share_of_cases,
     survival,
     with_range,
 )
@@ -349,3 +350,9 @@ class TestLastScores:
         assert found.loc["early_stop_epoch", ["Epoch", "Score", "Least"]].tolist() == [2, 2, 0]
         assert found.loc["early_stop_test_accuracy", ["Epoch", "Score", "Most"]].tolist() == [2, 0.2, 1]
         assert found.loc["test_accuracy", "Score"] == 0.4
+
+
+def test_a_share_of_cases_has_an_exact_interval_that_ends_at_0_and_1() -> None:
+    """Of none of n the upper end is 1 − 0.025^(1/n)."""
+    assert share_of_cases(0, 50) == (0, 0, pytest.approx(1 - 0.025 ** (1 / 50)))
+    assert share_of_cases(50, 50) == (1, pytest.approx(0.025 ** (1 / 50)), 1)
