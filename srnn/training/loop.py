@@ -59,7 +59,8 @@ class Training:
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
         _require_fitting(experiment, task)
-        rows = max(experiment.training.batch_size, rows_at_once(experiment.body, len(task.test_x)))
+        held_back = 0 if task.validation_x is None else len(task.validation_x)
+        rows = max(experiment.training.batch_size, rows_at_once(experiment.body, max(len(task.test_x), held_back)))
         size = experiment.particle.size
         require_affordable(experiment.body, size, task.inputs, task.outputs, rows, len(seeds), task.image)
         self.experiment, self.task, self.seeds = experiment, task, list(seeds)
