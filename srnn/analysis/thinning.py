@@ -45,8 +45,8 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         - ``live_signal``: the smallest share that carries 99 % of the layer's Σ |effective weight| · E|input|, where
           E|input| is the mean absolute signal entering the edge. For the total: the sum over the layers, each with
           99 % of its own;
-        - ``on_paths``: share that is live by ``live_weight`` and lies on a path of such edges and residual links from an
-          input to an output;
+        - ``on_paths``: share that is live by ``live_weight`` and lies on a path of such edges and residual links from
+          an input to an output;
         - ``units_without_output``: share of the units below the layer from which no live edge leaves. For the total: of
           all units but those of the output;
         - ``units_without_input``: share of the units above the layer that no live edge enters. For the total: of all
