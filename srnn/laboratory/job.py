@@ -168,7 +168,7 @@ def run(
             experiments |= begin_all(trainings, groups, experiments, own)
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
             writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
-            write_masks(trainings, {seed: folders[seed] for seed, checkpoint in since.items() if checkpoint is None})
+            write_masks(trainings, {seed: folders[seed] for seed, own in since.items() if own is None})
             with _saying_how_it_ended(writers, told.unsaid):
                 for note in task.notes:
                     told(note)
@@ -305,8 +305,7 @@ def _train(
     say: Callable[[str], None],
 ) -> None:
     """Train to the end, and record it."""
-    last_saved, told = time.monotonic(), set[int]()
-    branching = bool(training.experiment.start.run) and not training.begun  # if cut off, it goes on without the other
+    last_saved, told, branching = time.monotonic(), set[int](), training.experiment.start.run and not training.begun
 
     def save_state(places: Sequence[int]) -> None:
         nonlocal last_saved
@@ -344,7 +343,7 @@ def _train(
         ended = report.stopped or report.epoch == training.experiment.training.epochs
         if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))
-        branching = False
+            branching = False
         after_report(report)
 
 

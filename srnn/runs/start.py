@@ -202,11 +202,12 @@ def _is_of_the_same(training: Training, place: int, run: Run, checkpoint: Checkp
 def _whole(
     training: Training, place: int, run: Run, checkpoint: Checkpoint, streams: Mapping[str, torch.Generator]
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """The other run's state. A stream that it does not draw from is as at birth."""
+    """The other run's state. Gates, and streams to draw from, that it does not have are as at birth."""
     tensors, plain = training.state(place)
     state = {key: checkpoint.state[key] for key in ("epoch", "batch", "replicating")}
-    generators = {name: value for name, value in tensors.items() if name.startswith("generator.")}
-    return {**generators, **checkpoint.tensors}, plain | state
+    newborn = {name: value for name, value in tensors.items() if name.startswith(("generator.", "gate."))}
+    taken = {name: value for name, value in checkpoint.tensors.items() if name in tensors or "gate." not in name}
+    return newborn | taken, plain | state
 
 
 def _partly(

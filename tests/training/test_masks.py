@@ -43,10 +43,15 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "numbers, cosine": NUMBERS | {"schedule": {"kind": "cosine", "every": 2}},
     "sgd, adam": {"training": {"optimizer": "adam"}, "replication": {"momentum": "separate"}},
     "sgd, terms": {"terms": {"l1": {"strength": 0.01}, "l2": {}}},
+    "numbers, gates": NUMBERS | {"terms": {"gaussian": {}, "horseshoe": {"strength": 0.01, "scale": 0.1}}},
+    "numbers, penalty": NUMBERS | {"terms": {"horseshoe": {"strength": 0.01, "scale": 0.1}}},
+    "sgd, decay": {"terms": {"particle_decay": {"strength": 0.1}}},
     "sgd, frozen": {"events": {"half": {"do": "freeze", "at": [1]}}},
 }
 #: Where nothing is counted or drawn for all weights, dropped or not.
-THIN = [name for name in EXPERIMENTS if name not in ("newton, later", "sgd, frozen", "numbers, adamw")]
+THIN = [
+    name for name in EXPERIMENTS if name not in ("newton, later", "sgd, frozen", "numbers, adamw", "numbers, gates")
+]
 #: What is trained in a stretch, mask or no mask.
 TOGETHER = [
     "sgd",
@@ -57,6 +62,7 @@ TOGETHER = [
     "numbers, adamw",
     "numbers, cosine",
     "sgd, adam",
+    "numbers, penalty",
 ]
 
 
