@@ -223,9 +223,10 @@ def test_a_signal_ends_everything(tmp_path: Path, number: int, code: int) -> Non
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_an_error_in_a_process_ends_with_exit_code_2(tmp_path: Path) -> None:
+def test_an_error_ends_with_exit_code_2(tmp_path: Path) -> None:
+    """In other processes it is raised here as well: see TestParallel."""
     places = ["--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs"), "--data-dir", str(tmp_path)]
-    answer = forked(["figures", "later", "smaller", "--seeds", "1", "--jobs", "2", *places], tmp_path)
+    answer = forked(["figures", "later", "smaller", "--seeds", "1", "--jobs", "1", *places], tmp_path)
     assert str(tmp_path) in answer.line
 
 
