@@ -33,6 +33,8 @@ from srnn.laboratory.job import place_of, run
 from srnn.organism import Organism
 from srnn.runs import checkpoints
 from srnn.runs.groups import open_runs
+from srnn.runs.masks import NAME as MASK
+from srnn.runs.masks import write_mask
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
 from srnn.tasks import Task
@@ -41,8 +43,8 @@ from srnn.untrusted import expanded
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
 
-#: Which weights are kept, bool ``(N,)``, and the network that is left, by the body's names.
-MASK, NETWORK = "mask.safetensors", "network.safetensors"
+#: The network that is left, by the body's names.
+NETWORK = "network.safetensors"
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def prune(
 ) -> list[Pruned]:
     """Drop the weights of a trained run that matter least, and train what is left for some more epochs.
 
-    The new run is ``OUT/NAME-SCORE-DENSITY/seed-S``. Which weights it keeps is in its ``mask.safetensors`` (``kept``,
-    bool ``(N,)``), and the network that is left, as plain numbers, in the end in its ``network.safetensors``.
+    The new run is ``OUT/NAME-SCORE-DENSITY/seed-S``. Which weights it keeps is in its ``mask.safetensors``, as of a
+    branch, and the network that is left, as plain numbers, in the end in its ``network.safetensors``.
 
     Args:
         folder: A run that has ended, or the folder of the seeds of an experiment.
@@ -119,7 +121,7 @@ def prune(
         organism = one.organism()
         kept = _kept(one, organism, task, density, score, scope)
         cut = evaluate(organism, organism.worth().masked_fill(~kept, 0)[None], task)[1]
-        _begin(one, longer, place / longer.name / one.folder.name, kept)
+        _begin(one, longer, place / longer.name / one.folder.name, kept, organism)
         found.append((float(_last(one, task)), float(cut), densities(organism, kept)))
     seeds = [one.experiment.seed for one in runs]
     ended = run(longer, place, seeds=seeds, resume=True, data_dir=data, body=body, **watchers)
@@ -166,7 +168,7 @@ def _kept(run: Run, organism: Organism, task: Task, density: float, score: Score
     return importance.keep(values, density, organism.layers, scope, worth=organism.worth())
 
 
-def _begin(run: Run, longer: Experiment, folder: Path, kept: Tensor) -> None:
+def _begin(run: Run, longer: Experiment, folder: Path, kept: Tensor, organism: Organism) -> None:
     """Make a run's folder the beginning of one that goes on without what is not kept; whole or not at all."""
     unfinished = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -176,7 +178,7 @@ def _begin(run: Run, longer: Experiment, folder: Path, kept: Tensor) -> None:
         path.unlink()
     found = checkpoints.read(newest)
     checkpoints.write(newest, _without(found.tensors, ~kept), found.state)
-    _write(unfinished / MASK, {"kept": kept})
+    write_mask(unfinished / MASK, kept, organism)
     unfinished.rename(folder)
 
 

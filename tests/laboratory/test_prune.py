@@ -13,7 +13,9 @@ import srnn
 from srnn import importance, tasks
 from srnn.analysis.many import evaluate
 from srnn.errors import StoppedError, UserError
-from srnn.laboratory.prune import MASK, NETWORK, prune
+from srnn.laboratory.prune import NETWORK, prune
+from srnn.runs.masks import NAME as MASK
+from srnn.runs.masks import read_mask
 from srnn.runs.run import Run
 from srnn.runs.verify import verify
 
@@ -40,7 +42,7 @@ def test_what_is_dropped_stays_zero_whatever_moves_the_others(changes: tuple[str
     run = trained(tmp_path, *changes)
     [found] = prune(run.folder, 0.25, epochs=3, image_format=None)
     assert found.run.folder == tmp_path / f"{run.experiment.name}-magnitude-0.25" / "seed-3"
-    kept = safetensors.torch.load_file(found.run.folder / MASK)["kept"]
+    kept = read_mask(found.run.folder / MASK, found.run.organism())
     assert int(kept.sum()) == round(0.25 * 312) == found.densities.set_index("Layer").loc["total", "Kept"]
     before, organism = run.organism(), found.run.organism()
     assert organism.worth()[~kept].count_nonzero() == 0
@@ -63,7 +65,7 @@ def test_what_is_dropped_stays_zero_whatever_moves_the_others(changes: tuple[str
 def test_the_score_decides(first: Run, tmp_path: Path) -> None:
     """In each layer as many, by how far they have come since birth."""
     [found] = prune(first.folder, 0.5, "movement", scope="layer", epochs=1, out=tmp_path, image_format=None)
-    kept = safetensors.torch.load_file(found.run.folder / MASK)["kept"]
+    kept = read_mask(found.run.folder / MASK, found.run.organism())
     assert found.densities["Density"].tolist() == [0.5] * 4
     moved = (first.organism().worth() - first.organism(0).worth()).abs()
     for part in first.organism().layers.values():
