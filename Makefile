@@ -1,5 +1,6 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
+# make readme run every block of the README in a fresh clone: some two minutes
 # make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # Processes of one thread each, one more than there are cores (tests/conftest.py), since some tests wait.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test soak check setup
+.PHONY: demo test readme soak check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -28,9 +29,12 @@ demo: setup
 test: setup
 	$(PYTEST)
 
-# The tests of runs that survive, with many more kills and full disks than in `make test`.
+readme: setup
+	$(BIN)/pytest -m readme tests/test_readme.py
+
+# The tests of runs that survive, with many more kills and full disks than in `make test`, and of more processors.
 soak: setup
-	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py
+	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py
 
 check: setup
 	$(BIN)/ruff format

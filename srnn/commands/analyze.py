@@ -88,6 +88,7 @@ def command(
     from srnn.untrusted import expanded
 
     questions = choose(only)
+    drawn_as = None if image_format == "none" else image_format
     folders = [expanded(run) for run in runs]
     groups = by_experiment(open_runs(folders, body))
     for group in groups:
@@ -99,7 +100,7 @@ def command(
             def watch(what: str, bar: object = bar, name: str = group[0].experiment.name) -> None:
                 progress.update(bar, description=f"{name}: {what}")  # type: ignore[arg-type]
 
-            answers = analyze(group, questions, data_dir, image_format, title, watch)
+            answers = analyze(group, questions, data_dir, drawn_as, title, watch)
         _print(console(), group, answers)
     compared = [folder for folder in folders if is_comparison(folder)]
     for folder in compared:
@@ -109,7 +110,7 @@ def command(
         together = "-".join(["comparison", *named])
         folder = groups[0][0].folder.parent.parent / together[:_LONGEST].rstrip("-")
         try:
-            for figure in compare(named, folder, image_format):
+            for figure in compare(named, folder, drawn_as):
                 print(f"figure   {figure}")
         except NotApplicableError as error:
             print(f"left out comparison: {error}")

@@ -115,7 +115,8 @@ def command(
     ]
     given += ["--body", chosen.body.path] if isinstance(chosen.body, ModuleConfig) else []
     given += ["--quiet"] if quiet else []
-    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
+    drawn_as = None if image_format == "none" else image_format
+    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": drawn_as}
     variants = chosen.expand()
     if not variants:
         runs = _train(chosen, out, numbers, resume, quiet, given, "", common)
@@ -129,7 +130,7 @@ def command(
             groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
             _print(groups[variant], quiet)
     try:
-        _compare(groups, folder, image_format, again)
+        _compare(groups, folder, drawn_as, again)
     except UserError as error:
         if not quiet:
             print(f"left out comparison: {error}")
@@ -214,7 +215,7 @@ def _train(
 def _compare(
     groups: Mapping[str, Sequence[Run]],
     folder: Path,
-    image_format: str,
+    image_format: str | None,
     again: str,
 ) -> None:
     """Compare the variants of an experiment; if it is stopped, say how to go on."""

@@ -40,13 +40,13 @@ _DRAWINGS: Final[Mapping[str, Drawing]] = {
 }
 
 
-def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") -> list[Path]:
+def compare(groups: comparison.Groups, folder: Path, image_format: str | None = "png") -> list[Path]:
     """Compare experiments: curves, how they ended, paired tests and the order of learning.
 
     Args:
         groups: The seeds of each, under the name it shall have in tables and figures.
         folder: Where ``results/*.csv`` and ``figures/*`` go.
-        image_format: ``png``, ``svg`` or ``pdf``; empty: without figures.
+        image_format: ``png``, ``svg`` or ``pdf``; None: without figures.
 
     Returns:
         The figures.
@@ -65,7 +65,7 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
-    if not image_format:
+    if image_format is None:
         return []
     options = {"final": {"scores": frames["final_seeds"]}}
     return [
@@ -184,7 +184,7 @@ def run_comparison(
             groups[variant] = run(
                 one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
             )
-        compare(groups, folder, image_format or "")
+        compare(groups, folder, image_format)
     return Comparison(folder, experiment, groups)
 
 

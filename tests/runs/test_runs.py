@@ -140,12 +140,12 @@ class TestConfig:
     def test_it_says_what_the_task_would_fill_in(self, tmp_path: Path) -> None:
         sizeless = SMALL.override(["training.epochs=1"]).model_dump(exclude_none=True)
         del sizeless["task"]["size"]
-        [run] = srnn.run(Experiment.from_dict(sizeless), tmp_path)
+        [run] = srnn.run(Experiment.from_dict(sizeless), tmp_path, image_format=None)
         assert run.experiment.task.size == 8
 
     def test_it_runs_again_with_the_same_result(self, run: Run, tmp_path: Path) -> None:
         """Alone, too: what a seed gives does not depend on the seeds beside it."""
-        [again] = srnn.run(Experiment.from_toml(run.folder / "config.toml"), tmp_path)
+        [again] = srnn.run(Experiment.from_toml(run.folder / "config.toml"), tmp_path, image_format=None)
         for path in sorted(run.folder.rglob("*")):
             if path.is_file():
                 assert (again.folder / path.relative_to(run.folder)).read_bytes() == path.read_bytes(), path.name
@@ -424,7 +424,7 @@ class TestWriteWhole:
 
 def test_the_trajectory_of_a_large_organism_follows_a_fixed_sample(tmp_path: Path) -> None:
     chosen = SMALL.override(["log.particles=7"])
-    [run] = srnn.run(chosen, tmp_path)
+    [run] = srnn.run(chosen, tmp_path, image_format=None)
     trajectory = run.trajectory()
     names = trajectory.groupby("Epoch")["Weight"].agg(tuple)
     assert len(set(names)) == 1
@@ -459,14 +459,14 @@ for threads in (1, 2):
 
 def test_a_run_leaves_the_arithmetic_of_the_process_as_it_was(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
-    srnn.run(SMALL, tmp_path)
+    srnn.run(SMALL, tmp_path, image_format=None)
     assert torch.get_num_threads() == threads
     assert torch.tensor(1e-40) * 0.5 != 0  # flushed to zero during training
 
 
 def test_a_stop_does_not_touch_the_trajectory_of_the_epoch_before(tmp_path: Path) -> None:
     wild = SMALL.override(["replication.divergent=stop", "training.lr=0.3", "particle.init=xavier"])
-    [run] = srnn.run(wild, tmp_path)
+    [run] = srnn.run(wild, tmp_path, image_format=None)
     assert run.metrics["Epoch"].max() < wild.training.epochs
     assert run.organism(0).weights.isfinite().all()
     assert not run.organism().weights.isfinite().all()
