@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from srnn.laboratory.compare import Comparison
     from srnn.laboratory.export import export
     from srnn.laboratory.job import extend, run
+    from srnn.laboratory.report import report
     from srnn.organism import Organism
     from srnn.particle import Particle
     from srnn.presets import load_preset
@@ -33,6 +34,7 @@ _HOMES = {
     "export": "srnn.laboratory.export",
     "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
+    "report": "srnn.laboratory.report",
     "run": "srnn.laboratory.job",
 }
 _MODULES = (
@@ -70,6 +72,7 @@ __all__ = [
     "load_preset",
     "particle",
     "replication",
+    "report",
     "run",
     "tasks",
     "training",

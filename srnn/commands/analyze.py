@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperCommand
 
 from srnn.commands.options import Body, DataDir, ImageFormat, completing
-from srnn.commands.tables import grid, with_interval
+from srnn.commands.tables import grid
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd

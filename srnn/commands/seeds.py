@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from srnn.commands.tables import grid, is_figure, labels, with_interval
+from srnn.commands.tables import grid, is_figure, labels
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd

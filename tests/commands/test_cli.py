@@ -23,12 +23,12 @@ from processes import SRNN, Answer, forked, process, start, without_compiling
 from srnn import Run, UserError
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
-from srnn.commands.tables import with_interval
 from srnn.laboratory.live import _mean
 from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
 from srnn.seeds import parse_seeds
+from srnn.shown import with_interval
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--set", "training.epochs=2", "--set", "log.every=1")
