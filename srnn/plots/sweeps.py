@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from srnn.analysis.statistics import SHARE, range_of
 from srnn.errors import UserError
@@ -152,12 +153,13 @@ def front(points: pd.DataFrame, goals: Mapping[str, bool], title: str = "") -> F
     panel = figure.subplots()
     best = points[points["Front"]].sort_values([one, other])
     panel.scatter(points[one], points[other], s=8, color="#999999", linewidths=0, label="points")
-    # Between two points of the front nothing is known to be better than the worse of both.
-    panel.step(best[one], best[other], where="pre" if goals[other] else "post", color=ORANGE)
+    # Whoever asks for no less of the one gets of the other what the next point has.
+    panel.step(best[one], best[other], where="pre" if goals[one] else "post", color=ORANGE)
     panel.scatter(best[one], best[other], s=14, color=ORANGE, linewidths=0, label="front", zorder=3)
     for axis, goal in ((panel.xaxis, one), (panel.yaxis, other)):
         axis.set_label_text(f"{goal.replace('_', ' ')} ({'more' if goals[goal] else 'less'} is better)")
         if range_of(goal) == SHARE:
+            axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
             axis.set_major_formatter(PERCENT)
     panel.margins(0.06)
     panel.legend(loc="best")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from processes import SRNN, Answer, forked, start, start_fresh
 import srnn
 from srnn import Experiment, Sweep, UserError
 from srnn.errors import StoppedError
+from srnn.fixpoints import FixpointType
 from srnn.runs.status import Status, write_status
 from srnn.sweeps.plan import point_of
 from srnn.sweeps.sweep import Doing
@@ -42,6 +44,7 @@ VALUES: dict[str, Any] = {
 soak = pytest.mark.skipif(not SOAK, reason="make soak")
 
 Reference = dict[str, bytes]
+LABELS = [kind.label for kind in FixpointType]
 
 
 def tiny(**sweep: Any) -> Experiment:
@@ -379,6 +382,23 @@ class TestReading:
             f"{3 * len(ALPHAS) * len(VALUES['sweep']['over']['particle.hidden'])} tasks are left: about" in answer.out
         )
         assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+    def test_its_table_has_what_the_data_dictionary_tells(self, folder: Path) -> None:
+        part = (
+            (Path(__file__).parents[2] / "docs/data-dictionary.md")
+            .read_text()
+            .split("## Sweeps: ")[1]
+            .split("\n## ")[0]
+        )
+        told = set(re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in part.splitlines() if "|" in row)))
+        table = Sweep.open(folder).table
+        assert {"Point", "Seed", "Status", "Epoch"} <= told
+        assert told <= {*table}
+        metrics = {
+            name for run in Sweep.open(folder).runs(Sweep.open(folder).points[0]) for name in run.metrics["Metric"]
+        }
+        assert metrics <= {*table}
+        assert table["identity_share"].tolist() == (table["identity"] / table[LABELS].sum(axis=1)).tolist()
 
     def test_it_shows_itself(self, folder: Path) -> None:
         sweep = Sweep.open(folder)
