@@ -1,7 +1,7 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
 # make readme run every block of the README in a fresh clone: some two minutes
-# make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
+# make soak   kill runs at fifty moments, fill the disk at twenty sizes, kill sweeps: some ten minutes
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
 PYTHON ?= python3
@@ -34,7 +34,7 @@ readme: setup
 
 # The tests of runs that survive, with many more kills and full disks than in `make test`, and of more processors.
 soak: setup
-	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py
+	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps
 
 check: setup
 	$(BIN)/ruff format

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from srnn.particle import Particle
     from srnn.presets import load_preset
     from srnn.runs.run import Run
+    from srnn.sweeps.folder import Sweep
+    from srnn.sweeps.sweep import sweep
 
 #: Public name → where it lives. Imported when first asked for, so that ``srnn --help`` need not wait for torch.
 _HOMES = {
@@ -30,12 +32,14 @@ _HOMES = {
     "OrganismRegressor": "srnn.estimators",
     "Particle": "srnn.particle",
     "Run": "srnn.runs.run",
+    "Sweep": "srnn.sweeps.folder",
     "UserError": "srnn.errors",
     "export": "srnn.laboratory.export",
     "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
     "report": "srnn.laboratory.report",
     "run": "srnn.laboratory.job",
+    "sweep": "srnn.sweeps.sweep",
 }
 _MODULES = (
     "analysis",
@@ -60,6 +64,7 @@ __all__ = [
     "OrganismRegressor",
     "Particle",
     "Run",
+    "Sweep",
     "UserError",
     "__version__",
     "analysis",
@@ -74,6 +79,7 @@ __all__ = [
     "replication",
     "report",
     "run",
+    "sweep",
     "tasks",
     "training",
 ]

@@ -36,6 +36,7 @@ from srnn.settings import (
     LogConfig,
     ParticleConfig,
     StartConfig,
+    SweepConfig,
 )
 from srnn.shown import Rows, Shown
 from srnn.tasks.settings import TaskConfig
@@ -60,6 +61,7 @@ __all__ = [
     "ReplicationConfig",
     "ScheduleConfig",
     "StartConfig",
+    "SweepConfig",
     "TaskConfig",
     "TrainingConfig",
     "folder_name",
@@ -72,7 +74,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", 
 
 
 #: What variants of an experiment have in common, or are told apart by.
-_FIXED = ("name", "seed", "comparison")
+_FIXED = ("name", "seed", "comparison", "sweep")
 
 
 class Experiment(Shown, Section):
@@ -105,6 +107,7 @@ class Experiment(Shown, Section):
     events: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
     """What happens in training, by a name of your own; ``do`` says what, of :data:`srnn.events.EVENTS`."""
     comparison: ComparisonConfig = ComparisonConfig()
+    sweep: SweepConfig = SweepConfig()
     versions: dict[str, Text] = {}
     """What a run was made with: recorded in its folder, of no effect."""
 
@@ -164,6 +167,8 @@ class Experiment(Shown, Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         require_consistent(self)
+        if self.sweep.over and self.comparison.variants:
+            raise ValueError("sweep.over and comparison.variants exclude each other: leave one of them out")
         self.expand()
         return self
 

@@ -1,12 +1,15 @@
-"""What an experiment says of particles and their chemistry, and of what is recorded, saved and compared."""
+"""What an experiment says of particles and their chemistry, and of what is recorded, saved, compared and swept."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from srnn.choices import Encoding, Init, Scope, Score
+from srnn.errors import UserError, shorten
 from srnn.section import Count, Section, Share, Text
 
 if TYPE_CHECKING:
@@ -120,3 +123,110 @@ class ComparisonConfig(Section):
 
     variants: Annotated[dict[str, list[Text]], Field(max_length=MOST_VARIANTS)] = {}
     """Name of each variant → the settings it changes, such as ``["replication.alpha=10"]``."""
+
+
+#: What a setting of a point may be.
+_Value = bool | int | float | Text
+_Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class RangeConfig(Section):
+    """The numbers that a setting of a random or optuna sweep is drawn from, to four digits."""
+
+    low: int | float
+    """The least."""
+    high: int | float
+    """The most; if both are whole, so is what is drawn."""
+    log: bool = False
+    """Whether each power of ten is as likely as any other."""
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if not (0 if self.log else float("-inf")) < self.low < self.high:
+            above = " above 0" if self.log else ""
+            raise ValueError(f"low is {self.low:g} and high is {self.high:g}; allowed: low{above}, and below high")
+        return self
+
+
+class SweepConfig(Section):
+    """The same experiment at many points of its settings, with several seeds each: of srnn sweep."""
+
+    over: Annotated[
+        dict[str, Annotated[list[_Value | list[_Value]], Field(min_length=1, max_length=1000)] | RangeConfig],
+        Field(max_length=20),
+    ] = {}
+    """Setting → the values that it takes, such as ``replication.alpha = [0.1, 1.0]``, or the range that they are drawn
+    from, ``{low = 1e-4, high = 0.1, log = true}``."""
+    method: Literal["grid", "random", "optuna"] = "grid"
+    """``grid``: all combinations of the values. ``random``: points drawn at random. ``optuna``: each point is chosen by
+    how those before it have ended."""
+    points: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Points of a random or optuna sweep."""
+    seed: _Seed = 0
+    """What points are drawn by."""
+    seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[list[_Seed], Field(min_length=1, max_length=1000)] = 1
+    """How many seeds of each point, or which."""
+    seeds_per_task: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many seeds of a point are trained side by side, in about a third of the time that they take one by one."""
+    maximize: Annotated[list[Text], Field(max_length=2)] = []
+    """Metrics of which more is better: what is drawn, and searched for by optuna. Without any goal,
+    ``test_accuracy`` or, of a regression, less ``test_mae``."""
+    minimize: Annotated[list[Text], Field(max_length=2)] = []
+    """Metrics of which less is better; of both together two at most."""
+
+    @field_validator("over", mode="before")
+    @classmethod
+    def _read_over(cls, over: Any) -> Any:
+        """Keys with dots in quotes, or tables in tables."""
+        if not isinstance(over, Mapping):
+            return over
+        return {key: _read_axis(f"sweep.over.{key}", values) for key, values in _flat(over).items()}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for key, values in self.over.items():
+            if isinstance(values, RangeConfig) and self.method == "grid":
+                raise ValueError(f"sweep.over.{key} is a range; allowed in a grid: a list of values")
+        if isinstance(self.seeds, list) and len({*self.seeds}) < len(self.seeds):
+            raise ValueError("sweep.seeds names a seed twice; allowed: each once")
+        if len({*self.maximize, *self.minimize}) < len(self.maximize) + len(self.minimize):
+            raise ValueError("sweep.maximize and sweep.minimize name a metric twice; allowed: each once")
+        if len(self.maximize) + len(self.minimize) > 2:
+            raise ValueError("sweep.maximize and sweep.minimize name more than two metrics; allowed: two together")
+        return self
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """The seeds of each point."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def _read_axis(key: str, values: Any) -> Any:
+    """The values of a setting, or their range; ValueError for what is neither."""
+    if isinstance(values, Mapping) and values:
+        try:
+            return RangeConfig.read(values)
+        except UserError as error:
+            raise ValueError(f"{key}: {error}") from None
+    if isinstance(values, RangeConfig):
+        return values
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{key} is {shorten(repr(values))}; allowed: a list of values, or a range: low and high")
+    for place, value in enumerate(values):
+        if not all(map(_is_plain, value if isinstance(value, list) else [value])):
+            raise ValueError(f"{key} has the value {shorten(repr(value))}; allowed: numbers, texts and lists of them")
+        if value in values[:place]:
+            raise ValueError(f"{key} has the value {shorten(repr(value))} twice; allowed: each once")
+    return values
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
+
+
+def _flat(tables: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        nested = isinstance(value, Mapping) and not value.keys() & RangeConfig.model_fields.keys()
+        flat |= _flat(value, f"{before}{key}.") if nested and value else {f"{before}{key}": value}
+    return flat

@@ -69,7 +69,8 @@ def command(
     Of several seeds the means with 95 % intervals are printed; tables of them
     all, of the means, and the figures go beside the seeds.
     Several experiments are compared, too; of a comparison (srnn run trade-off) its
-    final table is shown. What trains is asked only by name.
+    final table is shown, of a sweep that of its points. What trains is asked only by
+    name.
 
     \b
     Examples:
@@ -82,10 +83,13 @@ def command(
 
     from srnn.commands.output import console
     from srnn.commands.side_by_side import print_comparison
+    from srnn.commands.sweeps import print_sweep
     from srnn.errors import NotApplicableError
     from srnn.laboratory.ask import analyze, choose
     from srnn.laboratory.compare import compare
-    from srnn.runs.groups import by_experiment, is_comparison, names_apart, open_runs
+    from srnn.runs.groups import by_experiment, is_comparison, is_sweep, names_apart, open_runs
+    from srnn.sweeps.figures import draw
+    from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
     questions = choose(only)
@@ -106,6 +110,12 @@ def command(
     compared = [folder for folder in folders if is_comparison(folder)]
     for folder in compared:
         print_comparison(folder)
+    for folder in filter(is_sweep, folders):
+        found = Sweep.open(folder)
+        found.write_table()
+        draw(found, image_format)
+        print_sweep(found)
+        compared.append(folder)
     if len(groups) > 1 and not compared:
         named = dict(zip(names_apart(groups), groups, strict=True))
         together = "-".join(["comparison", *named])

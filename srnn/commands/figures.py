@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +67,7 @@ def command(
     from srnn.commands.output import console as printer
     from srnn.commands.signals import Signals
     from srnn.errors import StoppedError
+    from srnn.sweeps.workers import cores
     from srnn.tables import make
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -85,14 +85,9 @@ def command(
         try:
             with signals:
                 signals.listen(at_once=True)
-                made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
+                made = make(names or [], seeds, out, runs, data_dir, jobs or cores(), watch)
         except KeyboardInterrupt:
             raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
     for name in made:
         print(f"made   {out / name}")
     print(f"table  {out / 'README.md'}")
-
-
-def _cores() -> int:
-    """The cores that this process may use: on a cluster, fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -250,10 +250,12 @@ def _to_go_on(
     """
     from srnn.bodies.module import require_consent
     from srnn.laboratory.job import place_of
-    from srnn.runs.groups import is_comparison, open_runs
+    from srnn.runs.groups import is_comparison, is_sweep, open_runs
     from srnn.runs.resume import lengthen
     from srnn.runs.run import Run
 
+    if is_sweep(folder):
+        raise UserError(f"{folder} is a sweep: go on with it by srnn sweep {folder}")
     if is_comparison(folder):
         return _comparison_to_go_on(folder, resume, extend)
     runs = open_runs([folder], body)

@@ -119,6 +119,8 @@ def run(
     """
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
+    if experiment.sweep.over:
+        raise UserError(f"{experiment.name} is a sweep of many points: run it by srnn sweep, or srnn.sweep in Python")
     experiment = with_body(experiment, body, begins=not resume)
     chosen = [experiment.seed] if seeds is None else numbers(seeds)
     out, data_dir = expanded(out), None if data_dir is None else expanded(data_dir)

@@ -19,12 +19,15 @@ from srnn.untrusted import expanded
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
 
+#: What a sweep is to do, in its folder.
+PLAN = "plan.json"
+
 
 def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = None) -> list[Run]:
     """The runs in these folders, each once.
 
     A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
-    variants, and a folder of such folders (``runs``) for all of these.
+    variants, that of a sweep for all of its points, and a folder of such folders (``runs``) for all of these.
 
     Args:
         folders: The folders.
@@ -49,6 +52,11 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
         kinds = ", ".join(dict.fromkeys(run.experiment.body.name for run in opened))
         raise UserError(f"{option('body')}: the body of these runs is srnn's own ({kinds}): leave it out")
     return opened
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep: it says what is to be done."""
+    return is_file(folder / PLAN) and is_file(folder / "config.toml")
 
 
 def is_comparison(folder: Path) -> bool:
@@ -92,7 +100,7 @@ def _seeds(folder: Path) -> list[Run]:
 def _below(folder: Path) -> list[Run]:
     """The runs of a folder of experiments, which is no run itself."""
     with suppress(OSError):
-        if not is_file(folder / "config.toml"):
+        if not is_file(folder / "config.toml") or is_sweep(folder):
             return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
     return []
 

@@ -6,6 +6,7 @@ their runs. Sections that are made already are left as they are.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +23,12 @@ from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
+from srnn.runs.status import recorded
+from srnn.sweeps.engine import Contact, Job, Watch, carry_out
+from srnn.sweeps.estimate import seconds
+from srnn.sweeps.workers import Processes
 from srnn.tables import arithmetic, exact, mending, questions, rest, training
 from srnn.tables.desk import Desk
-from srnn.tables.jobs import Job, Watch, run_all
-from srnn.training.birth import particle_count
 from srnn.untrusted import expanded
 
 HEADER = """# The figure tables
@@ -155,7 +158,7 @@ def make(
         runs: Where the runs are kept.
         data_dir: Where the IDX files of MNIST are.
         jobs: Processes to work in, of one thread each; 1: this one. What is made does not depend on it.
-        watch: Told what is going on, as :data:`srnn.tables.jobs.Watch` says.
+        watch: Told what is going on, as :data:`srnn.sweeps.engine.Watch` says.
 
     Returns:
         The sections made.
@@ -187,7 +190,11 @@ def make(
             work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
             needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
             tables.append(Job(f"table {name}", work, section.seconds, needs))
-        run_all([*missing.values(), *tables], jobs, watch)
+        every = [*missing.values(), *tables]
+        workers = Processes(min(jobs, len(every))) if jobs > 1 and len(every) > 1 else None
+        for _, error in carry_out(every, workers, watch):
+            if error is not None:
+                raise error
     parts = [path.read_text("utf-8") for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
     return [*wanted]
@@ -234,7 +241,7 @@ def _training(
         work = partial(_train, preset, experiment, seeds, shorter, runs, unfinished, data_dir)
         done = shorter.training.epochs if shorter else 0
         needs = frozenset({f"training {shorter.name}"} if shorter and shorter.name in missing else ())
-        jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(seeds), done), needs)
+        jobs[preset] = Job(f"training {preset}", work, seconds(experiment, len(seeds), done), needs)
     return jobs
 
 
@@ -257,15 +264,6 @@ def _shorter(experiment: Experiment, others: Iterable[Experiment]) -> Experiment
     return max(found, key=lambda other: other.training.epochs, default=None)
 
 
-def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
-    """About how long a training takes, by what was measured, from an epoch on: of use only to compare."""
-    inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
-    settings = experiment.training
-    steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
-    return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
-
-
 def _train(
     preset: str,
     experiment: Experiment,
@@ -274,12 +272,15 @@ def _train(
     runs: Path,
     unfinished: Path,
     data_dir: Path | None,
-    watch: Callable[[str], None],
+    contact: Contact,
 ) -> None:
     epochs = experiment.training.epochs
     if shorter:
         for run in _kept(shorter.name, shorter, [seed for seed in seeds if _exists(runs, shorter.name, seed)], runs):
-            go_on_for_longer(run, experiment, unfinished / preset / run.folder.name)
+            longer = unfinished / preset / run.folder.name
+            if recorded(longer).ended:  # not begun, unless its process was ended from outside
+                shutil.rmtree(longer, ignore_errors=True)
+                go_on_for_longer(run, experiment, longer)
     trained = run_experiment(
         experiment,
         unfinished,
@@ -287,12 +288,13 @@ def _train(
         resume=True,
         data_dir=data_dir,
         image_format=None,  # the tables have figures of their own
-        after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+        after_report=lambda report: contact.tell(f"epoch {report.epoch} of {epochs}"),
         progress=False,
     )
     (runs / preset).mkdir(exist_ok=True)
     for run in trained:
-        run.folder.rename(runs / preset / run.folder.name)
+        if not _exists(runs, preset, run.experiment.seed):
+            run.folder.rename(runs / preset / run.folder.name)
 
 
 def _make_section(
@@ -304,12 +306,12 @@ def _make_section(
     unfinished: Path,
     runs: Path,
     data_dir: Path | None,
-    watch: Callable[[str], None],
+    contact: Contact,
 ) -> None:
     kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
     folder = unfinished / name
-    folder.mkdir()
-    body = section.make(Desk(folder, kept, data_dir, watch))
+    folder.mkdir(exist_ok=True)
+    body = section.make(Desk(folder, kept, data_dir, contact.tell))
     place = out / name
     place.mkdir(exist_ok=True)
     for image in folder.iterdir():
