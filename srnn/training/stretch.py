@@ -116,6 +116,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     if (
         not training.terms.together
         or training.experiment.training.alters
+        or training.steps is not None
         or training.frozen is not None
         or any(event.moment == "batch" for event in training.events)
     ):
