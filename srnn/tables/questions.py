@@ -197,8 +197,8 @@ organism's particles have together, and as an organism that does not replicate.
 
 To be read in pairs: the organism against the one without replication is what self-replication costs. That one against
 the dense body with as many units is what it costs that weights are particles, and what another start and another step
-make: the {_OWN} rows begin with what the organism's own newborn particles are worth. The body is linear: none of these
-can represent what the softmax regression in the last row cannot. All have one learning rate, chosen for none of them.
+make: with their own start they begin with what the organism's newborn particles are worth. The body is linear: none
+of these can represent what the softmax regression in the last row cannot. All have one learning rate, chosen for none.
 """
 
 
