@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from srnn import analysis, chemistry, fixpoints, laboratory, particle, replication, tasks, training
+    from srnn import analysis, chemistry, fixpoints, importance, laboratory, particle, replication, tasks, training
     from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
     from srnn.experiment import Experiment
@@ -32,7 +32,17 @@ _HOMES = {
     "load_preset": "srnn.presets",
     "run": "srnn.laboratory.job",
 }
-_MODULES = ("analysis", "chemistry", "fixpoints", "laboratory", "particle", "replication", "tasks", "training")
+_MODULES = (
+    "analysis",
+    "chemistry",
+    "fixpoints",
+    "importance",
+    "laboratory",
+    "particle",
+    "replication",
+    "tasks",
+    "training",
+)
 
 __version__: str
 
@@ -50,6 +60,7 @@ __all__ = [
     "export",
     "extend",
     "fixpoints",
+    "importance",
     "laboratory",
     "load_preset",
     "particle",

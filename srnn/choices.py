@@ -14,6 +14,21 @@ Target = Literal["frozen", "live"]
 Residual = Literal["none", "layer", "pair"]
 #: What data are brought to.
 Scale = Literal["none", "standard", "unit"]
+#: What each weight of a body is worth keeping for (:mod:`srnn.importance`).
+Score = Literal[
+    "magnitude",
+    "magnitude_increase",
+    "movement",
+    "lamp",
+    "snip",
+    "fisher",
+    "random",
+    "quiet_inputs",
+    "replication",
+    "type",
+]
+#: Whether weights are ranked all together, or in each layer.
+Scope = Literal["global", "layer"]
 #: What an MLP applies to the output of every layer but the last.
 Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
 #: What a run can be exported as.

@@ -31,6 +31,7 @@ def require_consistent(experiment: Experiment) -> None:
             f"terms.particle_decay is there; with replication.method '{experiment.replication.method}' particles are "
             "put back where they were: leave it out, and take terms.l2"
         )
+    _suits_the_start(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
 
@@ -83,6 +84,24 @@ def _suits_the_method(experiment: Experiment) -> None:
             f"replication.start_accuracy is {replication.start_accuracy}; the task {experiment.task.name} has no "
             "accuracy: set it to 0"
         )
+
+
+def _suits_the_start(experiment: Experiment) -> None:
+    start = experiment.start
+    if not start.run:
+        if start != type(start)():
+            raise ValueError("[start] names no run to begin from: set start.run to the folder of one")
+        return
+    if start.mask and start.drop is not None:
+        raise ValueError(f"start.mask and start.drop ({start.drop}) both say what is dropped: leave one of them out")
+    if start.density != 1 and start.drop is None:
+        raise ValueError(f"start.density is {start.density}, and nothing says what is dropped: set start.drop")
+    if isinstance(start.density, list) and start.scope != "layer":
+        raise ValueError("start.density is a list, one for each layer: set start.scope to 'layer'")
+    if start.control == "shuffle" and not start.mask and start.drop is None:
+        raise ValueError("start.control is 'shuffle', and there is no mask: set start.drop or start.mask")
+    if start.control == "same_worth" and experiment.particle.kind == "number":
+        raise ValueError("start.control is 'same_worth'; a plain number is what it is worth: set it to 'none'")
 
 
 def _suits_numbers(experiment: Experiment) -> None:

@@ -35,6 +35,7 @@ from srnn.settings import (
     InteractionsConfig,
     LogConfig,
     ParticleConfig,
+    StartConfig,
 )
 from srnn.shown import Rows, Shown
 from srnn.tasks.settings import TaskConfig
@@ -58,6 +59,7 @@ __all__ = [
     "ParticleConfig",
     "ReplicationConfig",
     "ScheduleConfig",
+    "StartConfig",
     "TaskConfig",
     "TrainingConfig",
     "folder_name",
@@ -97,6 +99,7 @@ class Experiment(Shown, Section):
     interactions: InteractionsConfig = InteractionsConfig()
     log: LogConfig = LogConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    start: StartConfig = StartConfig()
     terms: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
     """Gates and costs on the effective weights, by name: of :data:`srnn.terms.TERMS`."""
     events: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
@@ -281,7 +284,7 @@ class Experiment(Shown, Section):
         It is the same one with another name or seed, for longer, and however it is recorded and saved.
         """
         ours, theirs = self.model_dump(), since.model_dump()
-        sections = ("task", "body", "particle", "replication", "training", "interactions")
+        sections = ("task", "body", "particle", "replication", "training", "interactions", "start")
         pairs = [
             (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
         ]
@@ -308,7 +311,7 @@ def _dotted(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]
 
 
 #: Settings that may look like a number and are none.
-_AS_IT_IS = ("name", "task.path", "task.target")
+_AS_IT_IS = ("name", "task.path", "task.target", "start.run", "start.mask")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:

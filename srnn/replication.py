@@ -109,6 +109,32 @@ def project(weights: Tensor, particle: Particle, iterations: int = 1) -> Tensor:
 
 
 @torch.no_grad()
+def reach(weights: Tensor, particle: Particle, effective: Tensor, iterations: int = NEWBORN) -> None:
+    """Have particles be worth these effective weights by about the smallest change, replicators or not, in place.
+
+    Newton steps of least norm, none longer than half the particle; what is left is made up by the column of ``W1`` that
+    nothing but ``v4`` depends on.
+
+    Args:
+        weights: ``(P, N)``, changed in place.
+        particle: What the particles are.
+        effective: ``(N,)``.
+        iterations: At most so many steps.
+    """
+    ones = torch.ones_like(effective)
+    for _ in range(iterations):
+        left = effective - effective_weight(weights, particle)
+        if float(left.abs().max()) < _EXACT:
+            break
+        slope = particle.pull_back(weights, ones)
+        step = slope * (left / slope.square().sum(0).clamp(min=_SMALLEST))
+        longest = _LONGEST_STEP * weights.norm(dim=0)
+        weights += step * (longest / step.norm(dim=0).clamp(min=_SMALLEST)).clamp(max=1)
+    reached = effective_weight(weights, particle)
+    weights[INPUTS - 1 : INPUTS * particle.hidden : INPUTS] *= torch.where(reached == 0, 1.0, effective / reached)
+
+
+@torch.no_grad()
 @kernels.or_by_torch
 def lift(
     weights: Tensor, particle: Particle, effective: Tensor, iterations: int = 1, worth: Tensor | None = None

@@ -82,7 +82,8 @@ def unknown(model: type[BaseModel], key: str) -> str:
     if own and siblings:
         hint = nearest(own, siblings).replace("did you mean ", f"did you mean {section}.")
         return f"{shorten(key)} is not a setting{hint or f'; allowed in [{section}]: ' + ', '.join(siblings)}"
-    hint = nearest(key, [*model.model_fields, *known_keys(model)])
+    exactly = [known for known in known_keys(model) if known.endswith(f".{key}")]
+    hint = nearest(key, exactly) or nearest(key, [*model.model_fields, *known_keys(model)])
     return f"{shorten(key)} is not a setting{hint or '; allowed: ' + ', '.join(model.model_fields)}"
 
 

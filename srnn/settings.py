@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from srnn.choices import Encoding, Init
+from srnn.choices import Encoding, Init, Scope, Score
 from srnn.section import Count, Section, Share, Text
 
 if TYPE_CHECKING:
@@ -76,6 +76,42 @@ class CheckpointConfig(Section):
     """Minutes after which there is one anyway, even inside an epoch."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 3
     """How many are kept, the newest."""
+    pin: Annotated[list[Annotated[int, Field(ge=0, le=1_000_000)]], Field(max_length=1000)] = []
+    """Epochs whose checkpoints are made and kept in any case, for other runs to begin there; 0: before training."""
+
+    def due(self, epoch: int) -> bool:
+        """Whether there is one after that many epochs, even if they are not the last."""
+        return epoch in self.pin or (epoch > 0 and epoch % self.every == 0)
+
+
+class StartConfig(Section):
+    """Where a run begins, if not at birth: with the state of another run, some of its weights dropped."""
+
+    run: Text = ""
+    """The folder of the other run, or of one experiment's runs: each seed begins from the run of the same seed. The
+    body and the data must be the same, all else may differ."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Of several runs, the seed of the one from which every seed begins."""
+    epoch: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["end"] = 0
+    """At which epoch of it, of which a checkpoint must be kept (``checkpoint.pin``): the epochs go on from there, with
+    the same order of the data."""
+    mask: Text = ""
+    """Which weights are kept: a file ``mask.safetensors``, or the folder of a run, or of runs of the same seeds,
+    that has one."""
+    drop: Score | None = None
+    """In place of a mask: by which score of the other run's weights the least are dropped."""
+    at: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["end"] = "end"
+    """At which epoch of the other run's trajectory that is measured."""
+    density: Share | Annotated[list[Share], Field(max_length=1000)] = 1.0
+    """The share of all weights that is kept; with scope ``layer`` also one for each layer."""
+    scope: Scope = "global"
+    """Whether the weights are ranked all together, or in each layer."""
+    control: Literal["none", "reinit", "shuffle", "signs", "same_worth"] = "none"
+    """Another start in place of the other run's, on the same batches. ``reinit``: other newborn weights under the same
+    mask; ``shuffle``: as many kept in each layer, at random; ``signs``: of each weight only the sign, its size the
+    spread of its layer; ``same_worth``: other particles that are worth the same."""
+    began: dict[str, int | Text] = {}
+    """What a run began from: recorded in its folder, of no effect."""
 
 
 #: Variants of a comparison: each takes a figure's line of its own.

@@ -73,7 +73,8 @@ def main() -> None:
                 "body": {"depth": 3, "width": 6},
                 "particle": {"hidden": 2},
                 "training": {"epochs": 2, "batch_size": 16},
-                "log": {"every": 1},
+                # Few steps of replication alone before the census at rest, which would take longer than all else.
+                "log": {"every": 1, "rest": 5},
             }
             for name, section in sections.items():
                 values[name] = {**values.get(name, {}), **section}

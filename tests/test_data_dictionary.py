@@ -79,8 +79,8 @@ def test_beside_the_seeds_are_the_answers_of_all_and_their_means(folder: Path) -
     ("preset", "changes"),
     [
         ("digits", SHORT),
-        ("digits", (*SHORT, "replication.method=newton")),
-        ("addition", ("training.epochs=1",)),
+        ("digits", (*SHORT, "replication.method=newton", "task.validation=100")),
+        ("addition", ("training.epochs=1", "task.validation=100")),
         ("sanity-h2", ("training.epochs=1",)),
     ],
 )

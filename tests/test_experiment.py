@@ -596,6 +596,9 @@ class TestOverride:
             "task.scale=unit",
             "task.fingerprint={}",
             "checkpoint.minutes=5.0",
+            "start.run=x",
+            "start.seed=3",
+            "start.drop=lamp",
         ]
         experiment = load_preset("digits").override(settings)
         assert len(known_keys(Experiment)) == len({*known_keys(Experiment)}) > 30

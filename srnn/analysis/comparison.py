@@ -37,7 +37,17 @@ from srnn.fixpoints import FixpointType
 
 Groups = Mapping[str, Sequence[Measured]]
 #: What :func:`final_table` and :func:`paired_tests` tell of, where the runs measured it.
-METRICS: Final = ("test_accuracy", "test_mae", "identity", "zero", "other", "identity_share")
+METRICS: Final = (
+    "test_accuracy",
+    "test_mae",
+    "early_stop_epoch",
+    "early_stop_test_accuracy",
+    "early_stop_test_mae",
+    "identity",
+    "zero",
+    "other",
+    "identity_share",
+)
 #: The values whose first epoch :func:`order_of_learning` looks for.
 MILESTONES: Final[Mapping[str, Sequence[float]]] = {
     "replication_loss": (1e-3, 1e-5, 1e-8),

@@ -23,7 +23,7 @@ self-replicators. That set has P − 4 dimensions, so that they come back as sel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -101,6 +101,48 @@ def self_application(
             | {"Other": float((types >= FixpointType.SECONDARY).double().mean())}
         )
     return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def by_arithmetic(organism: Organism, applications: Sequence[int] = (20, 1000), at_most: int = 1000) -> pd.DataFrame:
+    """How many self-replicators still are some after self-applications that are computed in different ways.
+
+    What differs between the ways is rounding, and no property of the particles.
+
+    Args:
+        organism: Whose particles, of float32; it is not changed.
+        applications: Numbers of self-applications to look at, in rising order.
+        at_most: Of more self-replicators than this, as many are taken, evenly over the organism.
+
+    Returns:
+        A row for each way and number of applications: Arithmetic (``kernel``: as this process computes, by the fused
+        kernels where they are; ``torch``: float32 by the reference; ``float64``: the reference, from the same numbers;
+        ``float64, projected``: from where :func:`srnn.replication.project` brings them in double precision),
+        Applications, Particles (int), Identity (float: the share that are self-replicators).
+
+    Raises:
+        NotApplicableError: The organism has no self-replicator.
+    """
+    replicators, particle = self_replicators(organism, at_most), organism.replicator
+    start = organism.weights.detach()[:, replicators].contiguous()
+    projected = start.double()
+    project(projected, particle, NEWBORN)
+    ways: dict[str, tuple[Tensor, Callable[[Tensor, Particle], Tensor]]] = {
+        "kernel": (start, applied),
+        "torch": (start, self_output),
+        "float64": (start.double(), self_output),
+        "float64, projected": (projected, self_output),
+    }
+    rows = []
+    for name, (weights, once) in ways.items():
+        done = 0
+        for count in applications:
+            for _ in range(count - done):
+                weights = once(weights, particle)
+            done = count
+            share = float((classify(weights, particle) == FixpointType.IDENTITY).double().mean())
+            rows.append((name, count, len(replicators), share))
+    return pd.DataFrame(rows, columns=["Arithmetic", "Applications", "Particles", "Identity"])
 
 
 def growth_rate(growth: pd.DataFrame) -> float:

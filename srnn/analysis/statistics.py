@@ -43,7 +43,7 @@ MARGIN: Final = 0.01
 #: Up to how many seeds their single values are told and drawn beside the mean.
 FEW: Final = 5
 _SHARES: Final = ("accuracy", "_share", "recall_", "live_", "units_without_", "gini")
-_POSITIVE: Final = ("_loss", "_mae", "_objective", "_error", "mae")
+_POSITIVE: Final = ("_epoch", "_loss", "_mae", "_objective", "_error", "mae")
 _LABELS: Final = tuple(kind.label for kind in FixpointType)
 #: Where the upper end of a 95 % interval is.
 _UPPER: Final = 0.975
@@ -99,7 +99,9 @@ def wide(rows: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
 
 
 def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
-    """The last value of every metric of every run.
+    """The last value of every metric of every run, and where validation data would have it stop.
+
+    That is ``early_stop_epoch`` (:func:`early_stop`), and ``early_stop_test_accuracy``, or ``_mae``, as it was then.
 
     Returns:
         Columns Seed (int), Epoch (int, when it was measured), Metric (str), Score, Least and Most (float: the range of
@@ -115,8 +117,24 @@ def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
         census = last["Score"].groupby([counted, scopes[0]])
         whole = counted & (census.transform("size") == len(_LABELS))
         last.loc[whole, "Most"] = census.transform("sum")[whole]
+        if (epoch := early_stop(run.metrics)) is not None:
+            then = run.metrics[
+                (run.metrics["Epoch"] == epoch) & run.metrics["Metric"].isin(("test_accuracy", "test_mae"))
+            ]
+            then = pd.concat([then.assign(Metric="epoch", Score=float(epoch)), then])
+            last = pd.concat([last, with_range(then.assign(Metric="early_stop_" + then["Metric"]))])
         frames.append(last.assign(Seed=run.experiment.seed)[["Seed", "Epoch", "Metric", "Score", "Least", "Most"]])
     return pd.concat(frames, ignore_index=True)
+
+
+def early_stop(metrics: pd.DataFrame) -> int | None:
+    """The first logged epoch of the least validation loss; None where no validation data were held back.
+
+    Args:
+        metrics: Columns Epoch, Metric and Score of one run.
+    """
+    losses = metrics[metrics["Metric"] == "validation_loss"].dropna(subset="Score")
+    return None if losses.empty else int(losses["Epoch"].iloc[int(losses["Score"].argmin())])
 
 
 def range_of(metric: str) -> Range:
@@ -268,6 +286,14 @@ def holm(p: Sequence[float] | Floats, tests: Sequence[Hashable] | None = None) -
     corrected = (each * np.arange(len(each), 0, -1)).cummax().clip(upper=1)
     found: Floats = frame["test"].map(corrected).where(frame["p"].notna()).to_numpy(dtype=float)
     return found
+
+
+def share_of_cases(count: int, cases: int) -> tuple[float, float, float]:
+    """The share of independent cases in which something happened, and its exact 95 % interval (Clopper–Pearson)."""
+    from scipy import stats
+
+    ends = stats.binomtest(count, cases).proportion_ci(0.95)
+    return count / cases, float(ends.low), float(ends.high)
 
 
 def survival(epochs: Floats, last: Floats) -> pd.DataFrame:

@@ -45,6 +45,8 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         - ``live_signal``: the smallest share that carries 99 % of the layer's Σ |effective weight| · E|input|, where
           E|input| is the mean absolute signal entering the edge. For the total: the sum over the layers, each with
           99 % of its own;
+        - ``on_paths``: share that is live by ``live_weight`` and lies on a path of such edges and residual links from
+          an input to an output;
         - ``units_without_output``: share of the units below the layer from which no live edge leaves. For the total: of
           all units but those of the output;
         - ``units_without_input``: share of the units above the layer that no live edge enters. For the total: of all
@@ -73,7 +75,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
         weights = [weight.detach() for weight in organism.effective_weights()]
         inputs = [signal.abs().mean(0).double().cpu().numpy() for signal in signals(organism, x)[:-1]]
     sizes = [weight.abs().double().cpu().numpy() for weight in weights]
-    alive = [~(size <= threshold) for size in sizes]
+    alive, added = [~(size <= threshold) for size in sizes], organism.body.sources
 
     counts = pd.DataFrame(
         {
@@ -81,6 +83,7 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
             "live_type": [int((kind != FixpointType.ZERO).sum()) for kind in types or ()] or np.nan,
             "live_weight": [int(live.sum()) for live in alive],
             "live_signal": [_carriers(size, entering) for size, entering in zip(sizes, inputs, strict=True)],
+            "on_paths": [int(live.sum()) for live in on_paths(alive, added)],
             "units_without_output": [int((~live.any(axis=0)).sum()) for live in alive],
             "units_without_input": [int((~live.any(axis=1)).sum()) for live in alive],
             "below": [live.shape[1] for live in alive],
@@ -93,12 +96,11 @@ def measure(organism: Organism, x: Tensor, threshold: float = THRESHOLD) -> pd.D
     )
     # Not pandas' default, which would pass over the NaN of a layer.
     counts.loc[TOTAL] = counts.sum(skipna=False)
-    added = organism.body.sources
     paths, all_paths = _paths(alive, added), _paths([np.ones_like(live) for live in alive], added)
     nothing = [np.nan] * len(sizes)
     frame = counts[["edges"]].assign(
         threshold=threshold,
-        **{name: counts[name] / counts["edges"] for name in LIVE},
+        **{name: counts[name] / counts["edges"] for name in (*LIVE, "on_paths")},
         units_without_output=counts["units_without_output"] / counts["below"],
         units_without_input=counts["units_without_input"] / counts["above"],
         paths=[*nothing, paths],
@@ -224,6 +226,26 @@ def _carriers(sizes: NDArray[np.float64], entering: NDArray[np.float64]) -> floa
     if not np.isfinite(sums[-1]):
         return float("nan")
     return float(np.searchsorted(sums, CARRIED * sums[-1]) + 1) if sums[-1] > 0 else 0.0
+
+
+def on_paths(alive: Sequence[NDArray[np.bool_]], added: Sequence[int | None]) -> list[NDArray[np.bool_]]:
+    """Which live edges lie on a path from any input to any output, along live edges and residual links.
+
+    Args:
+        alive: Of each layer, ``(out, in)``.
+        added: For each layer, the one whose input is added to its output, or None: :attr:`srnn.MLP.sources`.
+    """
+    reached = [np.ones(alive[0].shape[1], dtype=bool)]
+    for live, source in zip(alive, added, strict=True):
+        here = live @ reached[-1]
+        reached.append(here if source is None else here | reached[source])
+    leading = [np.zeros_like(one) for one in reached[:-1]] + [np.ones_like(reached[-1])]
+    for layer in reversed(range(len(alive))):
+        leading[layer] |= alive[layer].T @ leading[layer + 1]
+        if (source := added[layer]) is not None:
+            leading[source] |= leading[layer + 1]
+    ends = zip(alive, leading[1:], reached[:-1], strict=True)
+    return [live & above[:, None] & below[None] for live, above, below in ends]
 
 
 def _paths(alive: Sequence[NDArray[np.bool_]], added: Sequence[int | None]) -> float:

@@ -1,6 +1,9 @@
 """How do particles travel through weight space? Their weights over the logged epochs, in two principal components.
 
 Both published forms: a PCA of each particle by itself, and one PCA for all particles of a layer.
+
+That few components explain much says little by itself: of a random walk in many dimensions the first explains
+6/π² = 61 %, and a course of which the first step is nearly all is a line. :func:`against_random_walk` has both.
 """
 
 from __future__ import annotations
@@ -84,6 +87,73 @@ def explained(courses: pd.DataFrame) -> pd.DataFrame:
     """
     particles = courses.drop_duplicates("Weight")
     return particles.groupby("Layer", sort=False)[["Explained 1", "Explained 2", "Left out"]].mean().reset_index()
+
+
+def against_random_walk(trajectory: pd.DataFrame, generator: torch.Generator | None = None) -> pd.DataFrame:
+    """How much of the courses few components explain, beside random walks with the same steps.
+
+    A random walk begins where the particle does and takes steps of the same lengths in directions drawn at random.
+
+    Args:
+        trajectory: As for :func:`trajectories`; particles that diverge are left out.
+        generator: Where directions are drawn from; without one, torch's global generator.
+
+    Returns:
+        A row for each form (``particle``, ``layer``), layer and part of the course (``whole``, or ``later``: without
+        the first logged interval): Form, Layer, Part (str), First (float: the share of the path's length that lies in
+        that interval, the mean over the particles), Explained, Random walk, Explained by 3, Random walk by 3 (float:
+        the share of the variance that two components explain, and three; of a PCA per particle the mean over them).
+
+    Raises:
+        NotApplicableError: As for :func:`trajectories`, or there is no later part: fewer than three epochs.
+    """
+    epochs, names, weights = _cube(trajectory)
+    if len(epochs) < 3:
+        raise NotApplicableError(
+            f"a course without its first interval needs three logged epochs; there are {len(epochs)}: choose a smaller "
+            "log.every"
+        )
+    layers = np.array([name.partition("_")[0] for name in names])
+    finite = np.isfinite(weights).all(axis=(0, 2))
+    rows = []
+    for layer in dict.fromkeys(layers):
+        course = weights[:, (layers == layer) & finite].astype(np.float64)
+        if not course.shape[1]:
+            continue
+        steps = np.diff(course, axis=0)
+        lengths = np.linalg.norm(steps, axis=2, keepdims=True)
+        ways = torch.randn(steps.shape, generator=generator, dtype=torch.float64).numpy()
+        ways *= lengths / np.linalg.norm(ways, axis=2, keepdims=True)
+        walk = np.concatenate([course[:1], course[0] + ways.cumsum(axis=0)])
+        paths = lengths.sum(axis=0)[:, 0]
+        first = float(np.mean(lengths[0, paths > 0, 0] / paths[paths > 0])) if (paths > 0).any() else float("nan")
+        for form, spread in (("particle", _spread_each), ("layer", _spread_together)):
+            for part, start in (("whole", 0), ("later", 1)):
+                [own, random] = [spread(one[start:]) for one in (course, walk)]
+                rows.append((form, layer, part, first, own[1], random[1], own[2], random[2]))
+    columns = ["Form", "Layer", "Part", "First", "Explained", "Random walk", "Explained by 3", "Random walk by 3"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _spread_each(courses: Floats) -> Floats:
+    """The shares of the variance that 1, 2, 3 … components explain together, in the mean over particles that move."""
+    centred = (courses - courses.mean(axis=0)).swapaxes(0, 1)
+    return _explained_together(np.linalg.svd(centred, compute_uv=False) ** 2)
+
+
+def _spread_together(courses: Floats) -> Floats:
+    """The same of one PCA for all."""
+    points = courses.reshape(-1, courses.shape[2])
+    return _explained_together(np.linalg.eigvalsh(np.cov(points.T))[None, ::-1].clip(min=0))
+
+
+def _explained_together(variances: Floats) -> Floats:
+    variances = variances[variances.sum(axis=1) > 0]
+    if not len(variances):
+        return np.full(3, np.nan)
+    shares: Floats = (variances.cumsum(axis=1) / variances.sum(axis=1, keepdims=True)).mean(axis=0)
+    # What has fewer components is told by all of them.
+    return np.pad(shares, (0, max(0, 3 - len(shares))), mode="edge")
 
 
 def project_each(weights: Floats) -> tuple[Floats, Floats]:

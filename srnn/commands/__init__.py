@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from srnn.commands import analyze, bench, export, figures, minimal, overview, presets, run, schema, show
+from srnn.commands import analyze, bench, export, figures, minimal, overview, presets, prune, run, schema, show
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
 from srnn.errors import StoppedError, UserError, command_line, nearest, one_line
@@ -65,6 +65,7 @@ for _name, _module in (
     ("run", run),
     ("show", show),
     ("list", overview),
+    ("prune", prune),
     ("analyze", analyze),
     ("export", export),
     ("minimal", minimal),

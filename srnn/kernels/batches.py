@@ -33,6 +33,8 @@ RUN = np.dtype(
             *("settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
             *("worth", "gradient", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
+            # Which of their gradients are cleared, a byte each; 0: none.
+            "dropped",
             # How it went: batches that are done, whether one more is prepared.
             *("done", "prepared"),
         )
@@ -79,6 +81,14 @@ def _slow(address: int, count: int, factor: float) -> None:
         gradient[i] *= np.float32(factor)
 
 
+@inner
+def _clear(address: int, dropped: int, count: int) -> None:
+    gradient, gone = carray(pointer_to(address), (count,), np.float32), carray(pointer_to(dropped), (count,), np.uint8)
+    for i in range(count):
+        if gone[i]:
+            gradient[i] = np.float32(0)
+
+
 @compiled
 def run(address: int) -> None:
     """Do what :data:`RUN` at the address says."""
@@ -113,6 +123,8 @@ def run(address: int) -> None:
             call_at(call.cost, call.cost_packet)
         if call.slower != 1:
             _slow(call.gradient, call.particles, call.slower)
+        if call.dropped:
+            _clear(call.gradient, call.dropped, call.particles)
         if call.count:
             call_at(call.count, call.count_packet)
         settles = call.every and (call.first + batch + 1) % call.every == 0

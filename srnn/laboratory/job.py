@@ -28,6 +28,7 @@ from srnn.runs.groups import first_difference, open_runs
 from srnn.runs.lock import open_files
 from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
 from srnn.runs.run import Run
+from srnn.runs.start import begin_all, write_masks
 from srnn.runs.writer import RunWriter, versions
 from srnn.seeds import numbers
 from srnn.tasks import Task
@@ -164,8 +165,10 @@ def run(
                 require_same_data(folders[seed], experiments[seed], task)
             groups = starts(to_do, told, own)
             trainings = [_training(experiment, task, group) for group in groups]
+            experiments |= begin_all(trainings, groups, experiments, own)
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
             writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
+            write_masks(trainings, {seed: folders[seed] for seed, own in since.items() if own is None})
             with _saying_how_it_ended(writers, told.unsaid):
                 for note in task.notes:
                     told(note)
@@ -302,7 +305,7 @@ def _train(
     say: Callable[[str], None],
 ) -> None:
     """Train to the end, and record it."""
-    last_saved, told = time.monotonic(), set[int]()
+    last_saved, told, branching = time.monotonic(), set[int](), training.experiment.start.run and not training.begun
 
     def save_state(places: Sequence[int]) -> None:
         nonlocal last_saved
@@ -338,8 +341,9 @@ def _train(
                 beside = training.plain.values(place) | training.terms.numbers(place)
                 writer.trajectory(report.epoch, names, weights, beside)
         ended = report.stopped or report.epoch == training.experiment.training.epochs
-        if ended or (report.epoch and report.epoch % training.experiment.checkpoint.every == 0):
+        if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))
+            branching = False
         after_report(report)
 
 

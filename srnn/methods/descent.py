@@ -15,6 +15,7 @@ from srnn.kernels import Kind
 from srnn.methods.optimizers import SGD, Adam, build_optimizer
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
+from srnn.particle import Particle
 
 if TYPE_CHECKING:
     from srnn.kernels.packets import Call
@@ -116,6 +117,20 @@ class Descent:
             replication.project(drawn, self.organism.replicator, replication.NEWBORN)
             replication.balance(drawn, self.organism.replicator)
         return drawn
+
+    def worthless(self, weights: Tensor, place: int) -> Tensor:
+        """What particles of a seed ``(P, n)`` become to be worth exactly 0 for good: zero fixpoints."""
+        return torch.zeros_like(weights)
+
+    def reach(self, weights: Tensor, worth: Tensor, place: int) -> Tensor:
+        """Have particles of a seed ``(P, n)``, such as the method has them, be worth ``(n,)``; changed in place."""
+        if isinstance(particle := self.organism.particle, Particle):
+            if self.replication.birth == "exact":
+                replication.lift(weights, particle, worth, replication.NEWBORN)
+            else:
+                replication.reach(weights, particle, worth)
+            return weights
+        return weights.copy_(worth)
 
     def at_rest(self, steps: int) -> Tensor | None:
         """What becomes of the particles by so many steps of replication alone, ``(P, S · N)``; None if nothing."""

@@ -15,7 +15,7 @@ from srnn.fixpoints import TOLERANCE
 from srnn.methods.descent import Calls, Descent
 from srnn.methods.optimizers import Adam
 from srnn.methods.settings import TrainingConfig
-from srnn.particle import self_output
+from srnn.particle import INPUTS, self_output
 
 if TYPE_CHECKING:
     from srnn.kernels.packets import Call
@@ -93,6 +93,19 @@ class Newton(Descent):
         if self.replicating[place]:
             replication.project(drawn, self.organism.replicator, replication.NEWBORN)
         return drawn
+
+    def worthless(self, weights: Tensor, place: int) -> Tensor:
+        """Self-replicators that are worth nothing: only ``v4`` depends on the first matrix's column for the task."""
+        freed = weights.clone()
+        freed[INPUTS - 1 : INPUTS * self.organism.replicator.hidden : INPUTS] = 0
+        return freed
+
+    def reach(self, weights: Tensor, worth: Tensor, place: int) -> Tensor:
+        if not self.replicating[place]:
+            return super().reach(weights, worth, place)
+        replication.lift(weights, self.organism.replicator, worth, replication.NEWBORN)
+        replication.balance(weights, self.organism.replicator)
+        return weights
 
     @torch.no_grad()
     def measure(self, place: int) -> dict[str, float]:

@@ -32,6 +32,10 @@ class Placed(Lifted):
         self._take(drawn, replication.NEWBORN)
         return drawn
 
+    def reach(self, weights: Tensor, worth: Tensor, place: int) -> Tensor:
+        replication.place(weights, self.organism.replicator, worth, self.replication.strength, replication.NEWBORN)
+        return weights
+
     @staticmethod
     def take(
         weights: Tensor, particle: Particle, effective: Tensor, settings: ReplicationConfig, iterations: int

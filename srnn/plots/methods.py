@@ -13,6 +13,7 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "sgd": {"color": ORANGE, "marker": "o", "linestyle": "-"},
     "newton": {"color": GREEN, "marker": "s", "linestyle": (0, (4, 1))},
     "lifted": {"color": PURPLE, "marker": "D", "linestyle": (0, (1, 1))},
+    "placed": {"color": "black", "marker": "^", "linestyle": (0, (4, 1, 1, 1))},
     "": {"color": GREY, "marker": "o", "linestyle": "-"},
 }
 

@@ -15,8 +15,10 @@ from srnn.fixpoints import FixpointType
 from srnn.plots.methods import by_method
 from srnn.plots.style import (
     GREEN,
+    GREY,
     ORANGE,
     PERCENT,
+    PURPLE,
     TYPE_COLOURS,
     band,
     caption,
@@ -37,6 +39,18 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
         "linestyle": (0, (2, 1)),
     },
     RANDOM: {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
+}
+
+_SKY, _VERMILION = TYPE_COLOURS[FixpointType.SECONDARY], TYPE_COLOURS[FixpointType.DIVERGENT]
+#: Those of the other scores.
+_OTHERS: Final[dict[str, dict[str, Any]]] = {
+    "replication error": {"color": _SKY, "linestyle": "-"},
+    "LAMP": {"color": GREEN, "linestyle": (0, (1, 1))},
+    "magnitude increase": {"color": PURPLE, "linestyle": "-"},
+    "movement": {"color": PURPLE, "linestyle": (0, (1, 1))},
+    "SNIP": {"color": _VERMILION, "linestyle": "-"},
+    "Fisher": {"color": _VERMILION, "linestyle": (0, (1, 1))},
+    "quiet inputs first": {"color": GREY, "linestyle": (0, (3, 1, 1, 1))},
 }
 
 
@@ -82,6 +96,35 @@ def pruning(dropped: pd.DataFrame, title: str = "") -> Figure:
     panels[0].legend(
         handles, labels, loc="lower center", bbox_to_anchor=(0.45, 1.02), ncols=3, handlelength=2.2, columnspacing=0.8
     )
+    return figure
+
+
+@in_house_style
+def scores(dropped: pd.DataFrame, title: str = "") -> Figure:
+    """Draw the same of every score by which particles can be dropped: lines alone, which bands would hide.
+
+    Args:
+        dropped: As for :func:`pruning`, of a single method.
+        title: Above the figure.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
+    if dropped.empty:
+        raise UserError("no particles were dropped, so there is nothing to draw")
+    count, metric = seeds(dropped), dropped["Metric"].iloc[0]
+    figure = new_figure(title, height=3.3)
+    axes = figure.subplots()
+    for order, look in (_LOOKS | _OTHERS).items():
+        if not (own := dropped[dropped["Order"] == order]).empty:
+            axes.plot(own.groupby("Share")["Score"].mean(), label=order, **look)
+    axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute\nerror on test data")
+    if metric == "accuracy":
+        axes.set_ylim(0, 1)
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.set_xlabel("of the particles that are not zero, dropped")
+    caption(axes, f"mean of {count} seeds" if count > 1 else "")
+    figure.legend(loc="outside lower center", ncols=2, handlelength=2.2)
     return figure
 
 

@@ -110,12 +110,13 @@ def fill_ordinary(folder: Path, epoch: int, body: nn.Module, beside: Collection[
         return {name: found.tensors[name] for name in beside}
 
 
-def prune(folder: Path, keep: int, inside: int) -> None:
-    """Remove all but the newest ``keep`` at the end of an epoch and, after these, the newest ``inside`` an epoch."""
+def prune(folder: Path, keep: int, inside: int, pinned: Collection[int] = ()) -> None:
+    """Remove all but the newest ``keep`` at the end of an epoch, the pinned and, after, the newest ``inside``."""
     paths = found(folder)
     ends = [path for path in paths if "_batch-" not in path.name]
     later = [path for path in paths if not ends or path > ends[-1]]
-    for path in {*paths} - {*ends[-keep:], *later[-inside:]}:
+    held = {path for path in ends if path.name in map(name, pinned)}
+    for path in {*paths} - held - {*ends[-keep:], *later[-inside:]}:
         path.unlink()
 
 

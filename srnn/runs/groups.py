@@ -132,7 +132,9 @@ def _settings(values: Mapping[str, object], prefix: str = "") -> dict[str, objec
 
 
 def _plain(experiment: Experiment) -> str:
-    return experiment.model_copy(update={"seed": 0, "versions": {}, "about": "", "duration": ""}).model_dump_json()
+    of_no_effect = {"seed": 0, "versions": {}, "about": "", "duration": ""}
+    start = experiment.start.model_copy(update={"began": {}})
+    return experiment.model_copy(update={**of_no_effect, "start": start}).model_dump_json()
 
 
 def _essence(run: Run) -> str:

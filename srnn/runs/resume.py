@@ -122,7 +122,7 @@ def lengthen(runs: Sequence[Run], epochs: int) -> None:
             for path in run.checkpoints:
                 epoch = int(path.stem.removeprefix("epoch-").partition("_")[0])
                 # The last epoch is logged and saved in any case, in the middle of a longer run it is one like others.
-                if any(epoch % one for one in every):
+                if any(epoch % one for one in every) and epoch not in run.experiment.checkpoint.pin:
                     path.unlink()
             for name in ("figures", "results"):
                 if not (run.folder / name).is_symlink():

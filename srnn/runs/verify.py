@@ -10,12 +10,14 @@ import torch
 
 from srnn.bodies.module import require_consent
 from srnn.errors import UserError
+from srnn.files import is_file
 from srnn.fixpoints import FixpointType
 from srnn.kernels.arithmetic import plain_torch
 from srnn.methods.plain import ordinary_tensors
 from srnn.organism import Organism
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
+from srnn.runs.masks import NAME, read_mask
 from srnn.runs.run import Run
 from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
@@ -45,6 +47,8 @@ def verify(run: Run, task: Task) -> pd.DataFrame:
         "data are those it was trained on": lambda run: _data(run, task),
         f"test {task.metric} is that of the weights": lambda run: _test_metric(run, task),
     }
+    if is_file(run.folder / NAME):
+        checks["dropped weights are worth 0"] = _mask
     if not run.status.ended:
         # What is missing at its end, and what stands after its last checkpoint, is as it should be until then.
         checks = {name: check for name, check in checks.items() if check in (_ended, _checkpoints)}
@@ -104,7 +108,7 @@ def _metrics(run: Run) -> str:
     always = {metric for metric in counts.iloc[-1] if metric == "task_loss" or metric.startswith("train_")}
     types = {kind.label for kind in FixpointType} if run.experiment.particle.kind != "number" else set()
     when_logged = types | set(counts.iloc[0])
-    for epoch in range(1, state["epoch"] + 1):
+    for epoch in range(_first(run) + 1, state["epoch"] + 1):
         expected = always | (when_logged if epoch in _logged(run, state["epoch"]) else set())
         if missing := expected - counts.get(epoch, set()):
             raise _Wrong(f"epoch {epoch} lacks {', '.join(sorted(missing))}")
@@ -113,7 +117,13 @@ def _metrics(run: Run) -> str:
 
 def _logged(run: Run, last: int) -> list[int]:
     every, epochs = run.experiment.log.every, run.experiment.training.epochs
-    return [epoch for epoch in range(last + 1) if epoch % every == 0 or epoch == epochs]
+    first = _first(run)
+    return [epoch for epoch in range(first, last + 1) if epoch % every == 0 or epoch in (first, epochs)]
+
+
+def _first(run: Run) -> int:
+    """The epoch at which a run began."""
+    return int(run.experiment.start.began.get("epoch", 0))
 
 
 def _table(run: Run, epoch: int, organism: Organism) -> pd.DataFrame:
@@ -170,6 +180,14 @@ def _data(run: Run, task: Task) -> str:
     if changed := difference(known, task.fingerprint):
         raise _Wrong(changed)
     return ", ".join(known)
+
+
+def _mask(run: Run) -> str:
+    organism = run.organism()
+    kept = read_mask(run.folder / NAME, organism)
+    if revived := int((organism.worth()[~kept] != 0).sum()):
+        raise _Wrong(f"{revived:,} are worth something")
+    return f"{int(kept.sum()):,} of {organism.size:,} weights are kept"
 
 
 @torch.no_grad()

@@ -47,7 +47,7 @@ class RunWriter:
 
     def __init__(self, folder: Path, experiment: Experiment, since: Checkpoint | None = None) -> None:
         self.folder = folder
-        self.keep = experiment.checkpoint.keep
+        self.keep, self.pinned = experiment.checkpoint.keep, experiment.checkpoint.pin
         self.epoch = 0 if since is None else int(since.state["epoch"])
         self.diverged = "" if since is None else str(since.state["diverged"])
         make_folder(folder)
@@ -121,7 +121,7 @@ class RunWriter:
 
     def prune(self) -> None:
         """Remove all but the newest checkpoints, once those of all runs side by side are written."""
-        checkpoints.prune(self.folder, self.keep, inside=1 if self.diverged else self.keep)
+        checkpoints.prune(self.folder, self.keep, inside=1 if self.diverged else self.keep, pinned=self.pinned)
 
 
 def make_folder(folder: Path) -> list[Path]:

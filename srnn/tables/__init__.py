@@ -22,7 +22,7 @@ from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import exact, questions, rest, training
+from srnn.tables import arithmetic, exact, mending, questions, rest, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
@@ -56,7 +56,9 @@ class Section:
 _H8 = ("residual-h8", "no-residual-h8")
 SECTIONS = {
     "sanity": Section(
-        "Sanity check: one particle multiplies", [f"sanity-h{hidden}" for hidden in training.SANITY], training.sanity
+        "Sanity check: one particle multiplies",
+        [*(f"sanity-h{hidden}" for hidden in training.SANITY), "sanity-batches"],
+        training.sanity,
     ),
     "addition": Section("Addition", ["addition"], training.addition),
     "connectivity": Section("Connectivity", ["connectivity"], training.connections),
@@ -122,6 +124,16 @@ SECTIONS = {
         exact.exact,
         seconds=240,
         published=False,
+    ),
+    "arithmetic": Section(
+        "What of stability is rounding",
+        [*arithmetic.PRESETS.values()],
+        arithmetic.arithmetic,
+        seconds=20,
+        published=False,
+    ),
+    "repair": Section(
+        "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
 }
 

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from srnn.analysis import baselines, dropout, heatmap, robustness, thinning, trajectories, transfer
-from srnn.analysis.statistics import Floats, equivalence, holm, over_seeds
+from srnn.analysis.statistics import SHARE, Floats, equivalence, holm, mean_interval, over_seeds, paired
 from srnn.plots.baselines import baselines as draw_baselines
 from srnn.plots.dropout import dropout as draw_dropout
 from srnn.plots.heatmap import heatmap as draw_heatmap
@@ -207,19 +207,53 @@ def cubes(desk: Desk) -> str:
     run = desk.runs["connectivity"][0]
     title = f"connectivity, seed {run.experiment.seed}"
     forms: dict[trajectories.Form, str] = {"particle": "one PCA per particle", "layer": "one PCA per layer"}
-    images, rows = {}, []
+    images = {}
     for form, heading in forms.items():
         frame = trajectories.trajectories(run.trajectory(), run.organism().particle, form)
         images[heading] = desk.image(draw_trajectories, frame, title, form)
-        explained = frame.groupby("Layer", sort=False)[["Explained 1", "Explained 2"]].mean().sum(axis=1)
-        rows += [[heading, layer, f"{share:.1%}"] for layer, share in explained.items()]
+    found = desk.over_seeds(
+        "connectivity", lambda one: trajectories.against_random_walk(one.trajectory(), one.generator)
+    )
+    headings = {str(form): heading for form, heading in forms.items()}
+    parts = {"whole": "all epochs", "later": "later ones"}
+    names = ("Explained", "Random walk", "Explained by 3", "Random walk by 3")
+    rows = [
+        [headings[str(form)], layer, parts[str(part)], *(_percent(own[name]) for name in names)]
+        for (form, layer, part), own in found.groupby(["Form", "Layer", "Part"], sort=False)
+    ]
+    columns = ["form", "layer", "of", "two explain", "of a random walk", "three explain", "of a random walk"]
     return f"""The particles' way through weight space: two principal components, the epoch as height, coloured by the
-type at the end.
+type at the end. Drawn is one seed; the table is of all.
 
 {side_by_side(images)}
 
-{markdown(rows, ["form", "layer", "variance that the two explain"])}
+{markdown(rows, columns)}
+
+A random walk begins where the particle does and takes steps of the same lengths in random directions. *Later ones* are
+without the first logged interval of {run.experiment.log.every} epochs.
+
+Judged: {_straightness(found)}
 """
+
+
+def _straightness(found: pd.DataFrame) -> str:
+    """What the explained variance of a PCA per particle says, beside a random walk, in the mean over the layers."""
+    each = found[found["Form"] == "particle"].groupby(["Part", "Seed"]).mean(numeric_only=True)
+    told = {}
+    for part in ("whole", "later"):
+        own, random = each.loc[part]["Explained"], each.loc[part]["Random walk"]
+        test = paired(own.to_numpy(), random.to_numpy())
+        more = between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
+        told[part] = f"{_percent(own)} against {_percent(random)} of a random walk ({more} points, paired by seed)"
+    return (
+        f"of a particle's course, in the mean over layers, two components explain {told['whole']}. But "
+        f"{_percent(each.loc['whole']['First'])} of its path lie in the first logged interval, and one step is a line "
+        f"whatever its direction. Of what comes later they explain {told['later']}."
+    )
+
+
+def _percent(shares: pd.Series) -> str:
+    return interval(*mean_interval(shares, SHARE), form="{:.1%}")
 
 
 def robust(desk: Desk) -> str:

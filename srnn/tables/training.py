@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from srnn.analysis import comparison, connectivity
-from srnn.analysis.statistics import SHARE, last_scores, mean_interval
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval, share_of_cases
 from srnn.fixpoints import FixpointType
 from srnn.plots import comparison as draw
 from srnn.plots.connectivity import connectivity as draw_connectivity
@@ -17,6 +17,8 @@ from srnn.tasks.multiply import multiplies
 
 #: Hidden units of the sanity check, and the type that its particle is published to end as.
 SANITY = {2: "–", 3: "identity", 4: "identity", 6: "other", 10: "other"}
+#: Batches of an epoch → the presets with them, but for the hidden units.
+_BATCHES = {1: "sanity-batches-1-h", 2: "sanity-batches-2-h", 5: "sanity-h", 10: "sanity-batches-10-h"}
 _PS = ("p", "corrected", "p of equivalence", "corrected")
 _CURVES = ("test_accuracy", "replication_loss", "identity_share", "zero_share")
 
@@ -26,14 +28,9 @@ def sanity(desk: Desk) -> str:
     rows, images = [], {}
     for hidden, published in SANITY.items():
         preset = f"sanity-h{hidden}"
-        last = last_scores(desk.runs[preset])
-        ended = last[last["Metric"].isin([kind.label for kind in FixpointType]) & (last["Score"] > 0)]
-        found = ", ".join(f"{count} {kind}" for kind, count in ended["Metric"].value_counts().items())
-        factor = desk.runs[preset][0].experiment.task.factor
-        learned = last[last["Metric"] == "learned_factor"]["Score"]
-        multiply = sum(multiplies(value, factor) for value in learned)
+        multiply = _multiplying([preset], desk)
         worth = desk.ended(preset, "learned_factor", "{:.5f}")
-        rows.append([hidden, published, found, worth, f"{multiply} of {len(learned)}"])
+        rows.append([hidden, published, _kinds([preset], desk), worth, f"{sum(multiply)} of {len(multiply)}"])
         if hidden != 2:
             images[f"{hidden} units"] = desk.image(
                 training_curves, desk.metrics(preset), f"{hidden} hidden units", f"h{hidden}"
@@ -46,10 +43,62 @@ def sanity(desk: Desk) -> str:
 {markdown(rows, columns)}
 
 Published, the task loss rests at 0.0009 = 0.03², the loss of the constant 0: those particles do not multiply. In the
-table, a learned factor within a tenth of n counts as multiplying. The outcome hangs on a number that the notes do not
-tell, the batches of an epoch: five here. In trials over 5 seeds, with one batch an epoch 1 of 25 particles multiplies
-and all end as other; with ten all multiply and all end as identity, whatever their size.
+table, a learned factor within a tenth of n counts as multiplying.
+
+{_batches(desk)}
 """
+
+
+def _batches(desk: Desk) -> str:
+    """What hangs on how many batches an epoch has, which the notes do not tell; and what on the size of a particle."""
+    rows = []
+    for batches, stem in _BATCHES.items():
+        presets = [preset for hidden in SANITY if (preset := f"{stem}{hidden}") in desk.runs]
+        if presets:
+            rows.append([batches, _of(_multiplying(presets, desk)), _kinds(presets, desk)])
+    small, large = (
+        _of(_identity([f"sanity-h{hidden}" for hidden, published in SANITY.items() if published == kind], desk))
+        for kind in ("identity", "other")
+    )
+    return f"""The notes do not tell how many batches an epoch has: five above. With other numbers, the particles of all
+sizes and seeds together (exact binomial intervals):
+
+{markdown(rows, ["batches an epoch", "multiply", "types"])}
+
+Judged: with five batches an epoch {small} of the sizes
+that are published to end as identity do, and {large} of those published as other: with intervals
+that wide it is not shown that types go by size, nor that they do not."""
+
+
+def _ended(presets: Sequence[str], desk: Desk) -> pd.DataFrame:
+    return last_scores([run for preset in presets for run in desk.runs.get(preset, ())])
+
+
+def _kinds(presets: Sequence[str], desk: Desk) -> str:
+    """How many ended as which type, the most frequent first."""
+    last = _ended(presets, desk)
+    ended = last[last["Metric"].isin([kind.label for kind in FixpointType]) & (last["Score"] > 0)]
+    return ", ".join(f"{count} {kind}" for kind, count in ended["Metric"].value_counts().items())
+
+
+def _multiplying(presets: Sequence[str], desk: Desk) -> list[bool]:
+    """Of each seed, whether its particle multiplies."""
+    factor = desk.runs[presets[0]][0].experiment.task.factor
+    last = _ended(presets, desk)
+    return [multiplies(value, factor) for value in last[last["Metric"] == "learned_factor"]["Score"]]
+
+
+def _identity(presets: Sequence[str], desk: Desk) -> list[bool]:
+    """Of each seed, whether its particle is a self-replicator."""
+    present = [preset for preset in presets if preset in desk.runs]
+    return [] if not present else [*(_ended(present, desk).query("Metric == 'identity'")["Score"] > 0)]
+
+
+def _of(cases: Sequence[bool]) -> str:
+    """``12 of 20, 60% (36% … 81%)``."""
+    if not cases:
+        return "–"
+    return f"{sum(cases)} of {len(cases)}, {between(*share_of_cases(sum(cases), len(cases)), form='{:.0%}')}"
 
 
 def addition(desk: Desk) -> str:

@@ -39,6 +39,9 @@ class TaskConfig(Section):
     """n of the task ``multiply``, y = n·x."""
     samples: Count = 1_000
     """Training samples of the tasks ``multiply`` and ``add``."""
+    validation: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Training examples that are held back, the last ones: what is measured of them decides when to stop and what to
+    choose, so that test data need be looked at once. Where data are scaled, that is still fitted with them."""
     classes: Annotated[list[Text], Field(max_length=1_000)] | None = None
     """What the classes of ``arrays`` are called, in the order of the outputs: recorded by a run, where they are not
     0, 1, 2 …"""

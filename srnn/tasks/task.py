@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from srnn.choices import Scale
+from srnn.errors import UserError
 from srnn.tasks import scores
 from srnn.tasks.scaling import Scaling
 
@@ -31,6 +32,8 @@ class Task:
         test_x: As ``train_x``, with rows of its own.
         test_y: As ``train_y``.
         outputs: What the network must put out: one number per class, or per target.
+        validation_x: Of the training data those that are held back, as ``train_x``; None if there are none.
+        validation_y: As ``train_y``.
         classes: What the classes are called, in their order; None if by their number.
         target: The column of a table that y is.
         probes: Inputs ``(inputs,)`` whose answer, the first output, a run records under that name.
@@ -51,6 +54,8 @@ class Task:
     test_x: Tensor
     test_y: Tensor
     outputs: int
+    validation_x: Tensor | None = None
+    validation_y: Tensor | None = None
     classes: tuple[str, ...] | None = None
     target: str | None = None
     probes: Mapping[str, Tensor] = field(default_factory=dict)
@@ -130,6 +135,28 @@ class Task:
         found = {str(self.metric): mean} | others
         return dict.fromkeys(found, nan) if isnan(mean) else found
 
+    def holding_back(self, examples: int) -> Task:
+        """The same task with the last examples of its training data for validation, and not for training.
+
+        Raises:
+            UserError: None would be left to train on.
+        """
+        if examples == 0:
+            return self
+        if examples >= (count := len(self.train_x)):
+            raise UserError(
+                f"task.validation is {examples:,}; the task {self.name} has {count:,} training examples: set it to "
+                f"less than that"
+            )
+        first, last = slice(None, -examples), slice(-examples, None)
+        return replace(
+            self,
+            train_x=self.train_x[first],
+            train_y=self.train_y[first],
+            validation_x=self.train_x[last],
+            validation_y=self.train_y[last],
+        )
+
     def to(self, device: torch.device | str) -> Task:
         """The same task with its data on ``device``."""
         return replace(
@@ -138,6 +165,8 @@ class Task:
             train_y=self.train_y.to(device),
             test_x=self.test_x.to(device),
             test_y=self.test_y.to(device),
+            validation_x=None if self.validation_x is None else self.validation_x.to(device),
+            validation_y=None if self.validation_y is None else self.validation_y.to(device),
             probes={name: x.to(device) for name, x in self.probes.items()},
         )
 

@@ -26,6 +26,7 @@ class Divergence:
     Attributes:
         policy: What is done: plain numbers are not drawn anew.
         redrawn: Particles drawn anew in this epoch, by place.
+        dropped: Particles ``(S · N,)`` of which nothing is left that could diverge; None for none.
     """
 
     def __init__(self, policy: Divergent, organism: Organism, method: Descent, streams: Streams) -> None:
@@ -33,6 +34,7 @@ class Divergence:
         self.policy: Divergent = "keep" if policy == "reset" and not organism.particle.has_types else policy
         self._organism, self._method, self._streams = organism, method, streams
         self.redrawn = [0] * organism.copies
+        self.dropped: Tensor | None = None
 
     def particles(self) -> Tensor | None:
         """Which particles, ``(S · N,)``, are not finite; None if all are."""
@@ -53,6 +55,8 @@ class Divergence:
             return []
         lost = set() if losses is None else {*(~losses.isfinite().all(1)).nonzero().flatten().tolist()}
         divergent, any_or_all = self.particles(), torch.any if strict else torch.all
+        if divergent is not None and self.dropped is not None and not strict:
+            divergent |= self.dropped
         of = {
             place for place in running if divergent is not None and any_or_all(divergent[self._organism.columns(place)])
         }

@@ -49,6 +49,8 @@ class Training:
         stopped: Places of the seeds that stopped because they diverged, and what of them is not finite.
         frozen: The particles that stay as they are, bool ``(S · N,)``; None if there are none.
         steps: By what the learning rate of each plain number is multiplied, ``(S · N,)``; None if by nothing.
+        dropped: Those among them that are worth exactly 0, bool ``(S · N,)``; None if there are none.
+        begun: Whether what there is at the beginning has been done and reported.
         sums: Those of the epoch that is being trained.
         epoch: Epochs trained so far.
         batch: Batches trained so far.
@@ -60,7 +62,8 @@ class Training:
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
         _require_fitting(experiment, task)
-        rows = max(experiment.training.batch_size, rows_at_once(experiment.body, len(task.test_x)))
+        held_back = 0 if task.validation_x is None else len(task.validation_x)
+        rows = max(experiment.training.batch_size, rows_at_once(experiment.body, max(len(task.test_x), held_back)))
         size = experiment.particle.size
         require_affordable(experiment.body, size, task.inputs, task.outputs, rows, len(seeds), task.image)
         self.experiment, self.task, self.seeds = experiment, task, list(seeds)
@@ -82,6 +85,8 @@ class Training:
         own_steps = [steps(experiment, newborn[0].size, seed) for seed in seeds]
         told = [own for own in own_steps if own is not None]
         self.steps = torch.cat(told).to(self.organism.weights) if told else None
+        self.dropped: Tensor | None = None
+        self.begun = False
         self.sums = self.no_sums()
         if replication.method != "none" and replication.start_accuracy == 0:
             self.method.begin(self.running)
@@ -124,14 +129,16 @@ class Training:
         ``after_batch`` is called after each batch, or after some that were trained in one call, for at most about a
         fifth of a second. It may end training by an exception: :meth:`state` is then that after the batch.
         """
-        if self.batch == 0:
-            self._happen("start", 0)
+        if not self.begun:
+            self.begun = True
+            if not self.experiment.start.run:  # else it has happened where this goes on from
+                self._happen("start", 0)
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < self.experiment.training.epochs:
             for diverged in self.train_batches(self.batches.epoch(self.sums.batches).to(self.weights.device)):
                 if diverged:
                     self.running = [place for place in self.running if place not in diverged]
-                    self.method.follow(diverged)
+                    self._follow(diverged)
                     report = self._report(diverged, logged=True, stopped=True)
                     self.stopped |= report.diverged
                     yield report
@@ -139,7 +146,8 @@ class Training:
                         return
                 after_batch()
             self.divergence.redraw(frozen=self.frozen)
-            self.method.rest(self.running)
+            with self.organism.still(self.frozen):
+                self.method.rest(self.running)
             self.epoch += 1
             self._happen("epoch", self.epoch)
             report = self._report(self.running, self._is_logged(self.epoch))
@@ -187,11 +195,11 @@ class Training:
 
         if (ahead := organism.ahead) is not None:
             finite = ahead.view(organism.copies, -1).isfinite().all(1).tolist()
-            method.follow([place for place, fine in enumerate(finite) if not fine])
+            self._follow([place for place, fine in enumerate(finite) if not fine])
         worth = organism.worth()  # the waist
         if self.divergence.redraw(worth, replicated, frozen=self.frozen):
             worth = organism.worth()
-        called = self.terms.draw(worth, self.epoch)
+        called = self._without_dropped(self.terms.draw(worth, self.epoch))
         lesson = learn(organism, called, self.task, index, self.streams, self.batch, self.experiment.training)
         gradient = self.terms.through(worth, lesson.gradient, self.epoch)
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
@@ -199,6 +207,7 @@ class Training:
             self.plain.scale(factor)
         if self.steps is not None:
             gradient = gradient * self.steps
+        gradient = self._without_dropped(gradient)
 
         with organism.still(self._still(spared)):
             joint = method.move(gradient, self.batch)
@@ -222,6 +231,39 @@ class Training:
             self.frozen = torch.zeros(self.weights.shape[1], dtype=torch.bool, device=self.weights.device)
         self.frozen[self.columns(place).start + particles] = True
 
+    def drop(self, place: int, particles: Tensor) -> None:
+        """Have particles of a seed, by their places ``(n,)``, be worth exactly 0 from now on, whoever moves them.
+
+        Plain numbers are 0, and particles zero fixpoints or, under a method that keeps them self-replicators,
+        self-replicators that are worth nothing. None comes back, and what an optimizer keeps of them is forgotten.
+
+        Raises:
+            UserError: Particles meet: what they take from others, or give, would be worth something again.
+        """
+        if any(isinstance(event, Meeting) for event in self.events):
+            raise UserError(
+                "weights are dropped where particles meet, which would revive them: set interactions.attack and "
+                "interactions.melt to 0, and leave such events out"
+            )
+        if self.dropped is None:
+            self.dropped = self.divergence.dropped = torch.zeros_like(self.weights[0], dtype=torch.bool)
+        columns = self.columns(place).start + particles.to(self.weights.device)
+        with self.organism.only(columns):
+            weights = self.weights.detach()
+            weights[:, columns] = self.method.worthless(weights[:, columns], place)
+        for buffer in self.method.buffers().values():
+            buffer[..., columns] = 0
+        self.dropped[columns] = True
+        self.freeze(place, particles)
+
+    def _without_dropped(self, values: Tensor) -> Tensor:
+        """Numbers of the particles, ``(S · N,)``, 0 at those that are dropped: not as a product, which leaves NaN."""
+        return values if self.dropped is None else torch.where(self.dropped, 0.0, values)
+
+    def _follow(self, places: Collection[int]) -> None:
+        with self.organism.still(self.frozen):
+            self.method.follow(places)
+
     def _still(self, spared: list[int]) -> Tensor | None:
         """The particles that a step leaves alone, ``(S · N,)``."""
         stopping = columns_of(self.organism, spared)
@@ -232,7 +274,7 @@ class Training:
     def _happen(self, moment: Moment, time: int) -> None:
         for event in self.events:
             if event.moment == moment and event.due(time):
-                self.method.follow(range(len(self.seeds)))
+                self._follow(range(len(self.seeds)))
                 for place in range(len(self.seeds)):
                     event.act(self, place)
 
@@ -247,6 +289,9 @@ class Training:
         waiting = [place for place in report.scores if not self.method.replicating[place]]
         if ready := [place for place in waiting if report.scores[place]["train_accuracy"] >= enough]:
             self.method.begin(ready)
+            for place in ready if self.dropped is not None else ():
+                # Self-replicators like the others now, and still worth nothing.
+                self.drop(place, self.dropped[self.columns(place)].nonzero().flatten())  # type: ignore[index]
 
     def _report(self, places: Collection[int], logged: bool, stopped: bool = False) -> Report:
         scores: dict[int, dict[str, float]] = {place: {} for place in places}
@@ -257,8 +302,18 @@ class Training:
             rest = self.experiment.log.rest
             with self.organism.behind(self.terms.opened(self.epoch)):
                 for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                    scores[place] |= own
+                    scores[place] |= own | self._densities(place)
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
+
+    def _densities(self, place: int) -> dict[str, float]:
+        """The share of the weights that is not dropped, of all and in each layer, and layers that have none left."""
+        if self.dropped is None:
+            return {}
+        kept = (~self.dropped[self.columns(place)]).double()
+        layers = {layer: float(kept[part].mean()) for layer, part in self.organism.layers.items()}
+        empty = float(sum(density == 0 for density in layers.values()))
+        own = {f"{layer}_density": density for layer, density in layers.items()}
+        return {"density": float(kept.mean()), **own, "collapsed_layers": empty}
 
 
 def _require_fitting(experiment: Experiment, task: Task) -> None:

@@ -101,7 +101,7 @@ class Sums:
 def measure(
     organism: Organism, method: Descent, task: Task, places: Collection[int], rest: int = 0
 ) -> dict[int, dict[str, float]]:
-    """The metric on test data, the task's probes, what the method has to say, and the census, by place.
+    """The metric on test and validation data, the task's probes, what the method says, and the census, by place.
 
     Args:
         organism: What is measured; it stays as it is.
@@ -118,9 +118,12 @@ def measure(
         types_at_rest = _types(organism, rested)
         outputs_at_rest = answers(organism, organism.gated(_worth(organism, rested)), task.test_x)
     outputs = answers(organism, organism.worth(), task.test_x)
+    validated = None if task.validation_x is None else answers(organism, organism.worth(), task.validation_x)
     probes = {name: answers(organism, organism.worth(), x[None]) for name, x in task.probes.items()}
     for place in places:
         own = {f"test_{name}": score for name, score in task.metrics(outputs[place], task.test_y).items()}
+        if validated is not None and task.validation_y is not None:
+            own |= _validation(task, validated[place], task.validation_y)
         own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
         if organism.opened is not None:
@@ -134,6 +137,13 @@ def measure(
         scores[place] = own
     organism.train()
     return scores
+
+
+def _validation(task: Task, output: Tensor, y: Tensor) -> dict[str, float]:
+    """The mean loss and the metric on validation data, of one seed."""
+    means = {"loss": task.loss(output, y), task.metric: task.score(output, y)}
+    # numpy's sum of many numbers does not depend on the number of threads.
+    return {f"validation_{name}": float(each.cpu().numpy().mean(dtype=np.float64)) for name, each in means.items()}
 
 
 def _types(organism: Organism, weights: Tensor) -> Tensor | None:

@@ -23,6 +23,9 @@ from srnn.training.birth import STREAMS, describe_organism
 if TYPE_CHECKING:
     from srnn.training.loop import Training
 
+#: Particles that are kept as they are, and those of them that are dropped: bool ``(N,)`` where there are any.
+MASKS = ("frozen", "dropped")
+
 
 def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
     """What one seed's training depends on, inside an epoch, too: tensors, and small plain values."""
@@ -40,6 +43,8 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
         tensors[f"generator.{name}"] = training.streams[place][name].get_state()
     if training.frozen is not None:
         tensors["frozen"] = training.frozen[columns]
+    if training.dropped is not None:
+        tensors["dropped"] = training.dropped[columns]
     if training.inside_epoch:
         # As it was before the epoch, whose order is drawn again.
         tensors["generator.order"] = training.batches.before[place]
@@ -93,6 +98,9 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
     method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
     if "frozen" in tensors:
         training.freeze(place, tensors["frozen"].nonzero().flatten().to(device))
+    if "dropped" in tensors:
+        training.drop(place, tensors["dropped"].nonzero().flatten())
+    training.begun = True
     training.epoch, training.batch = plain["epoch"], plain["batch"]
     training.sums.batches = plain["batches_of_epoch"]
     if training.inside_epoch:
@@ -113,7 +121,7 @@ def streams_of(experiment: Experiment) -> list[str]:
 
 def _is_buffer(name: str) -> bool:
     """Whether a tensor of that name is a buffer of the method, which alone have names without a prefix."""
-    return "." not in name and name not in ("weights", "effective", "frozen")
+    return "." not in name and name not in ("weights", "effective", *MASKS)
 
 
 def require_layout(
@@ -130,8 +138,11 @@ def require_layout(
     layout = _layout(experiment, plain)
     for name, wanted in layout.items():
         require_same_kind(name, tensors[name], wanted)
+    for name in MASKS:
+        if name in tensors:
+            require_same_kind(name, tensors[name], torch.empty(layout["weights"].shape[1:], dtype=torch.bool))
     # Each would become a buffer of the optimizer.
-    known = {*layout, "frozen"} if not plain["diverged"] else None
+    known = {*layout, *MASKS} if not plain["diverged"] else None
     if known is not None and (
         odd := [name for name in tensors if name not in known and not name.startswith("generator.")]
     ):

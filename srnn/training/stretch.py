@@ -78,6 +78,9 @@ class Stretch:
         numbers |= {"replicated_sums": sums.replication, "loss_sums": sums.task, "score_sums": sums.score}
         for name, tensor in numbers.items():
             fields[name] = tensor.data_ptr()
+        if training.dropped is not None:
+            self._dropped = training.dropped
+            fields["dropped"] = training.dropped.data_ptr()
         fields["factor"] = learning.factor(training.task)
         fields["slower"] = training.experiment.schedule.factor(training.epoch)
 
@@ -117,7 +120,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
         not training.terms.together
         or training.experiment.training.alters
         or training.steps is not None
-        or training.frozen is not None
+        or not _only_dropped(training)
         or any(event.moment == "batch" for event in training.events)
     ):
         return None
@@ -136,6 +139,14 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
         return None
     calls = replace(calls, cost=training.terms.call(worth, batch.gradient))
     return Stretch(training, order, worth, batch, calls, replicated)
+
+
+def _only_dropped(training: Training) -> bool:
+    """Whether no particles are kept as they are but those that a cleared gradient keeps at zero."""
+    if training.frozen is None:
+        return True
+    dropped = training.dropped
+    return dropped is not None and not training.method.exact and torch.equal(dropped, training.frozen)
 
 
 def _own_calls(method: type[Descent]) -> bool:

@@ -10,7 +10,7 @@ import torch
 from test_dropout import IDENTITY, ONE_UNIT, ONES, OTHER, ZERO, organism, task
 
 from srnn import MLP
-from srnn.analysis.pruning import RANDOM, REPLICATORS, SHARES, SMALLEST, against_smallest, pruning
+from srnn.analysis.pruning import ALL_ORDERS, RANDOM, REPLICATORS, SHARES, SMALLEST, against_smallest, pruning
 from srnn.errors import UserError
 from srnn.plots import pruning as plots
 
@@ -49,6 +49,18 @@ class TestPruning:
         before = ONE_UNIT.weights.detach().clone()
         pd.testing.assert_frame_equal(drop(), self.frame)
         assert torch.equal(ONE_UNIT.weights, before)
+
+
+def test_an_order_by_each_score_that_can_be_asked() -> None:
+    """y = 3a + 1b + 0c + 2d: of the smallest of what moved most, and of birth only where it is known."""
+    birth = torch.tensor([3.0, 0.0, 0.0, 0.5])
+    frames = [pruning(ONE_UNIT, ONES, THIRDS, 1, orders=ALL_ORDERS, birth=own) for own in (birth, None)]
+    assert {*ALL_ORDERS} - {*frames[1]["Order"]} == {"movement", "magnitude increase"}
+    assert [*frames[0]["Order"].unique()] == [*ALL_ORDERS]
+    scores = frames[0].groupby("Order")["Score"].agg(list)
+    # 3 has not moved, 1 by 1 and 2 by 1.5; 1 replicates itself, 2 and 3 miss by more, the larger the more.
+    assert scores["movement"] == [0, 3, 4, 6]
+    assert scores["replication error"] == [0, 1, 3, 6]
 
 
 def test_where_all_are_self_replicators_the_two_orders_are_one() -> None:
@@ -101,6 +113,16 @@ class TestPlot:
         assert [axes.texts[0].get_text() for axes in figure.axes] == ["sgd", "newton"]
         assert [*figure.axes[0].lines[0].get_ydata()] == [1, 2, 4, 7]
         assert "2 seeds" in figure.axes[-1].get_xlabel()
+
+    def test_a_line_for_each_score(self) -> None:
+        frame = pruning(ONE_UNIT, ONES, THIRDS, 1, orders=ALL_ORDERS, birth=torch.zeros(4))
+        other = frame.assign(Seed=1, Score=frame["Score"] + 2)
+        [axes] = plots.scores(pd.concat([frame.assign(Seed=0), other])).axes
+        assert [line.get_label() for line in axes.lines] == [*ALL_ORDERS]
+        assert [*axes.lines[0].get_ydata()] == [1, 2, 4, 7]
+        assert "mean of 2 seeds" in axes.get_xlabel()
+        with pytest.raises(UserError, match="nothing to draw"):
+            plots.scores(frame[:0])
 
     def test_nothing_to_draw(self) -> None:
         with pytest.raises(UserError, match="nothing to draw"):

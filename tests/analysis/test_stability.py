@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from srnn import Organism, Particle, replication
 from srnn.analysis.stability import (
+    by_arithmetic,
     census_by_tolerance,
     growth_rate,
     multipliers,
@@ -302,3 +303,12 @@ class TestFigures:
         np.testing.assert_allclose(
             colours["identity"][:3], [int(TYPE_COLOURS[FixpointType.IDENTITY][n : n + 2], 16) / 255 for n in (1, 3, 5)]
         )
+
+
+def test_the_ways_to_compute_differ_in_rounding_alone() -> None:
+    """An error of D grows fourfold in any arithmetic, and none grows to none; double precision can take it away."""
+    one = organism(made(1), made(1 + D))
+    found = by_arithmetic(one, (0, 3, 20)).pivot(index="Applications", columns="Arithmetic", values="Identity")
+    assert (found.loc[0] == 1).all()
+    assert (found.loc[[3, 20], ["kernel", "torch", "float64"]] == 0.5).all(axis=None)
+    assert found.loc[3, "float64, projected"] == 1

@@ -31,6 +31,7 @@ from srnn.analysis.statistics import (
     paired,
     range_of,
     seeds,
+    share_of_cases,
     survival,
     with_range,
 )
@@ -337,3 +338,21 @@ class TestLastScores:
         found = last_scores(runs)
         assert found.loc[found["Metric"] == "test_mae", ["Seed", "Score"]].to_numpy().tolist() == [[7, 7.5], [3, 3.5]]
         assert found.index.is_unique
+
+    def test_validation_data_say_when_it_should_have_stopped(self, make_run: MakeRun) -> None:
+        """At the first epoch of the least loss; a loss that is no number is none."""
+        losses = [math.nan, 2.0, 0.5, 0.5, 0.75]
+        measured = {
+            epoch: {"validation_loss": loss, "test_accuracy": epoch / 10, **census(other=1)}
+            for epoch, loss in enumerate(losses)
+        }
+        found = last_scores([make_run(0, measured)]).set_index("Metric")
+        assert found.loc["early_stop_epoch", ["Epoch", "Score", "Least"]].tolist() == [2, 2, 0]
+        assert found.loc["early_stop_test_accuracy", ["Epoch", "Score", "Most"]].tolist() == [2, 0.2, 1]
+        assert found.loc["test_accuracy", "Score"] == 0.4
+
+
+def test_a_share_of_cases_has_an_exact_interval_that_ends_at_0_and_1() -> None:
+    """Of none of n the upper end is 1 − 0.025^(1/n)."""
+    assert share_of_cases(0, 50) == (0, 0, pytest.approx(1 - 0.025 ** (1 / 50)))
+    assert share_of_cases(50, 50) == (1, pytest.approx(0.025 ** (1 / 50)), 1)

@@ -57,6 +57,8 @@ def test_a_small_organism_is_as_thin_as_worked_out_by_hand(each_path: str) -> No
     frame = measure(small(), X)
     expected = {
         "edges": [6, 4, 2, 12],
+        # Nothing reaches the second unit, from which the last edge leads.
+        "on_paths": [3 / 6, 1 / 4, 1 / 2, 5 / 12],
         "live_type": [4 / 6, 1 / 4, 1, 7 / 12],
         "live_weight": [3 / 6, 1 / 4, 1, 6 / 12],
         # 3·2, 1·1, 5·0 and 0.0005·1: two for 99 %. Then 2·5 alone. Then 1·15 against 4·0.0005.

@@ -7,12 +7,13 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from sklearn.decomposition import PCA
 
 from srnn import Particle
-from srnn.analysis.trajectories import project_each, project_together, trajectories
+from srnn.analysis.trajectories import against_random_walk, project_each, project_together, trajectories
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots import trajectories as plots
@@ -183,3 +184,28 @@ class TestCubes:
     def test_nothing_to_draw(self) -> None:
         with pytest.raises(UserError, match="no courses"):
             plots.trajectories(courses({}))
+
+
+class TestAgainstRandomWalk:
+    def test_a_line_is_one_component_whatever_its_steps_and_a_walk_is_not(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        found = against_random_walk(trajectory(L0_0_0=on_a_line(*range(0, 40))), generator)
+        assert [*zip(found["Form"], found["Part"], strict=True)] == [
+            (form, part) for form in ("particle", "layer") for part in ("whole", "later")
+        ]
+        np.testing.assert_allclose(found["Explained"], 1)
+        np.testing.assert_allclose(found["First"], 1 / 39)
+        # Of seven dimensions two hold most of a walk, and not all.
+        assert ((found["Random walk"] > 0.5) & (found["Random walk"] < 0.99)).all()
+        assert (found["Random walk by 3"] > found["Random walk"]).all()
+
+    def test_a_course_of_one_step_looks_like_a_line_as_its_random_walk_does(self) -> None:
+        course = on_a_line(0, 100, 100.001, 100.002, 100.003)
+        whole, later = against_random_walk(trajectory(L0_0_0=course), torch.Generator().manual_seed(0)).iloc[:2].iloc
+        assert whole["First"] > 0.999
+        assert whole["Random walk"] > 0.999
+        assert later["Random walk"] < 0.999
+
+    def test_two_epochs_have_no_later_part(self) -> None:
+        with pytest.raises(UserError, match="needs three logged epochs; there are 2"):
+            against_random_walk(trajectory(L0_0_0=on_a_line(1, 2)))

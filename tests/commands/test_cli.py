@@ -571,6 +571,20 @@ class TestSeeds:
         assert len(str(error.value)) < 300
 
 
+class TestPrune:
+    def test_it_tells_what_was_lost_and_where_the_new_run_is(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
+        folder = first.folder / "runs/digits/seed-0"
+        answer = srnn("prune", folder, "--density", "0.2", "--epochs", "2", "--out", tmp_path)
+        assert answer.code == 0
+        assert max(map(len, answer.out.splitlines()[:6])) <= 80
+        assert "144 of 720" in answer.out
+        assert answer.out.splitlines()[-1] == f"run     {tmp_path / 'digits-magnitude-0.2/seed-0'}"
+
+    def test_a_score_that_is_none(self, srnn: Srnn, first: Session) -> None:
+        line = srnn("prune", first.folder / "runs/digits/seed-0", "--density", "0.2", "--score", "size").line
+        assert "--score is 'size'; allowed: magnitude, magnitude_increase, movement, lamp" in line
+
+
 class TestAnalyze:
     def test_it_names_its_results_and_figures(self, srnn: Srnn, first: Session, tmp_path: Path) -> None:
         folder = shutil.copytree(first.folder / "runs/digits/seed-0", tmp_path / "seed-0")

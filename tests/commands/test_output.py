@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,7 @@ epochs = 2
 batch_size = 500
 """
 PAIR = (
-    SMALL.replace("small", "pair")
-    + '[comparison.variants]\none = ["training.lr=0.01"]\ntwo = ["training.lr=0.02"]\nthree = ["training.lr=0.03"]\n'
+    SMALL.replace("small", "pair") + '[comparison.variants]\none = ["training.lr=0.01"]\ntwo = ["training.lr=0.02"]\n'
 )
 #: It diverges in its first epoch, which is told on stderr.
 WILD = SMALL.replace("batch_size", "lr = 900.0\nbatch_size")
@@ -46,6 +46,15 @@ WILD = SMALL.replace("batch_size", "lr = 900.0\nbatch_size")
 def _files(tmp_path: Path) -> None:
     for name, text in (("small", SMALL), ("pair", PAIR), ("wild", WILD)):
         (tmp_path / f"{name}.toml").write_text(text)
+
+
+def undrawn(before: Callable[[], None] = lambda: None) -> None:
+    """In a process that has begun, and without figures, which take longer than all else."""
+    from srnn.laboratory import compare, job
+
+    job.draw = lambda *arguments: None
+    compare._DRAWINGS = {}
+    before()
 
 
 def lose(*descriptors: int) -> None:
@@ -119,9 +128,9 @@ LOST = {
 @pytest.mark.parametrize("quiet", [True, False], ids=["quiet", "display"])
 def test_a_comparison_comes_to_its_end(tmp_path: Path, lost: Callable[[], None], code: int, quiet: bool) -> None:
     arguments = ["run", "pair.toml", "--out", "out", *(["--quiet"] if quiet else [])]
-    answer = start(arguments, tmp_path, before=lost).end()
+    answer = start(arguments, tmp_path, before=partial(undrawn, lost)).end()
     assert answer.code == code
-    for variant in ("one", "two", "three"):
+    for variant in ("one", "two"):
         assert Run.open(tmp_path / f"out/pair-{variant}/seed-0").status.status == "finished"
     assert (tmp_path / "out/pair/results/final.csv").is_file()
     if lost is fill_output:
@@ -130,7 +139,7 @@ def test_a_comparison_comes_to_its_end(tmp_path: Path, lost: Callable[[], None],
 
 @pytest.mark.parametrize("lost", [lose_errors, fill_both, lose_terminal], ids=lambda lost: lost.__name__)
 def test_what_nobody_could_be_told_is_in_the_status(tmp_path: Path, lost: Callable[[], None]) -> None:
-    answer = start(["run", "wild.toml", "--out", "out", "--quiet"], tmp_path, before=lost).end()
+    answer = start(["run", "wild.toml", "--out", "out", "--quiet"], tmp_path, before=partial(undrawn, lost)).end()
     assert answer.code != 0
     status = json.loads((tmp_path / "out/small/seed-0/status.json").read_text())
     assert status["status"] == "finished"
@@ -200,43 +209,42 @@ def test_a_pipe_that_does_not_wait_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("columns", ["0", "-5", "wide", "", "1", "9" * 30])
 @pytest.mark.parametrize("arguments", [["--help"], ["presets"], ["run", "small.toml", "--out", "out"]], ids=str)
 def test_a_terminal_of_no_columns(tmp_path: Path, columns: str, arguments: list[str]) -> None:
-    answer = forked(arguments, tmp_path, COLUMNS=columns, LINES=columns, TERMINAL_WIDTH=columns)
+    answer = start(arguments, tmp_path, before=undrawn, COLUMNS=columns, LINES=columns, TERMINAL_WIDTH=columns).end()
     assert (answer.code, answer.err) == (0, "")
     assert max(map(len, answer.out.splitlines())) > 30
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""},
-        {"PYTHONIOENCODING": "latin-1:strict"},
-    ],
-    ids=lambda value: getattr(value, "__name__", str(value)),
-)
-def test_any_encoding_will_do(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_any_encoding_will_do(tmp_path: Path) -> None:
     folder = tmp_path / "é"
     folder.mkdir()
     (folder / "small.toml").write_text(SMALL)
-    command = (*SRNN, "run", "é/small.toml", "--out", "é/ü")
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment(**variables), capture_output=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    ascii_alone = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    for arguments, variables in (
+        (["run", "é/small.toml", "--out", "é/ü"], ascii_alone),
+        (["show", "é/ü/small/seed-0"], {"PYTHONIOENCODING": "latin-1:strict"}),
+    ):
+        done = subprocess.run(
+            [*SRNN, *arguments], cwd=tmp_path, env=environment(**variables), capture_output=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"identity share" in done.stdout
     assert Run.open(folder / "ü/small/seed-0").status.status == "finished"
-    assert b"identity share" in done.stdout
+
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "", "1e3", "99999999999999999999"])
-def test_thread_variables_that_are_no_numbers(tmp_path: Path, value: str) -> None:
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    if value not in ("0", "many"):
-        with pytest.MonkeyPatch.context() as patched:
-            for name in names:
-                patched.setenv(name, value)
-            clean_environment()
-            assert not [name for name in names if name in os.environ]
-        return
-    variables = dict.fromkeys(names, value)
+def test_thread_variables_that_are_no_numbers(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for name in THREADS:
+        monkeypatch.setenv(name, value)
+    clean_environment()
+    assert not [name for name in THREADS if name in os.environ]
+
+
+def test_a_run_whose_thread_variables_are_no_numbers(tmp_path: Path) -> None:
+    """In a fresh process, for libraries look at them while they are loaded."""
+    variables = dict(zip(THREADS, ("0", "many", "0", "many"), strict=True))
     answer = process((*SRNN, "run", "small.toml", "--out", "out", "--quiet"), tmp_path, **variables)
     assert answer == (0, "out/small/seed-0\n", "")
 

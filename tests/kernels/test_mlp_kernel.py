@@ -468,9 +468,9 @@ def digest() -> str:
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of such processors")
-@pytest.mark.parametrize("features", ["+sse4.2,+avx,+avx2,+fma", "+sse4.2,+avx,+fma"])
-def test_another_processor_gives_the_same_bytes(features, tmp_path):
-    environment = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": features}
+def test_a_processor_without_avx2_gives_the_same_bytes(tmp_path):
+    """One with it is in ``training/test_digests.py``."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+fma"}
     environment |= {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     command = [sys.executable, "-c", "import test_mlp_kernel as t; print(t.digest())"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -201,12 +200,13 @@ class TestPaths:
         )
         with pytest.raises(StoppedError):
             srnn.run(chosen, place / "runs", stop=iter([False, False, True]).__next__)
-        srnn.run(chosen, str(place / "runs"), resume=True)
+        srnn.run(chosen, str(place / "runs"), resume=True, image_format=None)
         [run] = open_runs([str(place / "runs/small")])
         assert run.status.status == "finished"
         assert run.organism().size == run.organism(1).size
         assert run.trajectory()["Epoch"].max() == 2
-        assert all(figure.is_file() for figure in analyze([run], ["dropout"]).figures)
+        figures = analyze([run], ["dropout"]).figures
+        assert [figure.is_file() for figure in figures] == [True]
         assert verify(run, tasks.load(run.experiment.task))["Holds"].all()
 
     def test_on_the_command_line(self, tmp_path: Path) -> None:
@@ -282,15 +282,27 @@ class TestExtend:
     def longer(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return srnn.run(cls.LONG, tmp_path_factory.mktemp("long"), seeds=2)[0].folder.parent
 
-    @pytest.mark.parametrize("epochs", [6, 7, 4, 1])
+    @staticmethod
+    def undrawn(folder: Path) -> dict[str, bytes]:
+        """All but the figures."""
+        return {path: data for path, data in content(folder).items() if "figures" not in path}
+
+    def test_figures_and_answers_are_those_of_one_that_was_longer_from_the_start(
+        self, longer: Path, tmp_path: Path
+    ) -> None:
+        srnn.run(self.LONG.override("training.epochs=6"), tmp_path, seeds=2)
+        analyze(open_runs([tmp_path / "small"]), ["dropout"])
+        srnn.extend(tmp_path / "small", 4)
+        assert content(tmp_path / "small") == content(longer)
+
+    @pytest.mark.parametrize("epochs", [7, 4, 1])
     def test_to_the_bytes_of_one_that_was_longer_from_the_start(
         self, longer: Path, tmp_path: Path, epochs: int
     ) -> None:
-        srnn.run(self.LONG.override(f"training.epochs={epochs}"), tmp_path, seeds=2)
-        analyze(open_runs([tmp_path / "small"]), ["dropout"])
-        runs = srnn.extend(tmp_path / "small", 10 - epochs)
+        srnn.run(self.LONG.override(f"training.epochs={epochs}"), tmp_path, seeds=2, image_format=None)
+        runs = srnn.extend(tmp_path / "small", 10 - epochs, image_format=None)
         assert [run.experiment.seed for run in runs] == [0, 1]
-        assert content(tmp_path / "small") == content(longer)
+        assert content(tmp_path / "small") == self.undrawn(longer)
 
     def test_of_seeds_that_diverged(self, tmp_path: Path) -> None:
         wild = self.LONG.override(["training.lr=0.3", "particle.init=xavier", "replication.divergent=stop"])
@@ -301,12 +313,12 @@ class TestExtend:
         assert content(tmp_path / "4") == content(tmp_path / "10")
 
     def test_one_that_was_stopped_on_its_way_goes_on(self, longer: Path, tmp_path: Path) -> None:
-        srnn.run(self.LONG.override("training.epochs=7"), tmp_path, seeds=2)
+        srnn.run(self.LONG.override("training.epochs=7"), tmp_path, seeds=2, image_format=None)
         with pytest.raises(StoppedError):
             srnn.extend(tmp_path / "small", 3, stop=iter([False] * 5 + [True] * 9).__next__)
         assert Run(tmp_path / "small/seed-0").status.status == "interrupted"
-        srnn.run(self.LONG, tmp_path, seeds=2, resume=True)
-        assert content(tmp_path / "small") == content(longer)
+        srnn.run(self.LONG, tmp_path, seeds=2, resume=True, image_format=None)
+        assert content(tmp_path / "small") == self.undrawn(longer)
 
     def test_only_what_has_ended(self, tmp_path: Path) -> None:
         with pytest.raises(StoppedError):
@@ -315,7 +327,7 @@ class TestExtend:
             srnn.extend(tmp_path / "small", 3)
 
     def test_from_the_command_line(self, longer: Path, tmp_path: Path) -> None:
-        srnn.run(self.LONG.override("training.epochs=6"), tmp_path, seeds=2)
+        srnn.run(self.LONG.override("training.epochs=6"), tmp_path, seeds=2, image_format=None)
         answer = start(["run", "small", "--extend", "4", "--quiet"], tmp_path).end()
         assert (answer.code, answer.err) == (0, "")
         assert content(tmp_path / "small") == content(longer)
@@ -399,7 +411,8 @@ class TestComparison:
         with pytest.raises(UserError, match="is not the folder of a comparison"):
             srnn.Comparison.open(made.folder.parent / name)
 
-    def test_more_variants_than_there_are_looks(self, tmp_path: Path) -> None:
+    def test_more_variants_than_there_are_looks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(job, "draw", lambda *arguments: None)
         variants = {f"v{number}": [f"training.lr={0.001 * (number + 1)}"] for number in range(9)}
         many = EXPERIMENT.model_copy(update={"name": "many"}).override(
             [f"comparison.variants.{name}={changes!r}" for name, changes in variants.items()]
@@ -452,10 +465,7 @@ class TestOverview:
 
 
 class TestStopWhileDrawing:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-    def test_it_is_heard_between_figures(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-    ) -> None:
+    def test_it_is_heard_between_figures(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         drawn: list[str] = []
         real = job.save
 
@@ -474,14 +484,22 @@ class TestStopWhileDrawing:
 
 def test_figures_are_drawn_whatever_a_notebook_has_set(tmp_path: Path) -> None:
     EXPERIMENT.to_toml(tmp_path / "small.toml")
-    for backend in ("module://matplotlib_inline.backend_inline", "no such thing"):
-        code = 'import srnn, os; srnn.run("small.toml", os.environ["MPLBACKEND"][:6]); print(os.environ["MPLBACKEND"])'
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=environment(MPLBACKEND=backend),
-            capture_output=True,
-            text=True,
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, f"{backend}\n", "")
+    code = """
+import os, sys, srnn, srnn.training.loop
+assert "matplotlib" not in sys.modules
+for backend in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        os.environ["MPLBACKEND"] = backend
+        srnn.run("small.toml", backend[:6])
+        assert os.environ["MPLBACKEND"] == backend
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    backends = "module://matplotlib_inline.backend_inline", "no such thing"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *backends], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for backend in backends:
         assert len(list((tmp_path / backend[:6]).rglob("*.png"))) == 2

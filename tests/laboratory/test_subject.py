@@ -67,7 +67,9 @@ class TestWithoutTypes:
             QUESTIONS[question].answer(self.subject)
 
     def test_pruning_knows_no_self_replicators(self) -> None:
-        assert set(self.answer("pruning")["pruning"]["Order"]) == {"smallest first", "random"}
+        """Nor, of an organism by itself, what its weights were at birth."""
+        known = {"smallest first", "random", "LAMP", "SNIP", "Fisher", "quiet inputs first"}
+        assert set(self.answer("pruning")["pruning"]["Order"]) == known
 
     def test_transfer_tells_what_all_weights_are_worth_and_compares_with_the_dense_copy(self) -> None:
         found = self.answer("transfer")

@@ -302,7 +302,7 @@ def test_small_ones_that_are_valid_run() -> None:
             },
             "training": {"epochs": 2, "batch_size": rng.randint(10, 60), "lr": rng.choice([1e-9, 1000.0])},
             "interactions": {"attack": rng.choice([0.0, 1.0]), "melt": rng.choice([0.0, 0.5])},
-            "log": {"particles": rng.choice(["all", 1, 10**6])},
+            "log": {"particles": rng.choice(["all", 1, 10**6]), "rest": rng.choice([0, 20])},
         }
         experiment = Experiment.from_dict(values)
         reports = [*Training(experiment, tasks.load(experiment.task), [experiment.seed]).run()]

@@ -45,7 +45,8 @@ SMALL: dict[str, Any] = {
     "body": {"depth": 3, "width": 3},
     "particle": {"hidden": 3},
     "training": {"epochs": 8, "batch_size": 200},
-    "log": {"every": 2},
+    # Few steps before the census at rest, which by torch would take longer than all else.
+    "log": {"every": 2, "rest": 20},
     "checkpoint": {"every": 3, "keep": 2},
 }
 #: Everything that a next batch can depend on is in use in at least one of them.

@@ -55,6 +55,23 @@ class TestTask:
         assert (moved.name, moved.kind, moved.outputs) == (task.name, task.kind, task.outputs)
         assert task.train_x.device.type == "cpu"
 
+    def test_the_last_training_examples_can_be_held_back(self) -> None:
+        for name in ("add", "digits"):
+            whole, task = (load(TaskConfig(name=name, validation=count)) for count in (0, 100))
+            assert whole.validation_x is None
+            assert task.validation_x is not None
+            assert torch.equal(torch.cat([task.train_x, task.validation_x]), whole.train_x)
+            assert torch.equal(task.validation_y, whole.train_y[-100:])  # type: ignore[arg-type]
+            assert torch.equal(task.train_y, whole.train_y[:-100])
+            assert torch.equal(task.test_x, whole.test_x)
+            assert shape(TaskConfig(name=name, validation=100)) == (task.inputs, task.outputs, len(task.train_x))
+            assert task.to("meta").validation_x.device.type == "meta"  # type: ignore[union-attr]
+
+    def test_some_must_be_left(self) -> None:
+        line = "task.validation is 1,000; the task add has 1,000 training examples: set it to less than that"
+        with pytest.raises(UserError, match=line):
+            load(TaskConfig(name="add", validation=1_000))
+
     def test_an_unknown_name_is_answered_with_the_nearest(self) -> None:
         config: Any = SimpleNamespace(name="mnits")
         with pytest.raises(UserError, match=r"allowed: multiply, .*did you mean mnist"):
@@ -89,7 +106,7 @@ class TestShape:
     def test_every_task_has_one(self) -> None:
         assert list(TASKS) == ["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
         for name in TASKS:
-            config: Any = SimpleNamespace(name=name, size=None, path=None, factor=1.0, samples=10)
+            config: Any = SimpleNamespace(name=name, size=None, path=None, factor=1.0, samples=10, validation=0)
             assert shape(config) is None or len(shape(config) or ()) == 3
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -460,3 +462,20 @@ def test_a_class_derived_from_the_mlp_computes_by_its_own_forward_pass() -> None
     organism, doubled = (Organism(kind(3, 4, 2, 2), Particle(2)) for kind in (MLP, Doubled))
     x, w = torch.randn(5, 3), organism.worth()
     torch.testing.assert_close(answers(doubled, w, x), 2 * answers(organism, w, x))
+
+
+def test_what_is_held_back_is_measured_and_not_trained_on() -> None:
+    """Whatever is in it, the particles become the same; what is measured is the mean loss, and the metric."""
+    task = tasks.load(Experiment().task.model_copy(update={"validation": 400}))
+    chosen = experiment(training={"epochs": 1})
+    other = replace(task, validation_x=torch.zeros_like(task.validation_x))  # type: ignore[arg-type]
+    trainings = [train(chosen, one, [3, 4]) for one in (task, other)]
+    (training, reports), (again, zeros) = trainings
+    assert torch.equal(training.weights, again.weights)
+    output = answers(training.organism.eval(), training.organism.worth(), task.validation_x)[1]  # type: ignore[arg-type]
+    found = reports[-1].scores[1]
+    assert found["validation_loss"] == pytest.approx(float(cross_entropy(output, task.validation_y)))  # type: ignore[arg-type]
+    assert found["validation_accuracy"] == pytest.approx(float((output.argmax(1) == task.validation_y).float().mean()))
+    # Of zeros a network without biases makes nothing: all classes are as likely.
+    assert zeros[-1].scores[1]["validation_loss"] == pytest.approx(math.log(10))
+    assert "validation_loss" not in train(chosen, tasks.load(Experiment().task), [3])[1][-1].scores[0]

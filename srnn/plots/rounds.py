@@ -1,0 +1,71 @@
+"""What rounds of pruning leave of a network: its score and how early it should stop, over the density."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+
+from srnn.analysis.rounds import DENSE, TICKET
+from srnn.analysis.statistics import POSITIVE, interval, mean_interval, range_of, seeds, wide
+from srnn.errors import UserError
+from srnn.plots.style import GREEN, GREY, GUIDE, ORANGE, PURPLE, band, caption, in_house_style, new_figure, of_seeds
+
+#: Told apart by colour and, in greyscale, by dashes and markers.
+_LOOKS: Final[dict[str, dict[str, Any]]] = {
+    TICKET: {"color": GREEN, "marker": "s", "linestyle": "-"},
+    "reinit": {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
+    "shuffle": {"color": PURPLE, "marker": "o", "linestyle": (0, (2, 1))},
+    "signs": {"color": GREY, "marker": "D", "linestyle": (0, (1, 1))},
+    "same worth": {"color": "black", "marker": "v", "linestyle": (0, (3, 1, 1, 1))},
+}
+#: Densities that are named on the axis.
+_NAMED: Final = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+
+
+@in_house_style
+def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
+    """Draw the test score at early stop, and the epoch of that, over the density: a line for each control.
+
+    Of several seeds the mean is drawn, with its 95 % t-interval; the dense run is dashed.
+
+    Args:
+        branches: A row for each seed, round and control, that of the dense run among them: columns Seed, Density,
+            Control, Metric, Test score and Early stop (:func:`srnn.analysis.rounds.outcome`).
+        title: Above the figure.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
+    others = branches[branches["Control"] != DENSE]
+    if others.empty:
+        raise UserError("there is no branch but the dense run, so there is nothing to draw")
+    metric = str(branches["Metric"].iloc[0])
+    score = "test accuracy" if metric == "accuracy" else "mean absolute error\non test data"
+    figure = new_figure(title, height=3.6)
+    panels: list[Axes] = list(figure.subplots(2, sharex=True))
+    shown = (
+        ("Test score", f"{score},\nat early stop", range_of(metric)),
+        ("Early stop", "early stop, epoch", POSITIVE),
+    )
+    for axes, (column, name, within) in zip(panels, shown, strict=True):
+        axes.set_xscale("log")
+        axes.set_ylabel(name)
+        mean, _, _ = mean_interval(branches[branches["Control"] == DENSE][column], within)
+        axes.axhline(mean, label=DENSE, **GUIDE)
+        for control, look in _LOOKS.items():
+            own = others[others["Control"] == control]
+            if not own.empty:
+                band(axes, interval(wide(own, "Density", column), within=within), look, control)
+    last = panels[-1]
+    last.set_xlim(1, others["Density"].min() / 1.1)
+    last.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= others["Density"].min() / 1.1]))
+    last.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    last.xaxis.set_minor_locator(NullLocator())
+    last.set_xlabel("of the weights, kept")
+    caption(last, of_seeds(seeds(branches)))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=2.2)
+    return figure
