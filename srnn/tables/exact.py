@@ -46,7 +46,8 @@ def exact(desk: Desk) -> str:
 
 
 def _cost(desk: Desk) -> str:
-    rows, paired, constructed, gained, left = [], [], [], [], []
+    rows, paired = [], []
+    constructed, gained, left = list[str](), list[str](), list[str]()
 
     def pair(body: str, told: str, found: pd.DataFrame) -> str:
         difference = between(*mean_interval(100 * found["Difference"]), form="{:+.2f}")

@@ -34,7 +34,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     for step in ("particles", "mean"):
         stepped = [*numbers, f"particle.step={step}"]
         asked[f"exact-dense-step-{step}"] = stepped
-        asked[f"exact-comparison-step-{step}"] = [*stepped, "body.width=4", "body.activation=relu"]
+    asked["exact-comparison-step-mean"] = [*stepped, "body.width=4", "body.activation=relu"]
     asked |= {"connectivity": [], "residual-h8": ["particle.hidden=3"], "little": ["replication.alpha=1"]}
     fading = ["schedule.kind=cosine", "schedule.every=4"]
     births = {"exact": ["replication.birth=exact"], "copying": ["particle.init=copying"]}
@@ -47,6 +47,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     }
     # Training five is no better a test than training one.
     runs |= {f"trade-off-alpha-{alpha}": runs["little"] for alpha in ("0.01", "0.1", "1", "10")}
+    runs["exact-comparison-step-particles"] = runs["exact-comparison-step-mean"]
     return Desk(out / "exact", runs, None, lambda what: None)
 
 
