@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from srnn import analysis, chemistry, fixpoints, importance, laboratory, particle, replication, tasks, training
     from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
+    from srnn.estimators import OrganismClassifier, OrganismRegressor
     from srnn.experiment import Experiment
     from srnn.laboratory.compare import Comparison
     from srnn.laboratory.export import export
@@ -24,6 +25,8 @@ _HOMES = {
     "Comparison": "srnn.laboratory.compare",
     "Experiment": "srnn.experiment",
     "Organism": "srnn.organism",
+    "OrganismClassifier": "srnn.estimators",
+    "OrganismRegressor": "srnn.estimators",
     "Particle": "srnn.particle",
     "Run": "srnn.runs.run",
     "UserError": "srnn.errors",
@@ -51,6 +54,8 @@ __all__ = [
     "Comparison",
     "Experiment",
     "Organism",
+    "OrganismClassifier",
+    "OrganismRegressor",
     "Particle",
     "Run",
     "UserError",

@@ -14,8 +14,10 @@ from srnn.kernels.arithmetic import order_products
 # Before the first product of the process that all test modules share.
 order_products()
 
-# No test is about time: the machine may be busy.
-settings.register_profile("srnn", deadline=None, max_examples=50)
+# No test is about time: the machine may be busy. The same examples each time: what a change breaks is that change's;
+# new examples are looked for on purpose, by `--hypothesis-profile explore`.
+settings.register_profile("srnn", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=500)
 settings.load_profile("srnn")
 
 

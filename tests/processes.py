@@ -48,10 +48,14 @@ class Answer(NamedTuple):
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """That of the tests, without the data of whoever runs them; one thread, as the cores are shared."""
+    """That of the tests, without the data of whoever runs them; one thread, as the cores are shared.
+
+    Where a test asks for more, those that wait for others sleep: while they spin nobody else can work.
+    """
     hidden = ("SRNN_DATA_DIR", "NO_PROXY", "no_proxy")
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **changes}
+    own = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    return {**kept, **own, **changes}
 
 
 def without_compiling(err: str) -> str:

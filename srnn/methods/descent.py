@@ -103,7 +103,7 @@ class Descent:
     def due(self, batch: int) -> bool:
         """Whether that is one of the batches after which the particles are made what they are to be again."""
         every = self.replication.every
-        return every != "epoch" and (batch + 1) % every == 0
+        return not isinstance(every, str) and (batch + 1) % every == 0
 
     def follow(self, places: Collection[int]) -> None:
         """Have the particles of these seeds become what they are worth, where they are behind: for who looks at them.

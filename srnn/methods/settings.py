@@ -35,9 +35,10 @@ class ReplicationConfig(Section):
     """Factor of the replication loss."""
     steps: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Replication steps of ``sgd`` per batch."""
-    every: Count | Literal["epoch"] = 1
+    every: Count | Literal["epoch", "log"] = 1
     """Batches from one projection of ``newton`` to the next, or until the particles of ``lifted`` and ``placed``
-    follow; ``epoch``: only at its end. Events have the latter follow first."""
+    follow; ``epoch``: only at its end, ``log``: only at the end of epochs that are recorded (``log.every``). Events
+    have the latter follow first."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1
     """Newton steps of a projection, or with which lifted and placed particles follow."""
     birth: Literal["drawn", "exact"] = "drawn"

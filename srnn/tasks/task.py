@@ -45,6 +45,7 @@ class Task:
             drawn.
         source: The file or folder that they are from.
         notes: What the user should know of how the data were taken, a line each.
+        train_weight: What each training example's loss is multiplied by, float32 ``(n,)``; None for 1.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Task:
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     notes: tuple[str, ...] = ()
+    train_weight: Tensor | None = None
 
     @property
     def inputs(self) -> int:
@@ -163,6 +165,7 @@ class Task:
             self,
             train_x=self.train_x.to(device),
             train_y=self.train_y.to(device),
+            train_weight=None if self.train_weight is None else self.train_weight.to(device),
             test_x=self.test_x.to(device),
             test_y=self.test_y.to(device),
             validation_x=None if self.validation_x is None else self.validation_x.to(device),

@@ -70,6 +70,9 @@ def learn(
 
 def fused_body(organism: Organism, task: Task, worth: Tensor) -> MLP | None:
     """The body, if a kernel can learn the task with it."""
+    # The kernel knows of no factor for each loss.
+    if task.train_weight is not None:
+        return None
     # One factor takes the errors of an answer back to the units of the data; several are for torch.
     if task.y_scaling is not None and len({*task.y_scaling.factor.tolist()}) > 1:
         return None
@@ -100,6 +103,8 @@ def _learn_by_torch(
         with drawing_from(streams[place]["dropout"]), _dropping(organism.bodies[place], dropped, place, len(x)):
             output = organism.call_with(leaf, x if altered is None else altered.x, place=place)
         loss = task.loss(output, y) if altered is None else altered.loss(output)
+        if task.train_weight is not None:
+            loss = loss * task.train_weight.index_select(0, index[place])
         # To give backward() the gradient to begin with would have torch import its symbolic algebra, for a second.
         torch.dot(loss, loss.new_full(loss.shape, 1 / len(loss))).backward()
         gradients.append(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf))

@@ -115,6 +115,17 @@ class Training:
         """The sums of no batch."""
         return Sums.none(self.organism, self.experiment.training.batch_size)
 
+    def go_on_with(self, experiment: Experiment, task: Task) -> None:
+        """Between epochs, let the same organisms go on with other examples, or with other settings of time and batches.
+
+        Raises:
+            UserError: The batch is larger than the training data.
+        """
+        _require_fitting(experiment, task)
+        self.experiment, self.task = experiment, task
+        self.batches = Batches(len(task.train_x), experiment.training.batch_size, self.streams)
+        self.sums = self.no_sums()
+
     def state(self, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
         """All that one seed's training depends on, to be saved: :func:`srnn.training.state.state`."""
         return state.state(self, place)
@@ -146,8 +157,9 @@ class Training:
                         return
                 after_batch()
             self.divergence.redraw(frozen=self.frozen)
-            with self.organism.still(self.frozen):
-                self.method.rest(self.running)
+            if self.experiment.replication.every != "log" or self._is_logged(self.epoch + 1):
+                with self.organism.still(self.frozen):
+                    self.method.rest(self.running)
             self.epoch += 1
             self._happen("epoch", self.epoch)
             report = self._report(self.running, self._is_logged(self.epoch))

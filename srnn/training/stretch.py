@@ -65,7 +65,7 @@ class Stretch:
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         every = training.experiment.replication.every
-        fields["every"] = 0 if calls.settle is None or every == "epoch" else every
+        fields["every"] = 0 if calls.settle is None or isinstance(every, str) else every
         fields["in_place"] = calls.in_place
         sums = training.sums
         numbers = {

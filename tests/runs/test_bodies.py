@@ -15,6 +15,7 @@ import networks
 import pytest
 import torch
 from processes import forked, start
+from slow_disk import slow_disk
 
 import srnn
 from srnn import Experiment, Run, UserError, tasks
@@ -111,7 +112,8 @@ def test_kill_9(body: str, tmp_path: Path) -> None:
     small = experiment(body, epochs=9)
     (tmp_path / "small.toml").write_text(small.to_toml())
     command = ["run", "small.toml", "--seeds", "2", "--quiet"]
-    process = start(command, tmp_path)
+    # On a slow disk, so that it cannot have come to its end before it is killed.
+    process = start(command, tmp_path, before=slow_disk, SLOW="0.05")
     until = time.monotonic() + 100
     while not list((tmp_path / "runs").glob("small/seed-1/checkpoints/epoch-00000[3-9]*")):
         assert time.monotonic() < until

@@ -143,7 +143,9 @@ WRONG = {
     "object": ["3", '"text"', "[1]", "[{}]", "2000-01-01", "false"],
 }
 #: Of these values, those that are right after all.
-RIGHT = {("seed", "0"), ("replication.steps", "0"), ("versions", "{}")}
+RIGHT = {(key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation")} | {
+    ("versions", "{}")
+}
 ODD = [
     "\x00",
     "\x1b]0;x\x07",

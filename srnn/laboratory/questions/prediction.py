@@ -21,7 +21,7 @@ def together(found: Frames) -> Frames:
 
 
 QUESTION = Question(
-    "Can the usefulness of a unit at the end be told early? (of several seeds)",
+    "Can it be told early how useful a unit will be?",
     answer,
     {
         "prediction": Summary(

@@ -1,0 +1,183 @@
+"""Organisms as scikit-learn's estimators."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.datasets import load_iris, make_regression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from srnn import OrganismClassifier, OrganismRegressor, UserError
+
+#: Tiny and quick.
+QUICK: dict[str, Any] = {"width": 6, "hidden": 2, "lr": 0.05, "max_iter": 40}
+IRIS, SPECIES = load_iris(return_X_y=True)
+
+
+def classifier(**settings: Any) -> OrganismClassifier:
+    return OrganismClassifier(**QUICK | {"random_state": 0} | settings)
+
+
+@parametrize_with_checks(
+    [kind(**QUICK, kind=of) for kind in (OrganismClassifier, OrganismRegressor) for of in ("weightwise", "number")]
+)
+def test_it_is_an_estimator_as_scikit_learn_has_them(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize("method", ["lifted", "placed", "newton", "sgd", "none"])
+def test_every_method_trains_it_and_exact_ones_end_with_self_replicators_alone(method: str) -> None:
+    # Of sgd the replication has to have its time; what is asked here is that it runs.
+    model = classifier(method=method, every="epoch", hidden=4, max_iter=80).fit(IRIS, SPECIES)
+    assert model.score(IRIS, SPECIES) > (0.5 if method == "sgd" else 0.85)
+    types = model.census_.loc["total"]
+    assert types.sum() == 5 * 6 + 6 * 3
+    if method in ("lifted", "placed", "newton"):
+        assert types["identity"] == types.sum()
+
+
+def test_particles_that_follow_in_the_end_alone_are_worth_what_was_trained() -> None:
+    late, soon = (classifier(every=every).fit(IRIS, SPECIES) for every in ("log", 1))
+    assert late.census_.loc["total", "identity"] == 48
+    assert late.score(IRIS, SPECIES) > 0.9
+    for a, b in zip(late.effective_weights_, soon.effective_weights_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0.05, atol=0.02)
+
+
+def test_numbers_are_the_dense_control_and_have_no_types() -> None:
+    model = classifier(kind="number").fit(IRIS, SPECIES)
+    assert model.score(IRIS, SPECIES) > 0.9
+    assert model.census_ is None
+    assert [weight.shape for weight in model.effective_weights_] == [(6, 5), (3, 6)]
+
+
+@pytest.mark.parametrize("ends", [{}, {"tol": 0.1, "n_iter_no_change": 3}, {"early_stopping": True}], ids=str)
+def test_the_effective_weights_are_what_it_answers_with_wherever_it_ended(ends: dict[str, Any]) -> None:
+    model = classifier(standardize=False, **ends).fit(IRIS, SPECIES)
+    assert ends == {} or model.n_iter_ < model.max_iter
+    first, second = model.effective_weights_
+    x = np.column_stack([IRIS, np.ones(len(IRIS))])
+    logits = np.maximum(x @ first.T, 0) @ second.T
+    np.testing.assert_allclose(
+        logits - logits.mean(1, keepdims=True), centred(model.predict_log_proba(IRIS)), atol=1e-3
+    )
+
+
+def centred(values: np.ndarray) -> np.ndarray:
+    return values - values.mean(1, keepdims=True)
+
+
+@pytest.mark.parametrize("labels", [["x", "a", "m"], [7, -3, 100], [True, False, False]], ids=str)
+def test_labels_may_be_anything(labels: list[Any]) -> None:
+    y = np.array(labels)[SPECIES]
+    model = classifier().fit(IRIS, y)
+    assert model.classes_.tolist() == sorted({*labels})
+    assert {*model.predict(IRIS)} <= {*labels}
+    assert model.score(IRIS, y) > 0.7
+
+
+def test_the_same_random_state_gives_the_same_bits_and_another_others() -> None:
+    a, b, c = (classifier(random_state=seed).fit(IRIS, SPECIES).predict_proba(IRIS) for seed in (1, 1, 2))
+    assert (a == b).all()
+    assert (a != c).any()
+
+
+def test_sparse_examples_are_learnt_to_the_bit_as_dense_ones() -> None:
+    X = np.where(IRIS > 2, IRIS, 0)
+    dense, filled = classifier().fit(X, SPECIES), classifier().fit(sparse.csr_array(X), SPECIES)
+    assert (dense.predict_proba(X) == filled.predict_proba(sparse.csr_array(X))).all()
+
+
+@pytest.mark.parametrize("make", [classifier, lambda: OrganismRegressor(**QUICK, random_state=0)])
+def test_weights_are_repetitions_to_the_bit_where_a_batch_holds_all(make: Any) -> None:
+    weight = np.random.default_rng(0).integers(0, 4, size=60)
+    X, y = IRIS[::2][:60] + np.arange(60)[:, None] / 1e3, SPECIES[::2][:60]
+    weighted = make().fit(X, y, sample_weight=weight)
+    repeated = make().fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert (weighted.predict(X) == repeated.predict(X)).all()
+    assert weighted.loss_curve_ == repeated.loss_curve_
+
+
+def test_in_smaller_batches_weights_count_too() -> None:
+    # Two classes at one place: the heavier one wins.
+    X, y = np.zeros((100, 1)), np.arange(100) % 2
+    heavy = classifier(batch_size=20).fit(X, y, sample_weight=np.where(y == 1, 3.0, 1.0))
+    np.testing.assert_allclose(heavy.predict_proba(X[:1])[0], [0.25, 0.75], atol=0.08)
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        heavy.fit(X, y, sample_weight=-np.ones(100))
+
+
+def test_epochs_in_pieces_are_those_of_one_fit_and_a_pickled_one_goes_on() -> None:
+    whole = classifier(max_iter=6, tol=-np.inf, batch_size=40, method="none").fit(IRIS, SPECIES)
+    pieces = classifier(batch_size=40, method="none")
+    for piece in range(6):
+        pieces.partial_fit(IRIS, SPECIES, classes=[0, 1, 2] if piece == 0 else None)
+        pieces = pickle.loads(pickle.dumps(pieces))
+    assert pieces.loss_curve_ == whole.loss_curve_
+    assert (pieces.predict_proba(IRIS) == whole.predict_proba(IRIS)).all()
+    assert pieces.n_iter_ == 6
+
+
+def test_a_warm_start_goes_on_where_it_ended() -> None:
+    model = classifier(warm_start=True, max_iter=5, tol=-np.inf, method="none").fit(IRIS, SPECIES).fit(IRIS, SPECIES)
+    assert model.n_iter_ == 10
+    assert model.loss_curve_ == classifier(max_iter=10, tol=-np.inf, method="none").fit(IRIS, SPECIES).loss_curve_
+    with pytest.raises(ValueError, match="training began with"):
+        model.fit(IRIS, SPECIES + 1)
+
+
+def test_early_stopping_keeps_the_best() -> None:
+    model = classifier(early_stopping=True, validation_fraction=0.3, n_iter_no_change=4, lr=0.3, max_iter=200)
+    model.fit(IRIS, SPECIES)
+    scores = model.validation_scores_
+    assert len(scores) == model.n_iter_ == len(model.loss_curve_) < 200
+    assert model.best_validation_score_ == max(scores)
+    # The one of that epoch, as a fit that ends there has it.
+    best = int(np.argmax(scores)) + 1
+    assert best < len(scores)
+    alone = clone(model).set_params(max_iter=best).fit(IRIS, SPECIES)
+    np.testing.assert_array_equal(model.predict_proba(IRIS), alone.predict_proba(IRIS))
+
+
+def test_it_goes_through_pipelines_searches_and_pickles() -> None:
+    pipeline = make_pipeline(MinMaxScaler(), classifier(max_iter=5))
+    search = GridSearchCV(pipeline, {"organismclassifier__width": np.array([3, 5])}, cv=2, n_jobs=2).fit(IRIS, SPECIES)
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    assert (again.predict_proba(IRIS) == search.predict_proba(IRIS)).all()
+    X, y = make_regression(60, 3, random_state=0)
+    assert cross_val_score(OrganismRegressor(**QUICK, random_state=0), X, y, cv=3).min() > 0.5
+    assert not hasattr(clone(search.best_estimator_[-1]), "organism_")
+
+
+def test_a_regression_of_several_outputs_answers_in_their_units() -> None:
+    X, y = make_regression(80, 3, n_targets=2, random_state=0)
+    y = y * [1, 1000] + [0, 1e5]
+    model = OrganismRegressor(**QUICK | {"max_iter": 200}, random_state=0).fit(X, y)
+    assert model.predict(X).shape == y.shape
+    assert model.score(X, y) > 0.9
+
+
+def test_callbacks_see_every_epoch_and_the_scores_there() -> None:
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = classifier(max_iter=4, tol=-np.inf).set_callbacks(monitor).fit(IRIS, SPECIES)
+    rows = [row for row in monitor.get_logs(select="most_recent").data if row["task_name"] == "epoch"]
+    assert len(rows) == model.n_iter_ == 4
+    assert rows[-1]["accuracy"] == model.score(IRIS, SPECIES)
+
+
+def test_what_is_wrong_is_said() -> None:
+    with pytest.raises(UserError, match=r"body\.activation is 'swish'"):
+        classifier(activation="swish").fit(IRIS, SPECIES)
+    with pytest.raises(UserError, match=r"replication\.alhpa"):
+        classifier(settings=("replication.alhpa=1",)).fit(IRIS, SPECIES)
+    with pytest.raises(ValueError, match=r"y has the classes \[5\]"):
+        classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]).partial_fit(IRIS, np.full(150, 5))
