@@ -3,10 +3,10 @@
 A particle that repairs itself (:mod:`srnn.analysis.repair`) is a self-replicator again, but worth something else, for
 nothing in it tells what it was worth. That takes redundancy:
 
-- ``copies``: each weight has :data:`COPIES` equal particles and is worth their mean. They are left to the leak, or the
-  damaged ones, which are those that are no self-replicators, are rewritten by a copy that still is one. An *attack* by
-  it does nothing: a self-replicator's function is the identity map, which leaves every victim as it is. *Melting* hands
-  over half of the weights at a time.
+- ``copies``: each weight has :data:`COPIES` equal particles and is worth their mean, or their median. They are left to
+  the leak, or the damaged ones, which are those that are no self-replicators, are rewritten by a copy that still is
+  one. An *attack* by it does nothing: a self-replicator's function is the identity map, which leaves every victim as it
+  is. *Melting* hands over half of the weights at a time.
 - ``grid``: worths are multiples of :data:`SPACING`, and after each leak a particle is placed anew, worth the nearest
   of these.
 
@@ -33,7 +33,7 @@ from srnn.tasks import Task
 #: Particles, or numbers, of each weight that has copies.
 COPIES: Final = 3
 #: Of the grid.
-SPACING: Final = 0.1
+SPACING: Final = 0.05
 
 #: What is made of the worths of the copies of each weight: ``(C, N) -> (N,)``.
 _Reading = Callable[[Tensor], Tensor]
@@ -61,8 +61,8 @@ def remedies(
         itself, Before and the changes of the worths of what is made of all copies. Of the grid Before is the metric
         with worths that lie on it. The placements are
 
-        - ``copies``, with the rules ``leak``, ``attack`` and ``melting``, and ``numbers, copies``, ``mean`` and
-          ``median``;
+        - ``copies``, with the rules ``leak``, ``attack`` and ``melting``, and ``numbers, copies`` with ``none``, each
+          followed by what is made of the copies, as ``leak, mean``;
         - ``grid``, with ``leak, nearest``, and ``numbers, grid``, with ``nearest``.
 
     Raises:
@@ -85,26 +85,27 @@ def remedies(
     one = placed(organism, generator)["placed 3"]
     on_grid = one.clone()
     replication.place(on_grid, particle, nearest(organism.worth()))
-    rules: dict[str, tuple[Tensor, dict[str, Rule]]] = {
-        "copies": (one.repeat(1, COPIES), {"leak": leak, **from_a_healthy_copy(organism.size, generator)}),
-        "grid": (on_grid, {"leak, nearest": _to_grid}),
+    rules: dict[str, tuple[Tensor, dict[str, Rule], dict[str, _Reading]]] = {
+        "copies": (one.repeat(1, COPIES), {"leak": leak, **from_a_healthy_copy(organism.size, generator)}, _READINGS),
+        "grid": (on_grid, {"leak, nearest": _to_grid}, {"": _mean}),
     }
-    for placement, (weights, own) in rules.items():
+    for placement, (weights, own, readings) in rules.items():
         hits = damaged(weights.shape[1], weights.device, generator)
         for level in levels:
             for kind, hit in hits.items():
                 noisy = shaken(weights, level, kind, hit, cap, generator)
                 for name, rule in own.items():
                     repaired, found = mended(weights, noisy, particle, rule, level, kind, hit, cap, generator)
-                    worths = (particle.worth(some) for some in (weights, noisy, repaired))
-                    tell((placement, name, kind, level), hit, found, _mean, *worths)
+                    worths = [particle.worth(some) for some in (weights, noisy, repaired)]
+                    for how, read in readings.items():
+                        tell((placement, name + how, kind, level), hit, found, read, *worths)
     nothing = (float("nan"),) * 2
     copies, numbers = organism.worth().repeat(COPIES), nearest(organism.worth())
     for level in levels:
         for kind, hit in damaged(len(copies), copies.device, generator).items():
             noisy = shaken(copies, level, kind, hit, cap, generator)
-            for name, read in (("mean", _mean), ("median", _median)):
-                tell(("numbers, copies", name, kind, level), hit, nothing, read, copies, noisy, noisy)
+            for how, read in _READINGS.items():
+                tell(("numbers, copies", f"none{how}", kind, level), hit, nothing, read, copies, noisy, noisy)
         for kind, hit in damaged(len(numbers), numbers.device, generator).items():
             noisy = shaken(numbers, level, kind, hit, cap, generator)
             put_back = nearest(noisy)
@@ -157,4 +158,9 @@ def _mean(worths: Tensor) -> Tensor:
 
 
 def _median(worths: Tensor) -> Tensor:
-    return worths.median(0).values
+    """Of those, too."""
+    return worths.where(worths.isfinite(), torch.nan).nanmedian(0).values
+
+
+#: What a weight with copies is worth, by how a rule's name goes on.
+_READINGS: Final[dict[str, _Reading]] = {", mean": _mean, ", median": _median}

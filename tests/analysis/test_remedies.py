@@ -71,30 +71,30 @@ def of(frame: pd.DataFrame, placement: str, rule: str, kind: str = "some") -> pd
 
 def test_there_is_a_row_for_each_remedy_and_each_noise(found: pd.DataFrame) -> None:
     assert found.groupby("Placement")["Rule"].nunique().to_dict() == {
-        **{"copies": 3, "grid": 1},
+        **{"copies": 6, "grid": 1},
         **{"numbers, copies": 2, "numbers, grid": 1},
     }
-    assert len(found) == 7 * 3
+    assert len(found) == 10 * 3
     assert not found.duplicated(["Placement", "Rule", "Noise"]).any()
 
 
 def test_what_each_remedy_does(found: pd.DataFrame) -> None:
     """To a tenth of the particles, of which the copies stay; melting takes back their worths, the leak does not."""
-    melting, attacked, leaking = (of(found, "copies", rule) for rule in ("melting", "attack", "leak"))
+    melting, attacked, leaking = (of(found, "copies", f"{rule}, mean") for rule in ("melting", "attack", "leak"))
     assert (melting["Identity"], melting["Worth repaired"], melting["Repaired"]) == (1, 0, melting["Before"])
     assert (attacked["Identity"], leaking["Identity"]) == (0, 1)
     assert attacked["Worth repaired"] == pytest.approx(attacked["Worth noisy"], rel=1e-3)
     assert leaking["Worth repaired"] > 0.1 * leaking["Worth noisy"] > 0
     # Where all are damaged there is nobody to take from.
-    assert (
-        of(found, "copies", "melting", "once")["Worth repaired"]
-        == of(found, "copies", "melting", "once")["Worth noisy"]
-    )
+    lost = of(found, "copies", "melting, mean", "once")
+    assert lost["Worth repaired"] == lost["Worth noisy"]
+    # A median is not moved by the one copy that is damaged.
+    assert of(found, "copies", "leak, median")["Worth repaired"] < 1e-5
 
 
 def test_numbers_have_the_same_redundancy(found: pd.DataFrame) -> None:
-    assert of(found, "numbers, copies", "median")["Worth repaired"] == pytest.approx(0, abs=0.005)
-    mean = of(found, "numbers, copies", "mean", "once")
+    assert of(found, "numbers, copies", "none, median")["Worth repaired"] == pytest.approx(0, abs=0.005)
+    mean = of(found, "numbers, copies", "none, mean", "once")
     # The mean of three numbers that are uniform in ±0.01 has a deviation of 0.0033: two thirds of it are the median.
     assert mean["Worth noisy"] == pytest.approx(0.0022, rel=0.4)
     for kind in ("once", "some", "always"):
@@ -105,4 +105,4 @@ def test_the_grid_takes_worths_back_that_noise_moved_by_less_than_half_of_it(fou
     row = of(found, "grid", "leak, nearest", "once")
     assert row["Identity"] == 1
     assert row["Worth repaired"] < 1e-5 < row["Worth noisy"] < SPACING / 2
-    torch.testing.assert_close(nearest(torch.tensor([0.26, -0.04])), torch.tensor([0.3, 0.0]))
+    torch.testing.assert_close(nearest(torch.tensor([0.26, -0.02])), torch.tensor([0.25, 0.0]))
