@@ -19,6 +19,7 @@ def require_consistent(experiment: Experiment) -> None:
     """
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
+    _suits_the_step(experiment)
     if experiment.schedule.kind != "constant" and experiment.training.optimizer != "sgd":
         raise ValueError(
             f"schedule.kind is '{experiment.schedule.kind}', which needs training.optimizer 'sgd', not "
@@ -33,6 +34,21 @@ def require_consistent(experiment: Experiment) -> None:
     _suits_the_start(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
+
+
+def _suits_the_step(experiment: Experiment) -> None:
+    particle, step = experiment.particle, f"particle.step is '{experiment.particle.step}'"
+    if particle.step == "alike":
+        return
+    if (particle.kind, particle.values) != ("number", "particles"):
+        raise ValueError(
+            f"{step}, which needs particle.kind 'number' and particle.values 'particles', not '{particle.kind}' and "
+            f"'{particle.values}': set it to 'alike'"
+        )
+    if experiment.training.optimizer != "sgd":
+        raise ValueError(
+            f"{step}, which needs training.optimizer 'sgd', not '{experiment.training.optimizer}': set it to 'alike'"
+        )
 
 
 def _suits_the_method(experiment: Experiment) -> None:

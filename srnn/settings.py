@@ -31,6 +31,9 @@ class ParticleConfig(Section):
     to handing their own value on."""
     values: Literal["body", "particles"] = "body"
     """Of plain numbers, what they are at first: the body's own, or what newborn self-replicators are worth."""
+    step: Literal["alike", "particles", "mean"] = "alike"
+    """Of plain numbers that begin as self-replicators are worth, by what the learning rate of each is multiplied: 1,
+    ``particles`` what a step moves the worth of that newborn by, |∂v4/∂w|², or ``mean`` the mean of that for all."""
 
     @property
     def size(self) -> int:

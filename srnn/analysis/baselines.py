@@ -32,7 +32,7 @@ NETWORKS = (ORGANISM, NO_REPLICATION, SAME_UNITS, SAME_WEIGHTS)
 AfterEpoch = Callable[[int], None]
 
 _ALONE = ("replication.method=none", "replication.start_accuracy=0.0", "interactions={}", "events={}")
-_NUMBERS = ("particle.kind=number", "particle.values=body")
+_NUMBERS = ("particle.kind=number", "particle.values=body", "particle.step=alike")
 
 
 def width_for(weights: int, inputs: int, depth: int, outputs: int) -> int:

@@ -19,7 +19,13 @@ from srnn.training.loop import Training
 #: What is trained, in the order of tables: all weights, those that are no zeros of the organism, as many in each layer
 #: at random, and those that are no zeros in the first layer alone.
 MASKS: Final = ("none", "zeros", "random", "first layer")
-_ALONE: Final = ("particle.kind=number", "particle.values=body", "replication.method=none", "replication.birth=drawn")
+_ALONE: Final = (
+    "particle.kind=number",
+    "particle.values=body",
+    "particle.step=alike",
+    "replication.method=none",
+    "replication.birth=drawn",
+)
 _WITHOUT: Final = ("replication.start_accuracy=0.0", "interactions={}", "events={}", "terms={}")
 
 

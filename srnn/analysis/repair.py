@@ -32,6 +32,12 @@ SHARE: Final = 0.1
 #: Particles of fewer hidden units cannot all be placed.
 _FEWEST_HIDDEN: Final = 4
 
+#: What is told of each case, by :func:`repair`.
+COLUMNS: Final = (
+    *("Placement", "Rule", "Noise", "Level", "Particles", "Identity", "Applications", "Metric", "Before", "Noisy"),
+    *("Repaired", "Worth noisy", "Worth repaired"),
+)
+
 Rule = Callable[[Tensor, Particle], Tensor]
 
 
@@ -107,45 +113,31 @@ def repair(
         >>> frame.query("Noise == 'once' and Rule == 'leak'")[["Placement", "Level", "Identity"]]  # doctest: +SKIP
         >>> save(plots.repair.repair(frame, "digits"), "repair.png")  # doctest: +SKIP
     """
-    particle, score = organism.replicator, _scorer(organism, task)
+    particle, score = organism.replicator, scorer(organism, task)
     before = score(organism.worth())
     rows: list[tuple[object, ...]] = []
 
     def tell(case: tuple[str, str, str, float], hit: Tensor, found: tuple[float, float], *worths: Tensor) -> None:
         start, noisy, repaired = worths
-        changes = [_median((one - start)[hit].abs()) for one in (noisy, repaired)]
+        changes = [median((one - start)[hit].abs()) for one in (noisy, repaired)]
         metrics = (task.metric, before, score(noisy), score(repaired))
         rows.append((*case, int(hit.sum()), *found, *metrics, *changes))
 
-    every = torch.ones(organism.size, dtype=torch.bool, device=organism.weights.device)
-    some = torch.rand(organism.size, generator=generator).to(every.device) < SHARE
-    some[0] |= not some.any()
+    hits = damaged(organism.size, organism.weights.device, generator)
     for placement, weights in placed(organism, generator).items():
         for level in levels:
-            for kind, hit in (("once", every), ("some", some), ("always", every)):
-                times = cap if kind == "always" else 1
-                noisy = weights
-                for _ in range(times):
-                    noisy = torch.where(hit, noise(noisy, level, generator), noisy)
+            for kind, hit in hits.items():
+                noisy = shaken(weights, level, kind, hit, cap, generator)
                 for rule in PLACEMENTS[placement][1]:
-                    if kind == "always":
-                        repaired = weights
-                        for _ in range(cap):
-                            repaired = RULES[rule](noise(repaired, level, generator), particle)
-                        found = _identity(repaired, particle), float("nan")
-                    else:
-                        repaired, found = _repaired(noisy, particle, RULES[rule], hit, cap)
+                    repaired, found = mended(weights, noisy, particle, RULES[rule], level, kind, hit, cap, generator)
                     worths = (particle.worth(one) for one in (weights, noisy, repaired))
                     tell((placement, rule, kind, level), hit, found, *worths)
     numbers = organism.worth()
     for level in levels:
-        for kind, hit in (("once", every), ("some", some), ("always", every)):
-            noisy = numbers
-            for _ in range(cap if kind == "always" else 1):
-                noisy = torch.where(hit, noise(noisy, level, generator), noisy)
+        for kind, hit in hits.items():
+            noisy = shaken(numbers, level, kind, hit, cap, generator)
             tell(("dense", "none", kind, level), hit, (float("nan"),) * 2, numbers, noisy, noisy)
-    columns = ["Placement", "Rule", "Noise", "Level", "Particles", "Identity", "Applications", "Metric", "Before"]
-    return pd.DataFrame(rows, columns=[*columns, "Noisy", "Repaired", "Worth noisy", "Worth repaired"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @torch.no_grad()
@@ -196,12 +188,64 @@ def placements(organism: Organism, generator: torch.Generator | None = None) -> 
     particle, rows = organism.replicator, []
     for name, weights in placed(organism, generator).items():
         slope = particle.pull_back(weights, torch.ones_like(weights[0]))
-        medians = (_median(one.norm(dim=0)) for one in (weights, slope))
+        medians = (median(one.norm(dim=0)) for one in (weights, slope))
         rows.append((name, weights.shape[1], _identity(weights, particle), *medians))
     return pd.DataFrame(rows, columns=["Placement", "Particles", "Identity", "Norm", "Sensitivity"])
 
 
-def _scorer(organism: Organism, task: Task) -> Callable[[Tensor], float]:
+def damaged(particles: int, device: torch.device, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    """Which particles each kind of noise damages, bool ``(N,)``: all of them once or lastingly, or a tenth once."""
+    every = torch.ones(particles, dtype=torch.bool, device=device)
+    some = torch.rand(particles, generator=generator).to(device) < SHARE
+    some[0] |= not some.any()
+    return {"once": every, "some": some, "always": every}
+
+
+def shaken(
+    weights: Tensor, level: float, kind: str, hit: Tensor, cap: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Particles or numbers after all the noise that there is of a kind, with nothing to repair them."""
+    for _ in range(cap if kind == "always" else 1):
+        weights = torch.where(hit, noise(weights, level, generator), weights)
+    return weights
+
+
+def mended(
+    weights: Tensor,
+    noisy: Tensor,
+    particle: Particle,
+    rule: Rule,
+    level: float,
+    kind: str,
+    hit: Tensor,
+    cap: int,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, tuple[float, float]]:
+    """Leave particles to a rule: what was damaged once, or, of lasting noise, before each of its applications.
+
+    Args:
+        weights: Without noise, ``(P, N)``.
+        noisy: Of them what :func:`shaken` made.
+        particle: What the particles are.
+        rule: What they are left to.
+        level: Of lasting noise.
+        kind: ``always`` for that.
+        hit: Which were damaged, bool ``(N,)``.
+        cap: Applications at the most.
+        generator: Of lasting noise.
+
+    Returns:
+        The particles in the end; the share of the damaged that are self-replicators then, and the median of the
+        applications after which these first were, NaN of lasting noise.
+    """
+    if kind != "always":
+        return _returned(noisy, particle, rule, hit, cap)
+    for _ in range(cap):
+        weights = rule(noise(weights, level, generator), particle)
+    return weights, (_identity(weights, particle), float("nan"))
+
+
+def scorer(organism: Organism, task: Task) -> Callable[[Tensor], float]:
     """The metric on test data as a function of what the particles are worth, ``(N,)``."""
     organism = copy.deepcopy(organism).eval()
 
@@ -213,7 +257,7 @@ def _scorer(organism: Organism, task: Task) -> Callable[[Tensor], float]:
     return score
 
 
-def _median(values: Tensor) -> float:
+def median(values: Tensor) -> float:
     """The median of those that are finite; NaN of none."""
     finite = values[values.isfinite()].double()
     return float(finite.median()) if len(finite) else float("nan")
@@ -223,7 +267,7 @@ def _identity(weights: Tensor, particle: Particle) -> float:
     return float((classify(weights, particle) == FixpointType.IDENTITY).double().mean())
 
 
-def _repaired(
+def _returned(
     weights: Tensor, particle: Particle, rule: Rule, hit: Tensor, cap: int
 ) -> tuple[Tensor, tuple[float, float]]:
     """The particles after the rule; the share of the damaged that are identity, and the median of how long it took."""
@@ -239,4 +283,4 @@ def _repaired(
         if (types <= FixpointType.IDENTITY)[hit].all() or step == cap:
             break
         weights = rule(weights, particle)
-    return weights, (float(first[hit].isfinite().double().mean()), _median(first[hit]))
+    return weights, (float(first[hit].isfinite().double().mean()), median(first[hit]))

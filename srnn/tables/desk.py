@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import FEW, Range, last_scores, mean_interval
+from srnn.analysis.statistics import FEW, Range, last_scores, mean_interval, paired
 from srnn.laboratory.questions.question import Drawing
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
@@ -119,6 +119,12 @@ def verdict(what: str, test: pd.Series) -> str:
     if test["p (equivalence), Holm"] < ALPHA:
         return f"The two are equivalent in {what}: {margin} ({equivalence})"
     return f"In {what} neither a difference ({p}) nor equivalence,\n{margin} ({equivalence}), is shown"
+
+
+def points(scores: pd.Series, others: pd.Series) -> str:
+    """The mean difference of two scores of the same seeds, in percentage points, with its interval."""
+    found = paired(scores.to_numpy(), others.to_numpy())
+    return between(*(100 * found[one] for one in ("Difference", "Low", "High")), form="{:+.2f}") + " points"
 
 
 def between(mean: float, low: float, high: float, *, form: str) -> str:

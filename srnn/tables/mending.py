@@ -1,37 +1,41 @@
-"""The table about particles that repair themselves: rule, placement and noise, beside a dense network."""
+"""The tables about particles that repair themselves: rule, placement and noise, and remedies, beside plain numbers."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Final
 
 import pandas as pd
 
-from srnn.analysis import repair
-from srnn.analysis.statistics import SHARE, mean_interval, paired
+from srnn.analysis import remedies, repair
+from srnn.analysis.statistics import SHARE, mean_interval
 from srnn.plots.repair import repair as draw
-from srnn.tables.desk import Desk, between, interval, markdown
+from srnn.tables.desk import Desk, interval, markdown, points
 
 PRESETS: Final = ("repair", "exact-dense")
 #: Kinds of noise, in words.
 _KINDS: Final = {"once": "once, on all", "some": "once, on a tenth", "always": "before each application"}
 _LEVELS: Final = (1e-1, 1e-2, 1e-3)
+#: Applications of a rule.
+_CAP: Final = 100
+#: Of the remedies.
+_FEWER_LEVELS: Final = (1e-1, 1e-2)
+#: Placement and rule of a remedy, and of numbers with the same redundancy.
+_AGAINST: Final = (
+    (("copies", "leak, mean"), ("numbers, copies", "none, mean")),
+    (("copies", "leak, median"), ("numbers, copies", "none, median")),
+    (("copies", "melting, mean"), ("numbers, copies", "none, mean")),
+    (("copies", "melting, median"), ("numbers, copies", "none, median")),
+    (("grid", "leak, nearest"), ("numbers, grid", "nearest")),
+)
 
 
 def mending(desk: Desk) -> str:
     """Who returns from noise, by which rule, and what becomes of the accuracy?"""
     found = desk.over_seeds(
-        "repair", lambda one: repair.repair(one.organism(), one.task, _LEVELS, generator=one.generator)
+        "repair", lambda one: repair.repair(one.organism(), one.task, _LEVELS, _CAP, generator=one.generator)
     )
     places = desk.over_seeds("repair", lambda one: repair.placements(one.organism(), one.generator))
-    rows = []
-    for (kind, level, placement, rule), own in found.groupby(["Noise", "Level", "Placement", "Rule"], sort=False):
-        applications = own["Applications"].median()
-        steps = "–" if applications != applications else f"{applications:.0f}"
-        shares = [_share(own[column]) for column in ("Identity", "Noisy", "Repaired")]
-        worths = [_change(own[column].median()) for column in ("Worth noisy", "Worth repaired")]
-        rows.append([_KINDS[str(kind)], f"{level:g}", placement, rule, shares[0], steps, *shares[1:], *worths])
-    columns = ["noise", "level", "placement", "rule", "self-replicators again", "applications", "accuracy, noisy"]
-    columns += ["accuracy, repaired", "abs(Δv4), noisy", "abs(Δv4), repaired"]
     sizes = [
         [placement, _share(own["Identity"]), *(f"{own[column].mean():.2f}" for column in ("Norm", "Sensitivity"))]
         for placement, own in places.groupby("Placement", sort=False)
@@ -40,18 +44,69 @@ def mending(desk: Desk) -> str:
 *own* are the organism's particles as they were trained; *placed* ones are made to the same worths, with that response
 to an error; *dense* is a network of plain numbers under the same noise on each number, with no rule at all. Medians of
 abs(Δv4), the change of the effective weight, are over the particles and then the seeds. Noise *before each
-application*, of which there are 100, is there again when self-replicators are counted, but for one application. A dash
-is where in a seed nothing finite is left to tell of, or nothing was asked.
+application*, of which there are {_CAP}, is there again when self-replicators are counted, but for one application. A
+dash is where in a seed nothing finite is left to tell of, or nothing was asked.
 
 {desk.image(draw, found, "repair", "repair")}
 
-{markdown(rows, columns)}
+{_table(found)}
 
 How large they are there, and how much their effective weight answers to noise (medians):
 
 {markdown(sizes, ["placement", "self-replicators", "norm", "sensitivity"])}
 
 Judged: {_judged(desk, found)}
+
+{_remedied(desk)}"""
+
+
+def _table(found: pd.DataFrame) -> str:
+    rows = []
+    for (kind, level, placement, rule), own in found.groupby(["Noise", "Level", "Placement", "Rule"], sort=False):
+        applications = own["Applications"].median()
+        steps = "–" if applications != applications else f"{applications:.0f}"
+        shares = [_share(own[column]) for column in ("Identity", "Noisy", "Repaired")]
+        worths = [_change(own[column].median()) for column in ("Worth noisy", "Worth repaired")]
+        rows.append([_KINDS[str(kind)], f"{level:g}", placement, rule, shares[0], steps, *shares[1:], *worths])
+    columns = ["noise", "level", "placement", "rule", "self-replicators again", "applications", "accuracy, noisy"]
+    return markdown(rows, [*columns, "accuracy, repaired", "abs(Δv4), noisy", "abs(Δv4), repaired"])
+
+
+def _remedied(desk: Desk) -> str:
+    """What restores the worths, against numbers that are as redundant?"""
+    found = desk.over_seeds(
+        "repair", lambda one: remedies.remedies(one.organism(), one.task, _FEWER_LEVELS, _CAP, generator=one.generator)
+    )
+    cases = dict([*found.groupby(["Placement", "Rule", "Noise", "Level"], sort=False)])
+    pairs = []
+    for (level, kind), (own, numbers) in product(product(_FEWER_LEVELS, _KINDS), _AGAINST):
+        ours, theirs = (cases[*one, kind, level].set_index("Seed") for one in (own, numbers))
+        cells = [points(ours["Repaired"], ours["Before"]), points(ours["Repaired"], theirs["Repaired"])]
+        pairs.append([_KINDS[kind], f"{level:g}", " ".join(own), " ".join(numbers), *cells])
+    attacked, melted = (cases["copies", f"{rule}, mean", "some", _FEWER_LEVELS[0]] for rule in ("attack", "melting"))
+    grid = cases["grid", "leak, nearest", "once", _FEWER_LEVELS[-1]].set_index("Seed")
+    own = cases["copies", "leak, mean", "once", _FEWER_LEVELS[-1]].set_index("Seed")
+    return f"""What a particle was worth it cannot know by itself. Three remedies, each beside plain numbers with the
+same redundancy under the same noise per number. *copies*: {remedies.COPIES} equal particles, placed with λ = 3, for
+each weight, which is worth their mean or their median; the damaged ones, that is those that are no self-replicators,
+are left to the leak, or attacked by a copy that is sound, or melted with it (half of the weights are handed over at a
+time). *grid*: worths are multiples of {remedies.SPACING:g}, and after each leak a particle is placed anew, worth the
+nearest of these. Self-replicators are counted copy by copy.
+
+{_table(found)}
+
+Test accuracy after the repair, paired by seed, with 95 % intervals:
+
+{markdown(pairs, ["noise", "level", "particles", "numbers", "against before", "against the numbers"])}
+
+Judged: an attack by a self-replicator, being the identity map, leaves its victims as they are: after noise of
+{_FEWER_LEVELS[0]:g} on a tenth of the copies {_share(attacked["Identity"])} of these are self-replicators again, and
+the median change of the effective weight is {attacked["Worth noisy"].median():.4f} before and
+{attacked["Worth repaired"].median():.4f} after. By melting {_share(melted["Identity"])} are, and that change is
+{melted["Worth repaired"].median():.4f}: where a sound copy is left it is given back to the bit, and where noise is on
+all none is. The grid costs {points(grid["Before"], own["Before"])} without any noise; after noise of
+{_FEWER_LEVELS[-1]:g} the repaired organism on it is {points(grid["Repaired"], grid["Before"])} from that. Whether
+particles have more of a remedy than numbers have is the last column: above 0 they do.
 """
 
 
@@ -63,9 +118,9 @@ def _judged(desk: Desk, found: pd.DataFrame) -> str:
 
     own, plain = case("own", "leak"), case("dense", "none")
     changes = [
-        _points(own["Repaired"], own["Noisy"]),
-        _points(own["Repaired"], own["Before"]),
-        _points(own["Repaired"], plain["Repaired"]),
+        points(own["Repaired"], own["Noisy"]),
+        points(own["Repaired"], own["Before"]),
+        points(own["Repaired"], plain["Repaired"]),
     ]
     organism, dense = (desk.ended(preset, "test_accuracy", "{:.4f}") for preset in PRESETS)
     applied = case("ordinary", "self-application")["Identity"]
@@ -88,8 +143,3 @@ def _share(shares: pd.Series) -> str:
     if shares.isna().any():
         return "–"
     return interval(*mean_interval(shares, SHARE), form="{:.3f}")
-
-
-def _points(scores: pd.Series, others: pd.Series) -> str:
-    test = paired(scores.to_numpy(), others.to_numpy())
-    return between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}") + " points"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import pandas as pd
 
@@ -148,6 +149,15 @@ outputs.
 """
 
 
+_OWN: Final = "same units, own start"
+#: What stands beside the baselines, so that start, step and a linear body are told apart from particles.
+_CONTROLS: Final = {
+    _OWN: "exact-dense",
+    f"{_OWN}, step of exact particles": "exact-dense-step-particles",
+    "softmax regression": "dense-baselines-softmax",
+}
+
+
 def dense(desk: Desk) -> str:
     """What do ordinary networks reach?"""
     runs, task = desk.runs["connectivity"], desk.task("connectivity")
@@ -169,6 +179,11 @@ def dense(desk: Desk) -> str:
         [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["Low"], row["High"], form="{:.3f}")]
         for _, row in baselines.final_scores(curves).query("Metric == 'test_accuracy'").iterrows()
     ]
+    for network, preset in _CONTROLS.items():
+        body = baselines.layers(desk.runs[preset][0].experiment)
+        weights_of, units = body.count(task.inputs, task.outputs)
+        width = "–" if body.depth == 1 else body.width
+        rows.append([network, width, units, weights_of, weights_of, desk.ended(preset, "test_accuracy", "{:.3f}")])
     images = {
         "curves": desk.image(draw_baselines, curves, "connectivity", "baselines"),
         "weights": desk.image(weights, histogram, "connectivity and the dense body", "weights"),
@@ -180,8 +195,10 @@ organism's particles have together, and as an organism that does not replicate.
 
 {markdown(rows, ["network", *sizes.columns, "test accuracy"])}
 
-To be read in pairs: the organism against the one without replication is what self-replication costs, that one against
-the dense body with as many units what it costs that weights are particles.
+To be read in pairs: the organism against the one without replication is what self-replication costs. That one against
+the dense body with as many units is what it costs that weights are particles, and what another start and another step
+make: with their own start they begin with what the organism's newborn particles are worth. The body is linear: none
+of these can represent what the softmax regression in the last row cannot. All have one learning rate, chosen for none.
 """
 
 

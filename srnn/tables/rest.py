@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from srnn.analysis import basin, masks
-from srnn.analysis.statistics import SHARE, equivalence, holm, last_scores, mean_interval, paired
+from srnn.analysis.statistics import SHARE, equivalence, holm, last_scores, mean_interval
 from srnn.plots.basin import basin as draw_basin
 from srnn.runs.run import Run
-from srnn.tables.desk import Desk, between, interval, markdown, probability, side_by_side
+from srnn.tables.desk import Desk, interval, markdown, points, probability, side_by_side
 
 #: What is compared, by preset: how it begins, and how the task's step goes.
 _RUNS: Final = {
@@ -52,7 +52,7 @@ def _rest(desk: Desk) -> str:
     }
     tests = [equivalence((own - theirs).to_numpy()) for own, theirs in pairs.values()]
     differences = [
-        f"{_points(own, theirs)} ({_RUNS[preset]} − {_RUNS[_PAIRS[preset]]}; less than a point apart: p = "
+        f"{points(own, theirs)} ({_RUNS[preset]} − {_RUNS[_PAIRS[preset]]}; less than a point apart: p = "
         f"{probability(p)}, corrected {probability(corrected)})"
         for (preset, (own, theirs)), p, corrected in zip(pairs.items(), tests, holm(tests), strict=True)
     ]
@@ -114,7 +114,7 @@ def _masks(desk: Desk) -> str:
         rows.append([told, f"{masked:.1%}", interval(*mean_interval(scores[name], SHARE), form="{:.3f}")])
     pairs = []
     for one, other in (("organism", "zeros"), ("zeros", "random"), ("zeros", "none")):
-        pairs.append(f"{names[one]} − {names[other]}: {_points(scores[one], scores[other])}")
+        pairs.append(f"{names[one]} − {names[other]}: {points(scores[one], scores[other])}")
     # Of two seeds it is 1 or −1.
     alike = (
         f" Correlation, over seeds, of the organism's accuracy with that of plain numbers\nwithout its zeros: "
@@ -135,13 +135,6 @@ def _last(runs: Sequence[Run], metric: str) -> pd.Series:
     """The last value of a metric, by seed."""
     scores = last_scores(runs)
     return scores[scores["Metric"] == metric].set_index("Seed")["Score"].astype(float)
-
-
-def _points(scores: pd.Series, others: pd.Series) -> str:
-    """The mean difference of two scores of the same seeds, in percentage points, with its interval."""
-    found = paired(scores.to_numpy(), others.to_numpy())
-    low, high = 100 * found["Low"], 100 * found["High"]
-    return f"{between(100 * found['Difference'], low, high, form='{:+.2f}')} points"
 
 
 def _share(values: pd.Series) -> str:

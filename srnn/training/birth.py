@@ -47,11 +47,31 @@ def build_organism(
         _make_exact(organism.weights.detach(), organism.replicator)
     if settings.kind == "number" and settings.values == "particles":
         # The worth that organisms of such particles begin with under an exact method.
-        particle = Particle(settings.hidden, settings.encoding, settings.init)
-        weights = particle.draw(organism.size, streams["particles"])
-        _make_exact(weights, particle)
+        weights, particle = _replicators(experiment, organism.size, streams["particles"])
         organism.weights.data = particle.worth(weights)[None].clone()
     return organism
+
+
+def steps(experiment: Experiment, count: int, seed: int) -> Tensor | None:
+    """By what the learning rate of each plain number is multiplied, ``(count,)``; None where it is the same for all.
+
+    A step of gradient descent on a particle moves its worth v4 by lr · |∂v4/∂w|² times the gradient at the waist. It
+    is that of the newborn self-replicators whose worth the numbers begin with, and stays so: theirs changes.
+    """
+    if experiment.particle.step == "alike":
+        return None
+    weights, particle = _replicators(experiment, count, generators(seed)["particles"])
+    squares = particle.pull_back(weights, torch.ones(count)).square().sum(0)
+    return squares if experiment.particle.step == "particles" else squares.mean().expand(count)
+
+
+def _replicators(experiment: Experiment, count: int, generator: torch.Generator) -> tuple[Tensor, Particle]:
+    """What organisms of such particles begin with under an exact method, ``(P, count)``."""
+    settings = experiment.particle
+    particle = Particle(settings.hidden, settings.encoding, settings.init)
+    weights = particle.draw(count, generator)
+    _make_exact(weights, particle)
+    return weights, particle
 
 
 def _make_exact(weights: Tensor, particle: Particle) -> None:

@@ -19,7 +19,7 @@ from srnn.organism import stack
 from srnn.tasks import Task
 from srnn.training import state
 from srnn.training.batches import Batches
-from srnn.training.birth import build_organism, generators
+from srnn.training.birth import build_organism, generators, steps
 from srnn.training.divergence import Divergence, columns_of
 from srnn.training.learning import learn, rows_at_once
 from srnn.training.measuring import Report, Sums, measure
@@ -48,6 +48,7 @@ class Training:
         running: Places of the seeds still in training.
         stopped: Places of the seeds that stopped because they diverged, and what of them is not finite.
         frozen: The particles that stay as they are, bool ``(S · N,)``; None if there are none.
+        steps: By what the learning rate of each plain number is multiplied, ``(S · N,)``; None if by nothing.
         dropped: Those among them that are worth exactly 0, bool ``(S · N,)``; None if there are none.
         begun: Whether what there is at the beginning has been done and reported.
         sums: Those of the epoch that is being trained.
@@ -81,6 +82,9 @@ class Training:
         self.running = list(range(len(seeds)))
         self.stopped: dict[int, str] = {}
         self.frozen: Tensor | None = None
+        own_steps = [steps(experiment, newborn[0].size, seed) for seed in seeds]
+        told = [own for own in own_steps if own is not None]
+        self.steps = torch.cat(told).to(self.organism.weights) if told else None
         self.dropped: Tensor | None = None
         self.begun = False
         self.sums = self.no_sums()
@@ -213,6 +217,8 @@ class Training:
         if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
             gradient = gradient * factor
             self.plain.scale(factor)
+        if self.steps is not None:
+            gradient = gradient * self.steps
         gradient = self._without_dropped(gradient)
 
         with organism.still(self._still(spared)):

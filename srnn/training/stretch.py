@@ -119,6 +119,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     if (
         not training.terms.together
         or training.experiment.training.alters
+        or training.steps is not None
         or not _only_dropped(training)
         or any(event.moment == "batch" for event in training.events)
     ):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srnn import MLP, Organism, Particle, replication
-from srnn.analysis.repair import LEVELS, PLACEMENTS, RULES, _repaired, placements, repair, scaled
+from srnn.analysis.repair import LEVELS, PLACEMENTS, RULES, _returned, placements, repair, scaled
 from srnn.errors import NotApplicableError, UserError
 from srnn.number import Number
 from srnn.particle import noise, row_vector, self_output
@@ -87,9 +87,9 @@ def test_each_particle_is_told_when_it_first_was_one_again(organism: Organism) -
     particle, weights = organism.replicator, organism.weights.detach()[:, :3].clone()
     weights[:, 2] = noise(weights[:, 2], 0.01, generator())
     for hit, taken in ((torch.tensor([True] * 3), 0), (torch.tensor([False, False, True]), 3)):
-        _, (share, applications) = _repaired(weights, particle, RULES["leak"], hit, 20)
+        _, (share, applications) = _returned(weights, particle, RULES["leak"], hit, 20)
         assert (share, applications) == (1, taken)
-    _, (share, applications) = _repaired(weights, particle, RULES["self-application"], hit, 20)
+    _, (share, applications) = _returned(weights, particle, RULES["self-application"], hit, 20)
     assert share == 0
     assert applications != applications
 

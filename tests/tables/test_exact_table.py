@@ -31,6 +31,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         asked[f"exact-comparison-{method}"] = [f"replication.method={method}", "body.width=4", "body.activation=relu"]
     numbers = ["replication.method=none", "particle.kind=number", "particle.values=particles"]
     asked |= {"exact-dense": numbers, "exact-comparison-dense": [*numbers, "body.width=4", "body.activation=relu"]}
+    for step in ("particles", "mean"):
+        stepped = [*numbers, f"particle.step={step}"]
+        asked[f"exact-dense-step-{step}"] = stepped
+    asked["exact-comparison-step-mean"] = [*stepped, "body.width=4", "body.activation=relu"]
     asked |= {"connectivity": [], "residual-h8": ["particle.hidden=3"], "little": ["replication.alpha=1"]}
     fading = ["schedule.kind=cosine", "schedule.every=4"]
     births = {"exact": ["replication.birth=exact"], "copying": ["particle.init=copying"]}
@@ -43,6 +47,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     }
     # Training five is no better a test than training one.
     runs |= {f"trade-off-alpha-{alpha}": runs["little"] for alpha in ("0.01", "0.1", "1", "10")}
+    runs["exact-comparison-step-particles"] = runs["exact-comparison-step-mean"]
     return Desk(out / "exact", runs, None, lambda what: None)
 
 
@@ -109,8 +114,8 @@ def test_every_image_is_there(desk: Desk, text: str) -> None:
 
 def test_the_first_table_is_that_of_the_runs(desk: Desk, text: str) -> None:
     table = tables(text)[0]
-    assert table["body"].tolist() == ["16-3-3-10"] * 4 + ["16-4-4-10 relu"] * 4
-    assert table["method"].tolist() == ["sgd", "newton", "lifted", "dense"] * 2
+    assert table["body"].tolist() == ["16-3-3-10 linear"] * 6 + ["16-4-4-10 relu"] * 6
+    assert table["method"].tolist() == ["sgd", "newton", "lifted", "dense", "dense, own step", "dense, mean step"] * 2
     for row, preset in enumerate(["connectivity", "exact-newton", "exact-lifted"]):
         accuracy = last(desk.runs, preset, "test_accuracy")
         assert table["test accuracy"][row].startswith(f"{sum(accuracy) / 2:.4f} ")
@@ -135,6 +140,21 @@ def test_lifted_is_the_dense_body_from_the_same_start(text: str) -> None:
     assert (lifted["drift"].astype(float) < 1e-3).all()
     newton = table[table["difference"] == "newton − dense"]
     assert (newton["drift"].astype(float) > 1e-3).all()
+
+
+def test_newton_is_compared_with_numbers_that_take_its_step(desk: Desk, text: str) -> None:
+    table = tables(text)[1].set_index("difference")
+    gaps = [
+        100 * (own - other)
+        for own, other in zip(
+            *(last(desk.runs, name, "test_accuracy") for name in ("exact-newton", "exact-dense-step-particles")),
+            strict=True,
+        )
+    ]
+    told = table.loc["newton − dense, own step", "test accuracy (95 % interval)"].iloc[0]
+    assert told.startswith(f"{sum(gaps) / 2:+.2f} ")
+    [judged] = re.findall(r"there is left ([^;]*) points on 16-3-3-10 linear", text.replace("\n", " "))
+    assert judged == told
 
 
 def test_no_sentence_holds_what_is_no_number(text: str) -> None:
