@@ -638,7 +638,7 @@ class TestComparison:
             ({"a": ["replication.alpha=x"]}, "comparison.variants.a: replication.alpha is 'x'; allowed: a number"),
             ({"a": ["alpha"]}, "comparison.variants.a: override alpha: expected KEY=VALUE"),
             ({"../a": []}, "comparison.variants.../a: name is 'digits-../a'; allowed: text of up to 64"),
-            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all variants: leave it out"),
+            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all: leave it out"),
             ({"a": "replication.alpha=1"}, "comparison.variants.a is 'replication.alpha=1'; allowed: a list"),
             ({"a": ["training.optimizer=adam"]}, "comparison.variants.a: replication.momentum is 'shared'"),
         ],
