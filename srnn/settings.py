@@ -1,4 +1,4 @@
-"""What an experiment says of particles and their chemistry, and of what is recorded, saved, compared and swept."""
+"""What an experiment says of particles and their chemistry, and of what is recorded, saved, pruned, compared, swept."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from srnn.choices import Encoding, Init, Scope, Score
+from srnn.choices import Control, Encoding, Init, Scope, Score
 from srnn.errors import UserError, shorten
 from srnn.section import Count, Section, Share, Text
 
 if TYPE_CHECKING:
     from srnn.swarm import Kind
+
+
+_Rate = Annotated[float, Field(gt=0, lt=1)]
+_Round = Annotated[int, Field(ge=1, le=100)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$")]
 
 
 class ParticleConfig(Section):
@@ -103,18 +108,63 @@ class StartConfig(Section):
     that has one."""
     drop: Score | None = None
     """In place of a mask: by which score of the other run's weights the least are dropped."""
+    of: Text = ""
+    """Whose weights are scored, if not the other run's: the folder of a run, or of runs of the same seeds, of the same
+    body, whatever its weights are made of."""
     at: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["end"] = "end"
-    """At which epoch of the other run's trajectory that is measured."""
+    """At which epoch of its trajectory that is measured."""
     density: Share | Annotated[list[Share], Field(max_length=1000)] = 1.0
     """The share of all weights that is kept; with scope ``layer`` also one for each layer."""
     scope: Scope = "global"
     """Whether the weights are ranked all together, or in each layer."""
-    control: Literal["none", "reinit", "shuffle", "signs", "same_worth"] = "none"
+    control: Literal["none"] | Control = "none"
     """Another start in place of the other run's, on the same batches. ``reinit``: other newborn weights under the same
     mask; ``shuffle``: as many kept in each layer, at random; ``signs``: of each weight only the sign, its size the
     spread of its layer; ``same_worth``: other particles that are worth the same."""
     began: dict[str, int | Text] = {}
     """What a run began from: recorded in its folder, of no effect."""
+
+
+class ScoredConfig(Section):
+    """Another run whose scores say what is dropped of the trunk: the same experiment with some settings changed."""
+
+    changes: Annotated[list[Text], Field(max_length=100)] = []
+    """The settings, such as ``["terms.l2.strength=1e-4"]``."""
+    by: Annotated[list[Score], Field(min_length=1, max_length=20)] = ["magnitude"]
+    """By which scores its weights are ranked."""
+
+
+class PruningConfig(Section):
+    """A study of pruning: a trunk that is trained whole, and branches of it that keep some of the weights.
+
+    Each is an ordinary run. It is made where ``rounds`` or ``densities`` say so.
+    """
+
+    by: Annotated[list[Score], Field(max_length=20)] = ["magnitude"]
+    """By which scores weights are ranked. ``snip`` is measured before training, all others at its end."""
+    rounds: _Round | Annotated[list[_Round], Field(max_length=100)] = []
+    """How many rounds, each of which takes a share of what is left, by the scores at the end of the one before; or a
+    list: only of these rounds the densities, each at once from the trunk."""
+    rate: _Rate = 0.2
+    """The share that a round takes: with scope ``layer``, of each layer but the last."""
+    last_rate: _Rate = 0.1
+    """With scope ``layer``, the share that a round takes of the last layer."""
+    densities: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=100)] = []
+    """In place of rounds: shares of the weights that are kept, each at once from the trunk."""
+    scope: Scope = "layer"
+    """Whether weights are ranked all together, or in each layer."""
+    rewind: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["end"] = 0
+    """From which epoch of the trunk branches are trained, to its last; ``end``: from where the one before ended, for as
+    long again."""
+    controls: Annotated[list[Control], Field(max_length=4)] = []
+    """Other starts beside each branch, as ``start.control`` explains them."""
+    others: Annotated[dict[_Name, ScoredConfig], Field(max_length=100)] = {}
+    """Name of another run → what it is and by which scores of its weights the trunk is pruned as well."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is a study to be made."""
+        return bool(self.rounds or self.densities)
 
 
 #: Variants of a comparison: each takes a figure's line of its own.

@@ -7,7 +7,7 @@ the experiment with its variants, ``results/`` and ``figures/`` are what :func:`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -177,7 +177,7 @@ def run_comparison(
         out: As for ``run``, and so are all that follow.
     """
     groups: dict[str, list[Run]] = {}
-    with begun(experiment, out) as folder:
+    with begun(experiment, out, [out / one.name for one in experiment.expand().values()]) as folder:
         for variant, one in experiment.expand().items():
             if groups and stop():
                 raise StoppedError("a comparison was asked to stop before all of its variants were trained")
@@ -189,11 +189,16 @@ def run_comparison(
 
 
 @contextmanager
-def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
-    """The folder of a comparison, in which it says what it is of; it is gone again if no variant could be begun.
+def begun(experiment: Experiment, out: Path, places: Iterable[Path]) -> Iterator[Path]:
+    """The folder of a comparison or study, in which it says what it is of; it is gone again if no run could be begun.
+
+    Args:
+        experiment: What it is of.
+        out: It is ``out/NAME``.
+        places: The folders of its runs' seeds.
 
     Raises:
-        UserError: A comparison of others is there.
+        UserError: One of others is there.
     """
     folder = out / experiment.name
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
@@ -210,7 +215,7 @@ def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
     try:
         yield folder
     except UserError:
-        if new and not any(any((out / one.name).glob("seed-*/config.toml")) for one in whole.expand().values()):
+        if new and not any(any(place.glob("seed-*/config.toml")) for place in places):
             with suppress(OSError):
                 file.unlink()
                 for path in made:

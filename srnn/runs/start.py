@@ -169,11 +169,22 @@ def _kept(training: Training, run: Run, checkpoint: Checkpoint, generator: torch
     if settings.drop is None:
         return None
     device = training.weights.device
-    measured = run.organism(None if settings.at == "end" else settings.at).to(device)
-    birth = run.organism(0).worth().to(device) if settings.drop in _SINCE_BIRTH else None
+    scored = _scored(training, run, seed)
+    measured = scored.organism(None if settings.at == "end" else settings.at).to(device)
+    birth = scored.organism(scored.logged_epochs[0]).worth().to(device) if settings.drop in _SINCE_BIRTH else None
     score = importance.score(settings.drop, measured, training.task, birth, generator).cpu()
     dropped, worth = None if left is None else ~left, measured.worth().cpu()
     return importance.keep(score, settings.density, measured.layers, settings.scope, worth=worth, dropped=dropped)
+
+
+def _scored(training: Training, run: Run, seed: int) -> Run:
+    """Whose weights are scored."""
+    if not (path := training.experiment.start.of):
+        return run
+    scored = _pick(path, seed, "start.of")
+    if (size := scored.organism().shapes) != training.organism.shapes:
+        raise UserError(f"{scored.folder} has layers of {size}, and here they are {training.organism.shapes}")
+    return scored
 
 
 def _shuffled(kept: Tensor, left: Tensor | None, layers: Mapping[str, slice], generator: torch.Generator) -> Tensor:

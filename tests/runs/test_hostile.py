@@ -145,7 +145,11 @@ WRONG = {
 #: Of these values, those that are right after all.
 RIGHT = {
     (key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation", "sweep.seed")
-} | {("versions", "{}")}
+} | {
+    ("versions", "{}"),
+    ("pruning.rounds", "[1]"),
+    ("pruning.rewind", "0"),
+}
 ODD = [
     "\x00",
     "\x1b]0;x\x07",
