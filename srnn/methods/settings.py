@@ -76,6 +76,8 @@ class TrainingConfig(Section):
     """Passes over the training data."""
     batch_size: Count = 50
     """Examples per step; an incomplete last batch is left out."""
+    order: Literal["shuffled", "fixed", "replacement"] = "shuffled"
+    """Of the examples of an epoch: another one in each, the same one in each, or as many drawn with replacement."""
     optimizer: Optimizer = "sgd"
     """What takes the steps of the task."""
     lr: Annotated[float, Field(gt=0, le=1000)] = 0.008

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,8 +21,9 @@ from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators, steps
 from srnn.training.divergence import Divergence, columns_of
-from srnn.training.learning import learn, rows_at_once
-from srnn.training.measuring import Report, Sums, measure
+from srnn.training.learning import answer_by_torch, learn, rows_at_once
+from srnn.training.measuring import Report, Sums, kept_and_left, measure
+from srnn.training.past import Past
 from srnn.training.stretch import Done, stretch
 from srnn.training.terms import Terms
 
@@ -50,6 +51,7 @@ class Training:
         frozen: The particles that stay as they are, bool ``(S · N,)``; None if there are none.
         steps: By what the learning rate of each plain number is multiplied, ``(S · N,)``; None if by nothing.
         dropped: Those among them that are worth exactly 0, bool ``(S · N,)``; None if there are none.
+        past: What events know of it.
         begun: Whether what there is at the beginning has been done and reported.
         sums: Those of the epoch that is being trained.
         epoch: Epochs trained so far.
@@ -73,7 +75,8 @@ class Training:
         replication, settings = experiment.replication, experiment.training
         self.method = METHODS[replication.method](self.organism, replication, settings)
         self.plain = Plain(self.organism, settings)
-        self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
+        self.batches = Batches(len(task.train_x), settings, self.streams)
+        self.past = Past(self.organism, task)
         self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
         self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
@@ -90,6 +93,9 @@ class Training:
         self.sums = self.no_sums()
         if replication.method != "none" and replication.start_accuracy == 0:
             self.method.begin(self.running)
+        for name, event in experiment.events.items():
+            if isinstance(event, Event):
+                event.require_fitting(self, f"events.{name}")
 
     def _sample(self, generator: torch.Generator) -> Tensor:
         count = self.experiment.log.particles
@@ -123,7 +129,8 @@ class Training:
         """
         _require_fitting(experiment, task)
         self.experiment, self.task = experiment, task
-        self.batches = Batches(len(task.train_x), experiment.training.batch_size, self.streams)
+        self.past.task = task
+        self.batches = Batches(len(task.train_x), experiment.training, self.streams)
         self.sums = self.no_sums()
 
     def state(self, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -144,6 +151,7 @@ class Training:
             self.begun = True
             if not self.experiment.start.run:  # else it has happened where this goes on from
                 self._happen("start", 0)
+                self._happen("epoch", 0)
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < self.experiment.training.epochs:
             for diverged in self.train_batches(self.batches.epoch(self.sums.batches).to(self.weights.device)):
@@ -197,6 +205,7 @@ class Training:
         """
         organism, method = self.organism, self.method
         if begun is None:
+            self._happen("inside", sums.batches)
             with organism.still(self.frozen):
                 self._happen("batch", self.batch)
                 replicated = method.prepare(self.batch)
@@ -243,6 +252,26 @@ class Training:
             self.frozen = torch.zeros(self.weights.shape[1], dtype=torch.bool, device=self.weights.device)
         self.frozen[self.columns(place).start + particles] = True
 
+    def thaw(self, place: int, particles: Tensor) -> None:
+        """Have particles of a seed, by their places ``(n,)``, be trained again; dropped ones stay frozen."""
+        if self.frozen is not None:
+            self.frozen[self.columns(place).start + particles] = False
+            if self.dropped is not None:
+                self.frozen |= self.dropped
+            elif not self.frozen.any():
+                self.frozen = None
+
+    @torch.no_grad()
+    def judge(self, place: int) -> tuple[Tensor, Tensor]:
+        """What a seed answers to the training examples, in evaluation: losses and scores, ``(n,)`` each."""
+        task = self.task
+        self.organism.eval()
+        with self.organism.behind(self.terms.opened(self.epoch)):
+            own = self.organism.worth()[self.columns(place)]
+        output = answer_by_torch(self.organism, own, task.train_x, place)
+        self.organism.train()
+        return task.loss(output, task.train_y), task.score(output, task.train_y)
+
     def drop(self, place: int, particles: Tensor) -> None:
         """Have particles of a seed, by their places ``(n,)``, be worth exactly 0 from now on, whoever moves them.
 
@@ -283,12 +312,19 @@ class Training:
             return self.frozen if stopping is None else stopping
         return self.frozen | stopping
 
-    def _happen(self, moment: Moment, time: int) -> None:
-        for event in self.events:
-            if event.moment == moment and event.due(time):
-                self._follow(range(len(self.seeds)))
-                for place in range(len(self.seeds)):
-                    event.act(self, place)
+    def _happen(self, moment: Moment | Literal["inside"], time: int) -> None:
+        """Have happen what is due then, or inside an epoch after so many batches of it."""
+        if moment == "inside":
+            due = [event for event in self.events if time in event.due_inside(self.epoch, self.batches.per_epoch)]
+        else:
+            due = [event for event in self.events if event.moment == moment and event.due(time)]
+        asking = [event for event in self.events if moment == "epoch" and event.asks_later(time)]
+        if asking or any(event.recalls for event in due):
+            self.past.measure()
+        for event in due:
+            self._follow(range(len(self.seeds)))
+            for place in range(len(self.seeds)):
+                event.act(self, place)
 
     def _is_logged(self, epoch: int) -> bool:
         return epoch % self.experiment.log.every == 0 or epoch == self.experiment.training.epochs
@@ -314,7 +350,7 @@ class Training:
             rest = self.experiment.log.rest
             with self.organism.behind(self.terms.opened(self.epoch)):
                 for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                    scores[place] |= own | self._densities(place)
+                    scores[place] |= own | self._densities(place) | self._focus(place)
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
 
     def _densities(self, place: int) -> dict[str, float]:
@@ -326,6 +362,13 @@ class Training:
         empty = float(sum(density == 0 for density in layers.values()))
         own = {f"{layer}_density": density for layer, density in layers.items()}
         return {"density": float(kept.mean()), **own, "collapsed_layers": empty}
+
+    def _focus(self, place: int) -> dict[str, float]:
+        """How many examples are kept in training and how many left out, and how each are answered."""
+        if (weights := self.batches.weights[place]) is None:
+            return {}
+        frozen = None if self.frozen is None else self.frozen[self.columns(place)]
+        return kept_and_left(*self.judge(place), weights > 0, self.task.metric, frozen)
 
 
 def _require_fitting(experiment: Experiment, task: Task) -> None:

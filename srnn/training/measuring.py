@@ -139,6 +139,27 @@ def measure(
     return scores
 
 
+def kept_and_left(
+    losses: Tensor, scores: Tensor, kept: Tensor, metric: str, frozen: Tensor | None = None
+) -> dict[str, float]:
+    """How many training examples are kept by a focus and how many left out, how each are answered, what is frozen.
+
+    Args:
+        losses: Of each example, ``(n,)``.
+        scores: Likewise.
+        kept: bool ``(n,)``.
+        metric: What the scores are.
+        frozen: The particles that stay as they are, bool ``(N,)``; None for none.
+    """
+    found = {"frozen": 0.0 if frozen is None else float(frozen.double().mean())}
+    for name, own in (("kept", kept), ("left", ~kept)):
+        found[f"{name}_examples"] = float(own.sum())
+        if own.any():
+            found[f"{name}_loss"] = float(losses.cpu()[own].double().mean())
+            found[f"{name}_{metric}"] = float(scores.cpu()[own].double().mean())
+    return found
+
+
 def _validation(task: Task, output: Tensor, y: Tensor) -> dict[str, float]:
     """The mean loss and the metric on validation data, of one seed."""
     means = {"loss": task.loss(output, y), task.metric: task.score(output, y)}

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from srnn.errors import UserError
 from srnn.experiment import Experiment
 from srnn.methods import METHODS
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.plain import Plain, require_same_kind
 from srnn.terms.gate import gates_of
+from srnn.training import past
 from srnn.training.birth import STREAMS, describe_organism
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
     tensors |= {f"optimizer.{name}": value for name, value in method.counters().items()}
     tensors |= training.plain.tensors(place)
     tensors |= training.terms.tensors(place)
+    tensors |= training.past.tensors(place)
+    if (weights := training.batches.weights[place]) is not None:
+        tensors["event.examples"] = weights
     for name in streams_of(training.experiment):
         tensors[f"generator.{name}"] = training.streams[place][name].get_state()
     if training.frozen is not None:
@@ -93,6 +98,11 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
         return
     training.plain.load(place, tensors)
     training.terms.load(place, tensors)
+    training.past.load(place, tensors)
+    if (weights := tensors.get("event.examples")) is not None:
+        if weights.shape != (count := len(training.task.train_x),):
+            raise UserError(f"the checkpoint is of {len(weights):,} training examples; there are {count:,}")
+        training.batches.weights[place] = weights
     scalars = {name for name in tensors if name.startswith("optimizer.") and name.count(".") == 1}
     counters = {name.removeprefix("optimizer."): tensors[name] for name in scalars}
     method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
@@ -138,11 +148,12 @@ def require_layout(
     layout = _layout(experiment, plain)
     for name, wanted in layout.items():
         require_same_kind(name, tensors[name], wanted)
-    for name in MASKS:
+    optional = _optional(experiment, tensors, plain)
+    for name, wanted in optional.items():
         if name in tensors:
-            require_same_kind(name, tensors[name], torch.empty(layout["weights"].shape[1:], dtype=torch.bool))
+            require_same_kind(name, tensors[name], wanted)
     # Each would become a buffer of the optimizer.
-    known = {*layout, *MASKS} if not plain["diverged"] else None
+    known = {*layout, *optional} if not plain["diverged"] else None
     if known is not None and (
         odd := [name for name in tensors if name not in known and not name.startswith("generator.")]
     ):
@@ -171,6 +182,20 @@ def image_of(plain: Mapping[str, Any]) -> tuple[int, ...] | None:
     ):
         raise ValueError(f"its image is {image!r}")
     return tuple(image)
+
+
+def _optional(experiment: Experiment, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of :func:`state` that are there only after an event, without their content."""
+    organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image_of(plain))
+    mask = torch.empty(organism.size, dtype=torch.bool, device="meta")
+    optional = dict.fromkeys(MASKS, mask)
+    if not experiment.events:
+        return optional
+    if (weights := tensors.get("event.examples")) is not None:
+        optional["event.examples"] = torch.empty(weights.numel(), dtype=torch.float64, device="meta")
+        if not (weights >= 0).all() or not 0 < float(weights.sum()) < float("inf"):
+            raise ValueError("its event.examples are no weights of examples")
+    return optional | past.layout(organism)
 
 
 def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -122,6 +122,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
         or training.steps is not None
         or not _only_dropped(training)
         or any(event.moment == "batch" for event in training.events)
+        or any(event.due_inside(training.epoch, training.batches.per_epoch) for event in training.events)
     ):
         return None
     if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused() or not _own_calls(type(method)):

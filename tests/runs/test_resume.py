@@ -69,7 +69,14 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     },
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
-    "behind": {"replication": {"method": "lifted", "every": "epoch"}, "events": {"freeze": {"at": [2], "share": 0.2}}},
+    "behind": {
+        "replication": {"method": "lifted", "every": "epoch"},
+        "events": {
+            "freeze": {"at": [2], "share": 0.2},
+            "copy": {"at": [3.5, 5], "who": "persistent", "noise": 0.1, "rest": 1},
+            "focus": {"at": [4], "keep": "loss"},
+        },
+    },
     "gates": {
         "terms": {"hard_concrete": {"lr": 0.1}, "gaussian": {"warmup": 3}, "targeted": {"ramp": 4}, "lp": {}},
         "training": {"optimizer": "adam"},
