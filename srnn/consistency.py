@@ -19,11 +19,7 @@ def require_consistent(experiment: Experiment) -> None:
     """
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
-    if experiment.schedule.kind != "constant" and experiment.training.optimizer != "sgd":
-        raise ValueError(
-            f"schedule.kind is '{experiment.schedule.kind}', which needs training.optimizer 'sgd', not "
-            f"'{experiment.training.optimizer}': set it to 'constant'"
-        )
+    _suits_the_schedule(experiment)
     _suits_the_method(experiment)
     if "particle_decay" in experiment.terms and experiment.replication.method in EXACT:
         raise ValueError(
@@ -33,6 +29,26 @@ def require_consistent(experiment: Experiment) -> None:
     _suits_the_start(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
+
+
+def _suits_the_schedule(experiment: Experiment) -> None:
+    schedule, optimizer, repulsion = (
+        experiment.schedule,
+        experiment.training.optimizer,
+        experiment.terms.get("repulsion"),
+    )
+    if getattr(repulsion, "follow_lr", False) and schedule.scales != "all":
+        raise ValueError(
+            "terms.repulsion.follow_lr is true, and no schedule changes the learning rate: set schedule.scales to 'all'"
+        )
+    if schedule.kind == "constant":
+        return
+    # What divides a gradient by its own size does not mind a factor.
+    if schedule.scales == "task" and optimizer != "sgd":
+        raise ValueError(
+            f"schedule.kind is '{schedule.kind}', which needs training.optimizer 'sgd', not '{optimizer}', where "
+            "schedule.scales is 'task': set that to 'all'"
+        )
 
 
 def _suits_the_method(experiment: Experiment) -> None:

@@ -19,12 +19,15 @@ from srnn.methods.optimizers import build_optimizer
 from srnn.methods.plain import Plain, require_same_kind
 from srnn.terms.gate import gates_of
 from srnn.training.birth import STREAMS, describe_organism
+from srnn.training.minima import NAME
 
 if TYPE_CHECKING:
     from srnn.training.loop import Training
 
 #: Particles that are kept as they are, and those of them that are dropped: bool ``(N,)`` where there are any.
 MASKS = ("frozen", "dropped")
+#: Of no run are there more.
+_MOST_MINIMA = 1_000_000
 
 
 def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -62,6 +65,8 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
     }
     if ahead is not None:
         plain["behind"] = True
+    if NAME in tensors:
+        plain["minima"] = len(tensors[NAME])
     if training.experiment.body.needs_image:
         plain["image"] = list(training.task.image or ())
     return tensors, plain
@@ -193,6 +198,10 @@ def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tenso
             number = organism.weights.detach()[0]
             tensors |= {f"gate.{name}{key}": number for key in ("", ".exp_avg", ".exp_avg_sq")}
             tensors[f"gate.{name}.step"] = torch.empty((), device="meta")
+    if "repulsion" in experiment.terms and (found := plain.get("minima", 0)):
+        if type(found) is not int or not 0 < found <= _MOST_MINIMA:
+            raise ValueError(f"its minima are {found!r}")
+        tensors[NAME] = torch.empty(found, *organism.weights.shape[1:], device="meta")
     replication = experiment.replication
     if (replication.method, replication.momentum) == ("sgd", "separate") and experiment.training.momentum:
         tensors["replication_buffer"] = organism.weights.detach()

@@ -144,7 +144,8 @@ WRONG = {
 }
 #: Of these values, those that are right after all.
 RIGHT = {(key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation")} | {
-    ("versions", "{}")
+    ("schedule.floor", "0"),
+    ("versions", "{}"),
 }
 ODD = [
     "\x00",
