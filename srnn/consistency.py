@@ -20,6 +20,7 @@ def require_consistent(experiment: Experiment) -> None:
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
     _suits_the_schedule(experiment)
+    _suits_validation(experiment)
     _suits_the_method(experiment)
     if "particle_decay" in experiment.terms and experiment.replication.method in EXACT:
         raise ValueError(
@@ -49,6 +50,18 @@ def _suits_the_schedule(experiment: Experiment) -> None:
             f"schedule.kind is '{schedule.kind}', which needs training.optimizer 'sgd', not '{optimizer}', where "
             "schedule.scales is 'task': set that to 'all'"
         )
+
+
+def _suits_validation(experiment: Experiment) -> None:
+    training, task = experiment.training, experiment.task
+    if training.patience and training.keep != "best":
+        raise ValueError(f"training.patience is {training.patience}, and the last is kept: set training.keep to 'best'")
+    for key, value, without in (("keep", training.keep, "last"), ("until_loss", training.until_loss, 0.0)):
+        if value != without and not task.validation:
+            raise ValueError(
+                f"training.{key} is {value!r}, and there are no validation data to see by: set task.validation to a "
+                f"number of examples, or training.{key} to {without!r}"
+            )
 
 
 def _suits_the_method(experiment: Experiment) -> None:

@@ -124,6 +124,13 @@ class TrainingConfig(Section):
     """Learning rate of the task and of replication."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of both."""
+    keep: Literal["last", "best"] = "last"
+    """What a run ends as: what it is in the end, or what it was when the loss on validation data was least, which is
+    then looked at after every epoch."""
+    patience: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """With ``keep`` best: epochs without a smaller validation loss after which a seed ends; 0: when all are done."""
+    until_loss: Annotated[float, Field(ge=0, le=1e30)] = 0.0
+    """A seed ends after an epoch whose validation loss is not above that, or else with its epochs."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """ε: the right class of an example is 1 − ε of the target, and ε is divided among all."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ from srnn.training.birth import build_organism, generators
 from srnn.training.divergence import Divergence, columns_of
 from srnn.training.fitting import require_fitting
 from srnn.training.learning import learn, rows_at_once
-from srnn.training.measuring import Report, Sums, measure
+from srnn.training.measuring import Report, Sums, densities, measure
+from srnn.training.stopping import Stopping
 from srnn.training.stretch import Done, stretch
 from srnn.training.terms import Terms
 
@@ -71,6 +73,7 @@ class Training:
         newborn = [build_organism(experiment, task.inputs, task.outputs, own, task.image) for own in self.streams]
         self.organism = stack(newborn).to(task.train_x.device)
         self.batches = Batches(len(task.train_x), experiment.training.batch_size, self.streams)
+        self.stopping = Stopping(experiment.training, len(seeds))
         self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
         self.epoch = self.batch = 0
@@ -165,10 +168,26 @@ class Training:
                     self.method.rest(self.running)
             self.epoch += 1
             self._happen("epoch", self.epoch)
-            report = self._report(self.running, self._is_logged(self.epoch))
-            self._start_replication(report)
+            reports = list(self._after_epoch())
             self.sums, self.divergence.redrawn = self.no_sums(), [0] * len(self.seeds)
-            yield report
+            yield from reports
+
+    def _after_epoch(self) -> Iterator[Report]:
+        """What is to be told of the seeds that end here, and of the others."""
+        losses = self.stopping.look(self) if self.stopping.looks else {}
+        if ended := [place for place in self.running if place in self.stopping.ended]:
+            self.running = [place for place in self.running if place not in ended]
+            report = self._report(ended, logged=True)
+            for place, own in report.scores.items():
+                own |= self.stopping.measure(place)
+            yield replace(report, ended=True)
+            if not self.running:
+                return
+        report = self._report(self.running, self._is_logged(self.epoch))
+        for place, own in report.scores.items():
+            own |= {"validation_loss": losses[place]} if place in losses else {}
+        self._start_replication(report)
+        yield report
 
     def train_batches(self, order: Tensor) -> Iterator[list[int]]:
         """Train batches, the examples ``(batches, S, B)``; after one or more each time the seeds that have to stop."""
@@ -351,20 +370,10 @@ class Training:
             rest = self.experiment.log.rest
             with self.organism.behind(self.terms.opened(self.epoch)):
                 for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                    scores[place] |= own | self._densities(place)
+                    scores[place] |= own | densities(self.organism, self.dropped, place)
                     if self.terms.minima is not None:
                         scores[place] |= self.terms.minima.measure(place)
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
-
-    def _densities(self, place: int) -> dict[str, float]:
-        """The share of the weights that is not dropped, of all and in each layer, and layers that have none left."""
-        if self.dropped is None:
-            return {}
-        kept = (~self.dropped[self.columns(place)]).double()
-        layers = {layer: float(kept[part].mean()) for layer, part in self.organism.layers.items()}
-        empty = float(sum(density == 0 for density in layers.values()))
-        own = {f"{layer}_density": density for layer, density in layers.items()}
-        return {"density": float(kept.mean()), **own, "collapsed_layers": empty}
 
 
 def _events(experiment: Experiment) -> list[Event]:

@@ -141,7 +141,8 @@ class Terms:
         columns = self._organism.columns(place)
         for name, gate in self._gates.items():
             for key, value in gate.tensors(columns).items():
-                value.copy_(tensors[f"gate.{name}{key}"])
+                if (kept := tensors.get(f"gate.{name}{key}")) is not None:
+                    value.copy_(kept)
 
 
 class _Passed:

@@ -145,6 +145,8 @@ WRONG = {
 #: Of these values, those that are right after all.
 RIGHT = {(key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation")} | {
     ("schedule.floor", "0"),
+    ("training.patience", "0"),
+    ("training.until_loss", "0"),
     ("versions", "{}"),
 }
 ODD = [
