@@ -22,11 +22,8 @@ def require_consistent(experiment: Experiment) -> None:
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
     _suits_the_step(experiment)
-    if experiment.schedule.kind != "constant" and experiment.training.optimizer != "sgd":
-        raise ValueError(
-            f"schedule.kind is '{experiment.schedule.kind}', which needs training.optimizer 'sgd', not "
-            f"'{experiment.training.optimizer}': set it to 'constant'"
-        )
+    _suits_the_schedule(experiment)
+    _suits_validation(experiment)
     _suits_the_method(experiment)
     if "particle_decay" in experiment.terms and experiment.replication.method in EXACT:
         raise ValueError(
@@ -52,6 +49,38 @@ def _suits_the_step(experiment: Experiment) -> None:
         raise ValueError(
             f"{step}, which needs training.optimizer 'sgd', not '{experiment.training.optimizer}': set it to 'alike'"
         )
+
+
+def _suits_the_schedule(experiment: Experiment) -> None:
+    schedule, optimizer, repulsion = (
+        experiment.schedule,
+        experiment.training.optimizer,
+        experiment.terms.get("repulsion"),
+    )
+    if getattr(repulsion, "follow_lr", False) and schedule.scales != "all":
+        raise ValueError(
+            "terms.repulsion.follow_lr is true, and no schedule changes the learning rate: set schedule.scales to 'all'"
+        )
+    if schedule.kind == "constant":
+        return
+    # What divides a gradient by its own size does not mind a factor.
+    if schedule.scales == "task" and optimizer != "sgd":
+        raise ValueError(
+            f"schedule.kind is '{schedule.kind}', which needs training.optimizer 'sgd', not '{optimizer}', where "
+            "schedule.scales is 'task': set that to 'all'"
+        )
+
+
+def _suits_validation(experiment: Experiment) -> None:
+    training, task = experiment.training, experiment.task
+    if training.patience and training.keep != "best":
+        raise ValueError(f"training.patience is {training.patience}, and the last is kept: set training.keep to 'best'")
+    for key, value, without in (("keep", training.keep, "last"), ("until_loss", training.until_loss, 0.0)):
+        if value != without and not task.validation:
+            raise ValueError(
+                f"training.{key} is {value!r}, and there are no validation data to see by: set task.validation to a "
+                f"number of examples, or training.{key} to {without!r}"
+            )
 
 
 def _suits_the_method(experiment: Experiment) -> None:

@@ -351,7 +351,7 @@ def _train(
                 weights = training.weights[:, training.columns(place).start + followed]
                 beside = training.plain.values(place) | training.terms.numbers(place)
                 writer.trajectory(report.epoch, names, weights, beside)
-        ended = report.stopped or report.epoch == training.experiment.training.epochs
+        ended = report.stopped or report.ended or report.epoch == training.experiment.training.epochs
         if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))
             branching = False

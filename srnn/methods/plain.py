@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from srnn.methods.optimizers import build_optimizer
+from srnn.methods.optimizers import build_optimizer, set_rate
 from srnn.methods.settings import TrainingConfig
 from srnn.organism import Organism
 
@@ -35,6 +35,11 @@ class Plain:
         self._optimizer.step()
         for place in range(len(self._parameters)):
             self._forget(place)
+
+    def set_rate(self, lr: float) -> None:
+        """Take the steps to come at that learning rate."""
+        if self._optimizer is not None:
+            set_rate(self._optimizer, lr)
 
     def scale(self, factor: float) -> None:
         """Multiply the gradients that they have."""

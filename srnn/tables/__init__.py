@@ -333,7 +333,10 @@ def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path)
     """
     kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
     for run in kept:
-        if run.status.status != "diverged" and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
+        if (
+            run.status.status not in ("diverged", "finished")
+            and int(run.metrics["Epoch"].max()) < experiment.training.epochs
+        ):
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
         if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")

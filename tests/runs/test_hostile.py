@@ -149,6 +149,9 @@ RIGHT = {
     ("versions", "{}"),
     ("pruning.rounds", "[1]"),
     ("pruning.rewind", "0"),
+    ("schedule.floor", "0"),
+    ("training.patience", "0"),
+    ("training.until_loss", "0"),
 }
 ODD = [
     "\x00",
