@@ -6,7 +6,8 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srnn.commands.tables import grid, with_interval
+from srnn.commands.tables import grid
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     from srnn.experiment import Experiment
