@@ -206,7 +206,7 @@ def _train(
     except (StoppedError, KeyboardInterrupt):
         raise StoppedError(f"interrupted; {how_to_go_on()}", 128 + signals.last) from None
     except OSError as error:
-        why = f"{error.strerror or error or type(error).__name__}; once that is mended, {how_to_go_on()}"
+        why = f"{error.strerror or str(error) or type(error).__name__}; once that is mended, {how_to_go_on()}"
         # Whose it is, if anybody's: not every error is one of a file.
         raise OSError(error.errno or EIO, why, *([str(error.filename)] if error.filename else [])) from None
 

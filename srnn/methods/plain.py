@@ -72,7 +72,7 @@ class Plain:
                     if "." not in key:
                         self._state(parameter)[key] = value.clone()
 
-    def _state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+    def _state(self, parameter: nn.Parameter) -> dict[str, Tensor | None]:
         return {} if self._optimizer is None else self._optimizer.state[parameter]
 
 
