@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -72,7 +74,7 @@ class Plain:
                     if "." not in key:
                         self._state(parameter)[key] = value.clone()
 
-    def _state(self, parameter: nn.Parameter) -> dict[str, Tensor | None]:
+    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
         return {} if self._optimizer is None else self._optimizer.state[parameter]
 
 
