@@ -79,6 +79,6 @@ def going_on(how: Callable[[], str]) -> Iterator[Signals]:
     except (StoppedError, KeyboardInterrupt):
         raise StoppedError(f"interrupted; {how()}", 128 + signals.last) from None
     except OSError as error:
-        why = f"{error.strerror or error or type(error).__name__}; once that is mended, {how()}"
+        why = f"{error.strerror or str(error) or type(error).__name__}; once that is mended, {how()}"
         # Whose it is, if anybody's: not every error is one of a file.
         raise OSError(error.errno or EIO, why, *([str(error.filename)] if error.filename else [])) from None

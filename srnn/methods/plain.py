@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class Plain:
                     if "." not in key:
                         self._state(parameter)[key] = value.clone()
 
-    def _state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
         return {} if self._optimizer is None else self._optimizer.state[parameter]
 
 

@@ -101,11 +101,12 @@ def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         if dtype.kind == "S" and labels:
             hint = f"; save them by {key}.astype(str)"
         elif dtype.kind == "O":
-            hint = f"; nothing is unpickled: save it by {key}.astype({'str' if labels else 'float'})"
+            text = f", labels by {key}.astype(str)" if labels else ""
+            hint = f"; nothing is unpickled: save numbers by {key}.astype(float){text}"
         elif dtype.kind == "U":
             hint = "; turn it into numbers, as pandas.get_dummies does"
-        text = ", and text" if labels else ""
-        raise UserError(f"{path}: {key} holds {what}; allowed: integers, floats and truth values{text}{hint}")
+        allowed = f"integers, floats and truth values{', and text' if labels else ''}"
+        raise UserError(f"{path}: {key} holds {what}; allowed: {allowed}{hint}")
     promised = math.prod(found) * dtype.itemsize
     if (
         min(found, default=0) < 0 or promised > LIMIT

@@ -161,8 +161,8 @@ class TestArrays:
             ({}, "no array X; it holds no arrays"),
             (
                 {"X": X.astype(object), "y": LABELS},
-                "X holds Python objects; allowed: integers, floats and truth values; nothing is unpickled: save it by "
-                "X.astype(float)",
+                "X holds Python objects; allowed: integers, floats and truth values; nothing is unpickled: save "
+                "numbers by X.astype(float)",
             ),
             ({"X": X.astype(str), "y": LABELS}, "X holds text; allowed: integers, floats and truth values; turn it"),
             (
