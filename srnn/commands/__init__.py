@@ -14,7 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
-from srnn.commands import analyze, bench, export, figures, minimal, overview, presets, prune, report, run, schema, show
+from srnn.commands import (
+    analyze,
+    bench,
+    export,
+    figures,
+    minimal,
+    overview,
+    presets,
+    prune,
+    report,
+    run,
+    schema,
+    show,
+    watch,
+)
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
 from srnn.errors import StoppedError, UserError, command_line, nearest, one_line
@@ -65,6 +79,7 @@ for _name, _module in (
     ("run", run),
     ("show", show),
     ("list", overview),
+    ("watch", watch),
     ("prune", prune),
     ("analyze", analyze),
     ("report", report),
