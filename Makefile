@@ -1,6 +1,7 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
 # make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
+# make docs   build the documentation into site/
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # Processes of one thread each, one more than there are cores (tests/conftest.py), since some tests wait.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test soak check setup
+.PHONY: demo test soak docs check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -31,6 +32,9 @@ test: setup
 # The tests of runs that survive, with many more kills and full disks than in `make test`.
 soak: setup
 	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py
+
+docs: setup
+	$(BIN)/zensical build --strict
 
 check: setup
 	$(BIN)/ruff format
