@@ -4,6 +4,7 @@
 # make lowest the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest (torch comes with CUDA,
 #             3 GB; where PyTorch's own index is reached, UV_TORCH_BACKEND=cpu takes it without)
 # make soak   kill runs at fifty moments, fill the disk at twenty sizes, kill sweeps: some ten minutes
+# make docs   build the documentation into site/
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope
 # Those that ask most of other packages.
 LOWEST := tests/tasks tests/bodies tests/plots tests/methods tests/laboratory/test_export.py tests/test_*.py
 
-.PHONY: demo test readme lowest soak check setup
+.PHONY: demo test readme lowest soak docs check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -46,6 +47,9 @@ lowest: setup
 # The tests of runs that survive, with many more kills and full disks than in `make test`, and of more processors.
 soak: setup
 	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps
+
+docs: setup
+	$(BIN)/zensical build --strict
 
 check: setup
 	$(BIN)/ruff format

@@ -28,6 +28,7 @@ from srnn.commands import (
     schema,
     show,
     sweep,
+    watch,
 )
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
@@ -80,6 +81,7 @@ for _name, _module in (
     ("show", show),
     ("sweep", sweep),
     ("list", overview),
+    ("watch", watch),
     ("prune", prune),
     ("analyze", analyze),
     ("report", report),
