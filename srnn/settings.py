@@ -133,9 +133,9 @@ _Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class RangeConfig(Section):
     """The numbers that a setting of a random or optuna sweep is drawn from, to four digits."""
 
-    low: int | float
+    low: int | float = 0.0
     """The least."""
-    high: int | float
+    high: int | float = 1.0
     """The most; if both are whole, so is what is drawn."""
     log: bool = False
     """Whether each power of ten is as likely as any other."""
@@ -184,6 +184,11 @@ class SweepConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        changed = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+        if changed and not self.over:
+            raise ValueError(
+                f"sweep.{changed[0]} is of no effect without sweep.over: name there what takes which values"
+            )
         for key, values in self.over.items():
             if isinstance(values, RangeConfig) and self.method == "grid":
                 raise ValueError(f"sweep.over.{key} is a range; allowed in a grid: a list of values")
