@@ -24,8 +24,8 @@ Watch = Callable[[int, int, dict[str, str]], None]
 _PATIENCE = 0.25
 #: How often a job is begun whose worker is ended from outside.
 _ATTEMPTS = 3
-#: The file that asks all workers to stop.
-_STOP = "stop"
+#: The file that is there as long as workers are to go on: nor are they to where nobody waits for them any more.
+_GO_ON = "go on"
 #: In a worker of several threads jobs take turns: how torch computes is a matter of the whole process.
 _turn = threading.Lock()
 
@@ -106,9 +106,10 @@ def _elsewhere(
     running: dict[Future[None], Job] = {}
     with TemporaryDirectory(prefix=".at-work-", dir=workers.folder) as name, workers:
         folder = Path(name)
+        (folder / _GO_ON).touch()
         while waiting or running:
             if stop():
-                (folder / _STOP).touch()
+                (folder / _GO_ON).unlink(missing_ok=True)
                 waiting.clear()
             while len(running) < workers.room() and (job := _take(waiting, done)):
                 running[workers.submit(_work, job, folder, places[job.name])] = job
@@ -178,7 +179,7 @@ def _take(waiting: list[Job], done: set[str]) -> Job | None:
 
 def _work(job: Job, folder: Path, place: str) -> None:
     with _turn:
-        job.work(Contact(partial(_tell, folder / place), (folder / _STOP).exists))
+        job.work(Contact(partial(_tell, folder / place), lambda: not (folder / _GO_ON).exists()))
 
 
 def _tell(path: Path, state: str) -> None:
