@@ -170,7 +170,7 @@ class SweepConfig(Section):
     """How many seeds of a point are trained side by side, in about a third of the time that they take one by one."""
     maximize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which more is better: what is drawn, and searched for by optuna. Without any goal,
-    ``test_accuracy`` or, of a regression, less ``test_mae``."""
+    ``test_accuracy`` or, of a regression, less ``test_mae`` is drawn."""
     minimize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which less is better; of both together two at most."""
 
@@ -192,6 +192,8 @@ class SweepConfig(Section):
         for key, values in self.over.items():
             if isinstance(values, RangeConfig) and self.method == "grid":
                 raise ValueError(f"sweep.over.{key} is a range; allowed in a grid: a list of values")
+        if self.method == "optuna" and not (self.maximize or self.minimize):
+            raise ValueError("sweep.method is 'optuna', which needs a goal: name one in sweep.maximize or minimize")
         if isinstance(self.seeds, list) and len({*self.seeds}) < len(self.seeds):
             raise ValueError("sweep.seeds names a seed twice; allowed: each once")
         if len({*self.maximize, *self.minimize}) < len(self.maximize) + len(self.minimize):

@@ -201,9 +201,11 @@ def _print_script(experiment: Experiment, words: Sequence[str], jobs: int | None
     from srnn.sweeps.plan import planned
     from srnn.sweeps.slurm import script
 
-    seeds = -(-len(experiment.sweep.all_seeds) // experiment.sweep.seeds_per_task)
+    sweep = experiment.sweep
+    points = sweep.points if sweep.method == "optuna" else len(planned(experiment))
+    tasks = points * -(-len(sweep.all_seeds) // sweep.seeds_per_task)
     command = [sys.executable, "-m", "srnn", "sweep", *words, "--no-wait", "--quiet"]
-    print(script(experiment.name, command, Path.cwd(), jobs or seeds * len(planned(experiment))), end="")
+    print(script(experiment.name, command, Path.cwd(), jobs or tasks), end="")
 
 
 @contextmanager
