@@ -43,7 +43,8 @@ class Cluster:
 
     def room(self) -> int:
         """A job for each thread of its workers, of which there may be more or fewer later."""
-        return max(1, sum(self._client.nthreads().values()))
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
         future: Future[None] = self._executor.submit(function, *arguments)

@@ -221,7 +221,7 @@ def _require_grown(before: Sweep, experiment: Experiment, points: list[Point]) -
         UserError: It is another one.
     """
     # What grows, and what only tells how the rest is done or looked at.
-    free = {"seeds": 1, "seeds_per_task": 1, "points": 1}
+    free: dict[str, object] = {"seeds": 1, "seeds_per_task": 1, "points": 1}
     free |= {} if experiment.sweep.method == "optuna" else {"over": {}, "maximize": [], "minimize": []}
     same = [
         one.model_copy(update={"sweep": one.sweep.model_copy(update=free)}) for one in (before.experiment, experiment)

@@ -87,7 +87,7 @@ class Search:
         finals, goals = final_metrics(sweep.runs(point)), wanted(sweep.experiment.sweep)
         for goal in goals:
             if goal not in finals:
-                raise UserError(f"no run measured {goal}, which is searched for{nearest(goal, list(finals))}")
+                raise UserError(f"no run measured {goal}, which is searched for{nearest(goal, map(str, finals))}")
         values = finals[list(goals)].mean(skipna=False)
         if values.isna().any():
             study.tell(trial.number, state=TrialState.FAIL)
