@@ -186,9 +186,9 @@ _Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class RangeConfig(Section):
     """The numbers that a setting of a random or optuna sweep is drawn from, to four digits."""
 
-    low: int | float
+    low: int | float = 0.0
     """The least."""
-    high: int | float
+    high: int | float = 1.0
     """The most; if both are whole, so is what is drawn."""
     log: bool = False
     """Whether each power of ten is as likely as any other."""
@@ -223,7 +223,7 @@ class SweepConfig(Section):
     """How many seeds of a point are trained side by side, in about a third of the time that they take one by one."""
     maximize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which more is better: what is drawn, and searched for by optuna. Without any goal,
-    ``test_accuracy`` or, of a regression, less ``test_mae``."""
+    ``test_accuracy`` or, of a regression, less ``test_mae`` is drawn."""
     minimize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which less is better; of both together two at most."""
 
@@ -237,9 +237,16 @@ class SweepConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        changed = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+        if changed and not self.over:
+            raise ValueError(
+                f"sweep.{changed[0]} is of no effect without sweep.over: name there what takes which values"
+            )
         for key, values in self.over.items():
             if isinstance(values, RangeConfig) and self.method == "grid":
                 raise ValueError(f"sweep.over.{key} is a range; allowed in a grid: a list of values")
+        if self.method == "optuna" and not (self.maximize or self.minimize):
+            raise ValueError("sweep.method is 'optuna', which needs a goal: name one in sweep.maximize or minimize")
         if isinstance(self.seeds, list) and len({*self.seeds}) < len(self.seeds):
             raise ValueError("sweep.seeds names a seed twice; allowed: each once")
         if len({*self.maximize, *self.minimize}) < len(self.maximize) + len(self.minimize):

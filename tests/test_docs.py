@@ -1,4 +1,4 @@
-"""The documentation as a reader follows it: its blocks run, its links lead somewhere, and all is near the front page."""
+"""The documentation as a reader follows it: its blocks run, its links lead somewhere, all is near the front page."""
 
 from __future__ import annotations
 

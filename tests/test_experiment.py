@@ -445,7 +445,7 @@ class TestBadValues:
             ("traning.epochs=2", "traning is not a setting; did you mean training?"),
             ("training.epochs.x=2", "training.epochs.x is not a setting; did you mean training.epochs?"),
             ("batch_size=2", "batch_size is not a setting; did you mean training.batch_size?"),
-            ("seeds=2", "seeds is not a setting; did you mean sweep.seeds?"),
+            ("sed=2", "sed is not a setting; did you mean seed?"),
             ("seed.x=2", "seed.x is not a setting; did you mean seed?"),
         ],
     )

@@ -13,10 +13,13 @@ from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings,
 from srnn.commands.run import _presets as presets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from srnn.experiment import Experiment
     from srnn.sweeps.sweep import Doing
+    from srnn.sweeps.workers import Workers
+
+BACKENDS = ("loky", "dask")
 
 
 def command(
@@ -24,7 +27,7 @@ def command(
         str,
         typer.Argument(
             metavar="FILE|PRESET|SWEEP",
-            help="A TOML file or a preset with a [sweep], or the folder of a sweep that is there.",
+            help="A TOML file or a preset that has a sweep, or the folder of a sweep.",
             autocompletion=completing(presets),
         ),
     ],
@@ -57,6 +60,24 @@ def command(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for what other processes do, or end when all is taken.")
     ] = True,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="What --jobs are: processes here, or the workers of a Dask scheduler.",
+            metavar="|".join(BACKENDS),
+            parser=one_of("--backend", *BACKENDS),
+            autocompletion=completing(lambda: BACKENDS),
+        ),
+    ] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler: tcp://host:8786.")
+    ] = None,
+    scheduler_file: Annotated[
+        Path | None, path_option("The file in which the Dask scheduler has written where it is.", "--scheduler-file")
+    ] = None,
+    sbatch: Annotated[
+        bool, typer.Option("--sbatch", help="Print a script for SLURM: an array of --jobs tasks.")
+    ] = False,
     data_dir: DataDir = None,
     device: Annotated[
         str,
@@ -83,29 +104,38 @@ def command(
       srnn sweep my-sweep.toml --jobs 4
       srnn sweep digits --set "sweep.over.particle.hidden=[3, 4]" --seeds 3
       srnn sweep runs/my-sweep --retry-failed
+      srnn sweep my-sweep.toml --backend dask --scheduler tcp://head:8786
+      srnn sweep my-sweep.toml --jobs 20 --sbatch > sweep.sh && sbatch sweep.sh
     """
     from srnn.commands.signals import Signals
     from srnn.commands.sweeps import print_plan, print_sweep
     from srnn.errors import StoppedError
     from srnn.seeds import parse_seeds
     from srnn.sweeps.sweep import sweep
-    from srnn.sweeps.workers import Processes
 
-    experiment, out = _chosen(file, settings, out, body)
+    experiment, place = _chosen(file, settings, out, body)
     if seeds is not None:
         numbers = parse_seeds(seeds)
         experiment = experiment.override(f"sweep.seeds={numbers}")
     if dry_run:
-        print_plan(experiment, out, data_dir, jobs or 1)
+        print_plan(experiment, place, data_dir, jobs or 1)
         return
+    if sbatch:
+        given = {"--seeds": seeds, "--out": out, "--data-dir": data_dir, "--device": device, "--body": body}
+        words = [word for name, value in given.items() if value not in (None, "cpu") for word in (name, str(value))]
+        words += [word for setting in settings or [] for word in ("--set", setting)]
+        words += [name for name, value in {"--fail-fast": fail_fast, "--retry-failed": retry_failed}.items() if value]
+        _print_script(experiment, [file, *words], jobs)
+        return
+    workers = _workers(backend, jobs, scheduler, scheduler_file, place / experiment.name)
     signals = Signals()
     try:
         with signals, _progress(quiet) as watch:
             signals.listen()
             found = sweep(
                 experiment,
-                out,
-                workers=None if jobs is None else Processes(jobs),
+                place,
+                workers=workers,
                 fail_fast=fail_fast,
                 retry_failed=retry_failed,
                 wait=wait,
@@ -146,6 +176,36 @@ def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str |
         # Its own runs are in the folder of its name.
         experiment = experiment.override(f"name={file}-sweep")
     return with_body(experiment, body, begins=True), out or Path("runs")
+
+
+def _workers(
+    backend: str, jobs: int | None, scheduler: str | None, scheduler_file: Path | None, folder: Path
+) -> Workers | None:
+    """Where to work; None: in this process."""
+    from srnn.errors import UserError
+    from srnn.sweeps.cluster import Cluster
+    from srnn.sweeps.workers import Processes
+
+    if backend == "dask":
+        if jobs is not None:
+            raise UserError("--jobs: a Dask scheduler has as many workers as are started for it; leave --jobs out")
+        return Cluster(folder, scheduler, scheduler_file)
+    if scheduler is not None or scheduler_file is not None:
+        raise UserError(f"{'--scheduler-file' if scheduler is None else '--scheduler'} is for --backend dask: say that")
+    return None if jobs is None else Processes(jobs)
+
+
+def _print_script(experiment: Experiment, words: Sequence[str], jobs: int | None) -> None:
+    import sys
+
+    from srnn.sweeps.plan import planned
+    from srnn.sweeps.slurm import script
+
+    sweep = experiment.sweep
+    points = sweep.points if sweep.method == "optuna" else len(planned(experiment))
+    tasks = points * -(-len(sweep.all_seeds) // sweep.seeds_per_task)
+    command = [sys.executable, "-m", "srnn", "sweep", *words, "--no-wait", "--quiet"]
+    print(script(experiment.name, command, Path.cwd(), jobs or tasks), end="")
 
 
 @contextmanager

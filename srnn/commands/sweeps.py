@@ -26,6 +26,10 @@ def print_plan(experiment: Experiment, out: Path, data_dir: Path | None, jobs: i
     from srnn.sweeps.folder import Sweep
     from srnn.sweeps.plan import planned, point_of
 
+    if experiment.sweep.method == "optuna":
+        seeds = len(experiment.sweep.all_seeds)
+        print(f"{experiment.sweep.points:,} points × {seeds:,} seeds, each chosen by how those before it have ended")
+        return
     found = Sweep(out / experiment.name, experiment, planned(experiment))
     printed, tasks = console(), found.tasks
     states = {task.name: task.state for task in tasks}

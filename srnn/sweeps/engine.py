@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +25,8 @@ Watch = Callable[[int, int, dict[str, str]], None]
 _PATIENCE = 0.25
 #: How often a job is begun whose worker is ended from outside.
 _ATTEMPTS = 3
-#: The file that asks all workers to stop.
-_STOP = "stop"
+#: The file that is there as long as workers are to go on: nor are they to where nobody waits for them any more.
+_GO_ON = "go on"
 #: In a worker of several threads jobs take turns: how torch computes is a matter of the whole process.
 _turn = threading.Lock()
 
@@ -62,7 +63,11 @@ class Job:
 
 
 def carry_out(
-    jobs: Sequence[Job], workers: Workers | None, watch: Watch, stop: Callable[[], bool] = lambda: False
+    jobs: Sequence[Job],
+    workers: Workers | None,
+    watch: Watch,
+    stop: Callable[[], bool] = lambda: False,
+    more: Callable[[int], Sequence[Job]] = lambda count: (),
 ) -> Iterator[tuple[Job, Exception | None]]:
     """Do all jobs; each as it has ended, and what it raised.
 
@@ -73,14 +78,22 @@ def carry_out(
         workers: Where they are done; None: in this process, one after the other.
         watch: Told what is going on.
         stop: Once it says yes, jobs are told so, and no other is begun.
+        more: Asked for as many more jobs as there is room for when none is left; they wait for no others.
     """
     waiting = _longest_first(jobs)
-    return _here(waiting, watch, stop) if workers is None else _elsewhere(waiting, workers, watch, stop)
+    return _here(waiting, watch, stop, more) if workers is None else _elsewhere(waiting, workers, watch, stop, more)
 
 
-def _here(waiting: list[Job], watch: Watch, stop: Callable[[], bool]) -> Iterator[tuple[Job, Exception | None]]:
-    total, done = len(waiting), set[str]()
-    while waiting and not stop():
+def _here(
+    waiting: list[Job], watch: Watch, stop: Callable[[], bool], more: Callable[[int], Sequence[Job]]
+) -> Iterator[tuple[Job, Exception | None]]:
+    done = set[str]()
+    while not stop():
+        if not waiting:
+            waiting.extend(more(1))
+        if not waiting:
+            return
+        total = len(waiting) + len(done)
         job = _take(waiting, done)
         assert job is not None, "jobs wait for each other"
         tell = partial(_tell_here, watch, len(done), total, job.name)
@@ -99,20 +112,31 @@ def _tell_here(watch: Watch, done: int, total: int, name: str, state: str) -> No
 
 
 def _elsewhere(
-    waiting: list[Job], workers: Workers, watch: Watch, stop: Callable[[], bool]
+    waiting: list[Job],
+    workers: Workers,
+    watch: Watch,
+    stop: Callable[[], bool],
+    more: Callable[[int], Sequence[Job]],
 ) -> Iterator[tuple[Job, Exception | None]]:
-    total, done, attempts = len(waiting), set[str](), Counter[str]()
-    places = {job.name: str(place) for place, job in enumerate(waiting)}
+    done, attempts = set[str](), Counter[str]()
     running: dict[Future[None], Job] = {}
     with TemporaryDirectory(prefix=".at-work-", dir=workers.folder) as name, workers:
         folder = Path(name)
-        while waiting or running:
-            if stop():
-                (folder / _STOP).touch()
+        (folder / _GO_ON).touch()
+        stopped = False
+        while True:
+            if stop() and not stopped:
+                stopped = True
+                (folder / _GO_ON).unlink(missing_ok=True)
                 waiting.clear()
+            if not waiting and not stopped and (room := workers.room() - len(running)) > 0:
+                waiting.extend(more(room))
+            if not (waiting or running):
+                return
             while len(running) < workers.room() and (job := _take(waiting, done)):
-                running[workers.submit(_work, job, folder, places[job.name])] = job
-            watch(len(done), total, {job.name: _state(folder / places[job.name]) for job in running.values()})
+                running[workers.submit(_work, job, folder)] = job
+            total = len(waiting) + len(running) + len(done)
+            watch(len(done), total, {job.name: _state(_place(folder, job)) for job in running.values()})
             ended, _ = wait(running, _PATIENCE, FIRST_COMPLETED)
             for future in ended:
                 job = running.pop(future)
@@ -129,6 +153,11 @@ def _elsewhere(
                     )
                 done.add(job.name)
                 yield job, error
+
+
+def _place(folder: Path, job: Job) -> Path:
+    """The file in which a job tells what it is doing; its name may be none of a file."""
+    return folder / hashlib.sha256(job.name.encode()).hexdigest()[:16]
 
 
 class LostError(UserError):
@@ -176,9 +205,9 @@ def _take(waiting: list[Job], done: set[str]) -> Job | None:
 # What follows runs in the workers.
 
 
-def _work(job: Job, folder: Path, place: str) -> None:
+def _work(job: Job, folder: Path) -> None:
     with _turn:
-        job.work(Contact(partial(_tell, folder / place), (folder / _STOP).exists))
+        job.work(Contact(partial(_tell, _place(folder, job)), lambda: not (folder / _GO_ON).exists()))
 
 
 def _tell(path: Path, state: str) -> None:

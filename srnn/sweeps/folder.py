@@ -29,7 +29,7 @@ from srnn.runs.status import read_status
 from srnn.runs.writer import make_folder, write_config
 from srnn.settings import SweepConfig
 from srnn.shown import Rows, Shown, figure
-from srnn.sweeps.plan import Point, planned, read_plan, write_plan
+from srnn.sweeps.plan import Point, planned, read_plan, require_settings, write_plan
 from srnn.untrusted import expanded
 
 #: What a task is doing: some seeds of a point.
@@ -194,12 +194,17 @@ def begin(experiment: Experiment, out: Path) -> Sweep:
     Raises:
         UserError: A setting is wrong, or the folder is that of something else.
     """
-    points = planned(experiment)
+    searched = experiment.sweep.method == "optuna"
+    points = [] if searched else planned(experiment)
+    if searched:
+        require_settings(experiment)
     folder = out / experiment.name
     make_folder(folder)
-    with _alone(folder):
+    with alone(folder):
         if is_sweep(folder):
-            points = _grown(Sweep.open(folder), experiment, points)
+            before = Sweep.open(folder)
+            _require_grown(before, experiment, before.points if searched else points)
+            points = before.points if searched else points
         elif any(path.name not in (".lock", "config.toml") for path in folder.iterdir()):
             raise UserError(f"{folder} exists already and is no sweep: choose another {option('out')} or name")
         known = Sweep.open(folder) if is_sweep(folder) else None
@@ -209,14 +214,19 @@ def begin(experiment: Experiment, out: Path) -> Sweep:
     return Sweep(folder, experiment, points)
 
 
-def _grown(before: Sweep, experiment: Experiment, points: list[Point]) -> list[Point]:
-    """The points of a sweep that is there: it may have become larger.
+def _require_grown(before: Sweep, experiment: Experiment, points: list[Point]) -> None:
+    """Make sure that a sweep that is there is the same, or has become larger.
 
     Raises:
         UserError: It is another one.
     """
-    alone = [one.model_copy(update={"sweep": SweepConfig()}) for one in (before.experiment, experiment)]
-    if (difference := first_difference(*alone)) is not None:
+    # What grows, and what only tells how the rest is done or looked at.
+    free: dict[str, object] = {"seeds": 1, "seeds_per_task": 1, "points": 1}
+    free |= {} if experiment.sweep.method == "optuna" else {"over": {}, "maximize": [], "minimize": []}
+    same = [
+        one.model_copy(update={"sweep": one.sweep.model_copy(update=free)}) for one in (before.experiment, experiment)
+    ]
+    if (difference := first_difference(*same)) is not None:
         key, theirs, ours = difference
         what = f"{before.folder} is a sweep with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
         raise UserError(f"{what}: give this one a name of its own, choose another {option('out')}, or remove it first")
@@ -228,11 +238,10 @@ def _grown(before: Sweep, experiment: Experiment, points: list[Point]) -> list[P
             f"{before.folder} is a sweep that has {missing[0]}, which this one lacks; a sweep may only become larger: "
             f"give this one a name of its own, choose another {option('out')}, or remove it first"
         )
-    return points
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Be the only one who plans, inside this context."""
     end = time.monotonic() + _PLANNING
     while True:

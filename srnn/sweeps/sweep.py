@@ -26,6 +26,7 @@ from srnn.sweeps.estimate import seconds
 from srnn.sweeps.figures import draw
 from srnn.sweeps.folder import State, Sweep, Task, begin
 from srnn.sweeps.plan import point_of
+from srnn.sweeps.search import Search
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def sweep(
         require_format(image_format)
     found = begin(experiment, expanded(out))
     data_dir = None if data_dir is None else expanded(data_dir).absolute()
-    doing = _Worker(found, workers, fail_fast, retry_failed, watch, stop)
     train = partial(_train, data_dir=data_dir, device=device, body=_body_of(experiment))
-    while doing.to_do():
-        free = [task for task in doing.to_do() if task.state != "running"]
-        if free:
-            doing.carry_out([_job(experiment, task, train) for task in free])
+    doing = _Worker(found, workers, train, fail_fast, retry_failed, watch, stop)
+    while (tasks := doing.to_do()) or doing.may_ask():
+        free = [task for task in tasks if task.state != "running"]
+        if free or doing.may_ask():
+            doing.carry_out(free)
         elif not wait:
             break
         else:
@@ -114,12 +115,6 @@ def sweep(
 def _body_of(experiment: Experiment) -> str | None:
     """The class of the body, to which whoever begins the sweep has consented."""
     return experiment.body.path if isinstance(experiment.body, ModuleConfig) else None
-
-
-def _job(experiment: Experiment, task: Task, train: Callable[..., None]) -> Job:
-    _, there = point_of(experiment, task.point.settings)
-    work = partial(train, there.model_dump(), task.folder.absolute().parent, task.seeds)
-    return Job(task.name, work, seconds(there, len(task.seeds)))
 
 
 def _train(
@@ -163,13 +158,15 @@ class _Worker:
         self,
         found: Sweep,
         workers: Workers | None,
+        train: Callable[..., None],
         fail_fast: bool,
         retry_failed: bool,
         watch: Callable[[Doing], None],
         stop: Callable[[], bool],
     ) -> None:
-        self._sweep, self._workers, self._fail_fast = found, workers, fail_fast
+        self._sweep, self._workers, self._train, self._fail_fast = found, workers, train, fail_fast
         self._watch, self._stop = watch, stop
+        self._search = Search(found) if found.experiment.sweep.method == "optuna" else None
         self._tasks = {task.name: task for task in found.tasks}
         self._ended: set[str] = set()
         self._failed: dict[str, str] = {}
@@ -186,6 +183,8 @@ class _Worker:
 
     def to_do(self) -> list[Task]:
         """What is still to be done, or is being done."""
+        if self._search is not None:
+            self._ask(0)
         return [
             self._tasks[name]
             for name, state in self._states().items()
@@ -193,9 +192,32 @@ class _Worker:
             and (state in ("waiting", "running") or (state == "failed" and name in self._again))
         ]
 
-    def carry_out(self, jobs: list[Job]) -> None:
+    def may_ask(self) -> bool:
+        """Whether there are points that are not chosen yet."""
+        return self._search is not None and self._search.left
+
+    def _ask(self, count: int) -> list[Task]:
+        """Have points chosen; the tasks that were not known before, of whoever asked for them."""
+        assert self._search is not None
+        self._sweep = Sweep(self._sweep.folder, self._sweep.experiment, self._search.ask(count))
+        new = [task for task in self._sweep.tasks if task.name not in self._tasks]
+        self._tasks |= {task.name: task for task in new}
+        return new
+
+    def _more(self, count: int) -> list[Job]:
+        seeds = self._sweep.experiment.sweep
+        each = -(-len(seeds.all_seeds) // seeds.seeds_per_task)
+        return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
+
+    def _job(self, task: Task) -> Job:
+        _, there = point_of(self._sweep.experiment, task.point.settings)
+        work = partial(self._train, there.model_dump(), task.folder.absolute().parent, task.seeds)
+        return Job(task.name, work, seconds(there, len(task.seeds)))
+
+    def carry_out(self, tasks: list[Task]) -> None:
         """Do what no other process is doing."""
-        for job, error in carry_out(jobs, self._workers, self._told, self._stop):
+        jobs = [self._job(task) for task in tasks]
+        for job, error in carry_out(jobs, self._workers, self._told, self._stop, self._more):
             if error is None or isinstance(error, BeingWrittenError):
                 continue  # by another process
             if isinstance(error, StoppedError | OSError):
@@ -233,6 +255,8 @@ class _Worker:
         Raises:
             UserError: Some have failed.
         """
+        if self._search is not None:
+            self._ask(0)
         ended = Sweep(self._sweep.folder, self._sweep.experiment, self._sweep.points)
         self._watch(Doing(ended.states))
         ended.write_table()
