@@ -299,7 +299,7 @@ def heat(desk: Desk) -> str:
     frame = desk.over_seeds(
         "connectivity", lambda one: heatmap.heatmap(one.organism(), one.task.train_x, one.task.image)
     )
-    correlations = over_seeds(heatmap.against_mean_image(frame)).dropna(subset="Mean")
+    correlations = over_seeds(heatmap.against_mean_image(frame).assign(Least=-1.0, Most=1.0)).dropna(subset="Mean")
     ends = correlations[["Mean", "Low", "High"]].to_numpy()
     rows = [[name, interval(*row, form="{:+.2f}")] for name, row in zip(correlations.index, ends, strict=True)]
     return f"""Where on the image do particles of each type and their effective weights sit?

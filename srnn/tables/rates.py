@@ -31,23 +31,23 @@ def own_rates(desk: Desk) -> str:
     """What do the networks reach, each with its own learning rate?"""
     found = {network: _ended(desk, stem) for network, stem in _STEMS.items()}
     best = {network: chosen(own) for network, own in found.items()}
-    rows, tests = [], {}
+    rows, tests, ends = [], {}, []
     for network, own in found.items():
         with_own = own[own["Rate"] == best[network]]
         cells = [_share(with_own[column]) for column in ("Validation", "Test")]
         tests[network] = with_own.set_index("Seed")["Test"]
-        rows.append([network, f"{best[network]:g}", *cells])
-    rates = sorted(found[baselines.ORGANISM]["Rate"].unique())
-    experiment = desk.runs[f"{PRESET}-organism-{rates[0]:g}"][0].experiment
-    ends = [network for network, rate in best.items() if rate in (rates[0], rates[-1])]
+        rates = sorted(own["Rate"].unique())
+        if best[network] in (rates[0], rates[-1]):
+            ends.append(network)
+        rows.append([network, ", ".join(f"{rate:g}" for rate in rates), f"{best[network]:g}", *cells])
+    experiment = next(own[0].experiment for preset, own in desk.runs.items() if preset.startswith(PRESET))
     at_the_end = f" For {', '.join(ends)} that is the last that was tried: more may be had." if ends else ""
     pairs = [f"{one} − {other}: {points(tests[one], tests[other])}" for one, other in _PAIRS]
     return f"""With one learning rate for all, the comparison may favour whom it suits. Trained for
-{experiment.training.epochs} epochs with {", ".join(f"{rate:g}" for rate in rates)}, without
-{experiment.task.validation:,} training images that are held back; of each network that rate is taken with which it is
-most accurate on these, in the mean over the seeds.{at_the_end}
+{experiment.training.epochs} epochs without {experiment.task.validation:,} training images that are held back: of each
+network that rate is taken with which it is most accurate on these, in the mean over the seeds.{at_the_end}
 
-{markdown(rows, ["network", "its learning rate", "validation accuracy", "test accuracy"])}
+{markdown(rows, ["network", "rates tried", "its learning rate", "validation accuracy", "test accuracy"])}
 
 Judged, each with its own rate, paired by seed: {"; ".join(pairs)}.
 """
