@@ -50,8 +50,9 @@ def command(
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
-    What is made already is left as it is; remove OUT/NAME to make a table anew. One table goes beyond what is
-    published and is made when it is named: exact, about exact self-replication.
+    What is made already is left as it is; remove OUT/NAME to make a table anew. Four tables go beyond what is published
+    and are made when they are named: rest (controls of the trade-off), exact (exact self-replication), arithmetic (what
+    of stability is rounding) and repair (self-replicators that repair themselves).
 
     \b
     Examples:

@@ -27,7 +27,7 @@ from srnn.runs.status import recorded
 from srnn.sweeps.engine import Contact, Job, Watch, carry_out
 from srnn.sweeps.estimate import seconds
 from srnn.sweeps.workers import Processes
-from srnn.tables import arithmetic, exact, mending, questions, rest, training
+from srnn.tables import arithmetic, exact, mending, questions, rates, rest, training
 from srnn.tables.desk import Desk
 from srnn.untrusted import expanded
 
@@ -40,7 +40,8 @@ in brackets. Beside each p-value of a table is the one corrected for all tests o
 called equivalent where two one-sided tests show that they differ by less than a percentage point; that no difference
 is shown means no more than that. *Published* is what the original project reports, *rerun* an independent
 reimplementation of its mathematics. A zero fixpoint replicates itself, too: the published figures count it as identity,
-here it is counted as zero.
+here it is counted as zero. A body without activation is linear, however deep, and no more than a softmax regression can
+be; all are so here but the one with ReLU in *Exact self-replication*.
 """
 
 
@@ -85,7 +86,7 @@ SECTIONS = {
     ),
     "baselines": Section(
         "Dense baselines",
-        ["connectivity", "no-replication", "dense-baselines", "exact-dense", "exact-dense-step"],
+        ["connectivity", "no-replication", "dense-baselines", "exact-dense", "exact-dense-step", rates.PRESET],
         questions.dense,
     ),
     "cubes": Section("Trajectories", ["connectivity"], questions.cubes),

@@ -103,7 +103,7 @@ def _of(cases: Sequence[bool]) -> str:
 
 def addition(desk: Desk) -> str:
     """Does a small organism add?"""
-    return f"""Two normal inputs, target their sum; 2 → 3 → 3 → 1, 18 particles of 3 units.
+    return f"""Two normal inputs, target their sum; 2 → 3 → 3 → 1, linear, 18 particles of 3 units.
 
 {desk.training("addition")}
 
@@ -127,7 +127,7 @@ def connections(desk: Desk) -> str:
         1350 * len(runs)
     )
     first = {kind: desk.ended("connectivity", f"L0_{kind}") for kind in ("zero", "identity", "other")}
-    return f"""225 → 6 → 6 → 6 → 6 → 10 on MNIST, 1,518 particles of 4 units, residual links.
+    return f"""225 → 6 → 6 → 6 → 6 → 10 on MNIST, linear, 1,518 particles of 4 units, residual links.
 
 {desk.training("connectivity")}
 
@@ -151,7 +151,7 @@ def residual(desk: Desk) -> str:
         ["", "rerun, 2 seeds", "61–82", "485–501", "935–972", "0.898, 0.901"],
         ["", "ours", *desk.census("no-residual-h8")],
     ]
-    question = f"""Residual links against none, 1,518 particles of 8 units.
+    question = f"""Residual links against none, in a linear body of 1,518 particles of 8 units.
 
 {markdown(rows, ["", "", "zero", "identity", "other", "test accuracy"])}
 
@@ -187,7 +187,8 @@ def later(desk: Desk) -> str:
         ["rerun (shared momentum)", "0", "345", "855", "0.877"],
         [f"ours, {len(desk.runs['mnist-h5'])} seeds", *desk.census("mnist-h5")],
     ]
-    return f"""225 → 5 → 5 → 10, 1,200 particles of 5 units, ten replication steps a batch with a fresh momentum.
+    return f"""225 → 5 → 5 → 10 on MNIST, linear, 1,200 particles of 5 units, ten replication steps a batch with a fresh
+momentum.
 
 {desk.training("mnist-h5")}
 
@@ -197,13 +198,15 @@ def later(desk: Desk) -> str:
 
 def sizes(desk: Desk) -> str:
     """Particles of 4 units against particles of 8, beside each other's published census."""
-    table = compared({"4 units": "connectivity", "8 units": "residual-h8"}, "Particles of 4 units against 8.", desk)
+    question = "Particles of 4 units against 8, in the same linear body."
+    table = compared({"4 units": "connectivity", "8 units": "residual-h8"}, question, desk)
     either = {name: desk.ended(preset, "identity") for name, preset in (("4", "connectivity"), ("8", "residual-h8"))}
     zero = {name: desk.ended(preset, "zero") for name, preset in (("4", "connectivity"), ("8", "residual-h8"))}
     return f"""{table}
 Judged: the size of a particle moves the share of self-replicators, but which way depends on how zero is counted. With
 zero fixpoints among them, smaller particles replicate themselves more often, as published; without, less often:
-{either["4"]} of 4 units against {either["8"]} of 8, beside {zero["4"]} and {zero["8"]} zero fixpoints.
+{either["4"]} of 4 units against {either["8"]} of 8, beside {zero["4"]} and {zero["8"]} zero fixpoints. What differs is
+which newborns fall into zero: see *At rest, and from another birth*, where organisms of 4 units that do not are told.
 """
 
 

@@ -261,3 +261,10 @@ def test_a_comparison_that_cannot_be_made_is_a_dash() -> None:
 
 def test_a_markdown_table() -> None:
     assert table(desk.markdown([[1, "a"], [2, "b"]], ["n", "x"])) == [["n", "x"], ["1", "a"], ["2", "b"]]
+
+
+def test_the_bodies_that_the_header_calls_linear_are() -> None:
+    presets = {preset for section in SECTIONS.values() for preset in section.presets}
+    activations = {preset: srnn.load_preset(preset).body.activation for preset in presets}
+    assert [preset for preset, activation in activations.items() if activation != "none"] == ["exact-comparison"]
+    assert "exact-comparison" in SECTIONS["exact"].presets

@@ -1,0 +1,27 @@
+"""The findings in README: each of its numbers with an interval is in the figure tables, which srnn made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+
+
+def intervals(text: str) -> set[str]:
+    """As ``0.911±0.001`` and ``-3.24…+0.74``: without spaces or percent signs, and with the sign of a keyboard."""
+    found = re.findall(rf"({NUMBER})\s?%?\s*([±…])\s*({NUMBER})", text.replace("−", "-"))
+    return {"".join(parts) for parts in found}
+
+
+def test_intervals_are_found() -> None:
+    text = "507 ± 10, 936 ± 9; 0.9 % ±\n0.1 %, (−3.24 … +0.74) and 1,029 ± 8"
+    assert intervals(text) == {"507±10", "936±9", "0.9±0.1", "-3.24…+0.74", "1,029±8"}
+
+
+def test_every_interval_of_the_findings_is_one_of_the_figure_tables() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    told = intervals(readme[readme.index("## How the published figures compare") : readme.index("## How fast")])
+    assert len(told) > 40
+    assert not told - intervals((ROOT / "figures/README.md").read_text("utf-8"))
