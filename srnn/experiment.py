@@ -168,7 +168,6 @@ class Experiment(Shown, Section):
     def _fits_together(self) -> Self:
         require_consistent(self)
         self.expand()
-        self.scored()
         return self
 
     def expand(self) -> dict[str, Experiment]:
@@ -184,6 +183,8 @@ class Experiment(Shown, Section):
 
     def scored(self) -> dict[str, Experiment]:
         """Of a study of pruning, the other runs whose scores it asks for, by name.
+
+        Not looked at before: what they name may be slow to import.
 
         Raises:
             UserError: One is not valid, or cannot be scored so.

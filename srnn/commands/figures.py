@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
-    What is made already is left as it is; remove OUT/NAME to make a table anew. One table goes beyond what is
-    published and is made when it is named: exact, about exact self-replication.
+    What is made already is left as it is; remove OUT/NAME to make a table anew. Some go beyond what is published and
+    are made when they are named: rest, exact, arithmetic, repair, pruning (masks of every kind) and tickets.
 
     \b
     Examples:

@@ -18,11 +18,12 @@ from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.job import run as run_experiment
+from srnn.laboratory.study import Study, run_study
 from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import arithmetic, exact, mending, questions, rest, training
+from srnn.tables import arithmetic, exact, mending, pruned, questions, rest, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
@@ -51,6 +52,7 @@ class Section:
     seeds: int = 10  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
+    study: str = ""  #: the preset of a study of pruning that it needs, which goes on wherever it was stopped
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -130,6 +132,10 @@ SECTIONS = {
     "repair": Section(
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
+    "pruning": Section(
+        "Masks of every kind on the same network", [], pruned.masks, seconds=20, published=False, study="pruning"
+    ),
+    "tickets": Section("Lottery tickets", [], pruned.tickets, seeds=5, seconds=20, published=False, study="tickets"),
 }
 
 
@@ -181,12 +187,16 @@ def make(
         TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
     ):
         missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
-        tables = []
+        tables: list[Job] = []
         for name, count in wanted.items():
             section = SECTIONS[name]
             work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
-            needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
-            tables.append(Job(f"table {name}", work, section.seconds, needs))
+            needs = {missing[preset].name for preset in needed[name] if preset in missing}
+            if section.study:
+                making = partial(_make_study, section.study, count, runs, data_dir)
+                tables.append(Job(f"study {section.study}", making, 600 * count))
+                needs.add(f"study {section.study}")
+            tables.append(Job(f"table {name}", work, section.seconds, frozenset(needs)))
         run_all([*missing.values(), *tables], jobs, watch)
     parts = [path.read_text("utf-8") for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
@@ -295,6 +305,22 @@ def _train(
         run.folder.rename(runs / preset / run.folder.name)
 
 
+def _make_study(preset: str, seeds: int, runs: Path, data_dir: Path | None, watch: Callable[[str], None]) -> None:
+    """Make a study in its place, for each of its runs is there whole or goes on."""
+    run_study(
+        run_experiment,
+        load_preset(preset),
+        runs,
+        range(seeds),
+        image_format=None,
+        stop=lambda: False,
+        resume=True,
+        data_dir=data_dir,
+        watch=lambda done, total, name: watch(f"{done} of {total}, {name}"),
+        progress=False,
+    )
+
+
 def _make_section(
     name: str,
     section: Section,
@@ -309,7 +335,8 @@ def _make_section(
     kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
     folder = unfinished / name
     folder.mkdir()
-    body = section.make(Desk(folder, kept, data_dir, watch))
+    study = Study.open(runs / section.study) if section.study else None
+    body = section.make(Desk(folder, kept, data_dir, watch, study))
     place = out / name
     place.mkdir(exist_ok=True)
     for image in folder.iterdir():

@@ -170,9 +170,9 @@ class TestErrors:
             ({"rounds": [1], "others": {"a": {"changes": ["seed=1"]}}}, "pruning.others.a: seed is the same for all"),
         ],
     )
-    def test_what_does_not_go_together(self, changes: dict[str, Any], message: str) -> None:
+    def test_what_does_not_go_together(self, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=re.escape(message)):
-            Experiment.from_dict({**ROUNDS, "pruning": {**ROUNDS["pruning"], **changes}})
+            branches(Experiment.from_dict({**ROUNDS, "pruning": {**ROUNDS["pruning"], **changes}}), tmp_path)
 
     def test_names_that_are_taken(self, tmp_path: Path) -> None:
         study = Experiment.from_dict({**ROUNDS, "pruning": {"densities": [0.5], "others": {"results": {}}}})
