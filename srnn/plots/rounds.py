@@ -75,7 +75,7 @@ def over_density(axes: Axes, densities: pd.Series) -> None:
     """Make the x axis one of densities, the dense end on the left, where pruning begins."""
     least = densities.min() / 1.1
     axes.set_xscale("log")
-    axes.set_xlim(1, least)
+    axes.set_xlim(min(1.0, 1.3 * densities.max()), least)
     axes.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= least]))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
     axes.xaxis.set_minor_locator(NullLocator())
