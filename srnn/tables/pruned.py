@@ -52,15 +52,17 @@ def masks(desk: Desk) -> str:
     own = branches[branches["Control"] == TICKET]
     accuracy = own.pivot_table("End score", "By", "Round", sort=False)
     shares = [f"{share:.0%}" for share in own.groupby("Round")["Density"].mean()]
-    return f"""{_extent(study)} Every mask is put on the same dense network, born with the same weights and
-trained on the same batches: the mask alone is exchanged. An arm is the run that was scored, where it is not the dense
-network itself, and the score: *organism* trains replication by SGD, *alone* is made of particles that do not replicate,
-*l2* and *l1* are dense networks with that penalty. No strength was tuned, and no gate is among them. All are ranked
-over the whole network, so each also chooses how much it keeps of each layer; no mask was shuffled within its layers.
-All took one training to be found and one to be trained, but snip, random and quiet_inputs, which need no first one.
-It is a small version of the experiment; a larger one is
-`srnn run pruning --seeds 10 --set name=pruning-whole --set training.epochs=20 --set 'pruning.densities=[0.5, 0.3, 0.2,
-0.1, 0.05, 0.03, 0.02, 0.01]' --set 'pruning.controls=["shuffle"]'`.
+    return f"""{_extent(study)}
+
+Every mask is put on the same dense network, born with the same weights and trained on the same batches: the mask alone
+is exchanged. An arm is the run that was scored, where it is not the dense network itself, and the score: *organism*
+trains replication by SGD, *alone* is made of particles that do not replicate, *l2* is a dense network with that
+penalty. No strength was tuned, and no gate is among them. All are ranked over the whole network, so each also chooses
+how much it keeps of each layer; no mask was shuffled within its layers. All took one training to be found and one to be
+trained, but snip, random and quiet_inputs, which need no first one. It is a small version of the experiment; a larger
+one is `srnn run pruning --seeds 10 --set name=pruning-whole --set training.epochs=20 --set 'pruning.densities=[0.5,
+0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01]' --set 'pruning.controls=["shuffle"]'`.
+
 The endpoint is the mean test accuracy over the densities; the dense network ends at
 {interval(*mean_interval(dense, SHARE), form="{:.4f}")}.
 
@@ -145,7 +147,9 @@ def tickets(desk: Desk) -> str:
         score = interval(*mean_interval(own["Test score"], SHARE), form="{:.4f}")
         rows.append([f"{own['Density'].mean():.1%}", key[2], stops, score, ahead])
     columns = ["kept", "start", "early stop, epoch", "test accuracy then", "minus dense, points"]
-    return f"""{_extent(study)} LeNet-300-100 is trained whole; of each layer the largest weights are kept, as many
+    return f"""{_extent(study)}
+
+LeNet-300-100 is trained whole; of each layer the largest weights are kept, as many
 as so many rounds of 20 % (of the last layer 10 %) leave, and trained again from where they began (*ticket*), from other
 newborn values (*reinit*), or as many at random in each layer (*shuffle*). Published, over iterative rounds and 50,000
 iterations (Frankle & Carbin): 38 % earlier at 21 % kept than dense and up to 0.3 points better at 13.5 %; back to the
