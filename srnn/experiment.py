@@ -174,7 +174,6 @@ class Experiment(Shown, Section):
             if self.sweep.over and given:
                 raise ValueError(f"sweep.over and {what} exclude each other: leave one of them out")
         self.expand()
-        self.scored()
         return self
 
     def expand(self) -> dict[str, Experiment]:
@@ -190,6 +189,8 @@ class Experiment(Shown, Section):
 
     def scored(self) -> dict[str, Experiment]:
         """Of a study of pruning, the other runs whose scores it asks for, by name.
+
+        Not looked at before: what they name may be slow to import.
 
         Raises:
             UserError: One is not valid, or cannot be scored so.

@@ -50,9 +50,8 @@ def command(
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
-    What is made already is left as it is; remove OUT/NAME to make a table anew. Four tables go beyond what is published
-    and are made when they are named: rest (controls of the trade-off), exact (exact self-replication), arithmetic (what
-    of stability is rounding) and repair (self-replicators that repair themselves).
+    What is made already is left as it is; remove OUT/NAME to make a table anew. Some go beyond what is published and
+    are made when they are named: rest, exact, arithmetic, repair, pruning (masks of every kind) and tickets.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from srnn.training import Report, Training
 
 
-def _presets() -> list[str]:
+def presets() -> list[str]:
     from srnn.presets import preset_names
 
     return preset_names()
@@ -33,7 +33,7 @@ def command(
         typer.Argument(
             metavar="PRESET|FILE|RUN",
             help="A preset (srnn presets), a TOML file or a run that is there.",
-            autocompletion=completing(_presets),
+            autocompletion=completing(presets),
         ),
     ] = "digits",
     settings: Settings = None,
@@ -124,14 +124,14 @@ def command(
         make_study(chosen, out, numbers, resume, quiet, again, common)
         return
     if not variants:
-        runs = _train(chosen, out, numbers, resume, quiet, given, "", common)
+        runs = train(chosen, out, numbers, resume, quiet, given, "", common)
         _print(runs, quiet)
         return
     groups = {}
     with begun(chosen, out, [out / one.name for one in variants.values()]) as folder:
         for variant, one in variants.items():
             one = with_body(one, None, begins=not goes_on)
-            groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
+            groups[variant] = train(one, out, numbers, resume, quiet, given, again, common)
             _print(groups[variant], quiet)
     try:
         _compare(groups, folder, drawn_as, again)
@@ -155,7 +155,7 @@ def _print(runs: Sequence[Run], quiet: bool) -> None:
         print(run.folder)
 
 
-def _train(
+def train(
     chosen: Experiment,
     out: Path,
     seeds: list[int],
@@ -165,7 +165,7 @@ def _train(
     again: str,
     common: dict[str, Any],
 ) -> list[Run]:
-    """Run one experiment; whatever stops it is told with the command that goes on."""
+    """Run one experiment and show how far it is; whatever stops it is told with the command that goes on."""
     from srnn.commands.output import console
     from srnn.commands.signals import going_on
     from srnn.laboratory.job import run

@@ -84,6 +84,7 @@ def print_study(folder: Path) -> None:
     from srnn.commands.seeds import print_status
     from srnn.errors import UserError
     from srnn.laboratory.study import Study
+    from srnn.runs.records import explained
 
     study, printed = Study.open(folder), console()
     printed.print(f"\n[bold]{escape(study.experiment.name)}[/bold]  {escape(study.experiment.about)}")
@@ -91,15 +92,16 @@ def print_study(folder: Path) -> None:
         if run.status.status != "finished":
             print_status(printed, run, f"{run.folder.parent.name}, ")
     try:
-        summary, layers, metric = study.summary, study.layers, str(study.branches["Metric"].iloc[0])
+        summary, layers, metric = study.summary, study.layers, next(iter(study.branches["Metric"]), "score")
+        with explained(folder / "results"):
+            tables = _scores(summary, f"test {metric}"), _kept(summary, layers)
     except UserError as error:
         printed.print(f"not told yet: {error}", markup=False, soft_wrap=True)
         printed.print(f"go on with: srnn run {folder} --resume", markup=False, soft_wrap=True)
         return
-    printed.print()
-    printed.print(_scores(summary, f"test {metric}"))
-    printed.print()
-    printed.print(_kept(summary, layers))
+    for table in tables:
+        printed.print()
+        printed.print(table)
     printed.print()
     for path in (*sorted((folder / "results").glob("[!.]*.csv")), *study.figures):
         printed.print(f"{'table' if path.suffix == '.csv' else 'figure':<7} {path}", soft_wrap=True, markup=False)

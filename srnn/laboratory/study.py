@@ -33,6 +33,14 @@ from srnn.runs.run import Run, figures
 from srnn.shown import Rows, Shown, figure
 from srnn.untrusted import expanded, require_file
 
+_KEYS: dict[str, Any] = {"By": str, "Round": int, "Control": str}
+_ENDS = ("Mean", "Low", "High", "Difference", "Difference low", "Difference high")
+#: Columns of the tables that are shown of them, with their types.
+_COLUMNS: dict[str, dict[str, Any]] = {
+    "branches": {"Seed": int, **_KEYS, "Metric": str, "Density": float, "End score": float},
+    "layers": {"Seed": int, **_KEYS, "Layer": str, "Density": float},
+    "summary": {**_KEYS, "Quantity": str, **dict.fromkeys(_ENDS, float)},
+}
 #: Told how many runs are done, of how many, and the name of the next.
 Watch = Callable[[int, int, str], None]
 
@@ -72,17 +80,17 @@ class Study(Shown, list[Run]):
         Raises:
             UserError: The study has not ended yet, or the file is damaged.
         """
-        return self._result("branches").fillna({"By": ""})
+        return self._result("branches")
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """What each branch keeps of each layer, likewise."""
-        return self._result("layers").fillna({"By": ""})
+        return self._result("layers")
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """What became of each branch over the seeds: :func:`srnn.analysis.rounds.summary`."""
-        return self._result("summary").fillna({"By": ""})
+        return self._result("summary")
 
     @property
     def figures(self) -> list[Path]:
@@ -106,7 +114,10 @@ class Study(Shown, list[Run]):
         with explained(path):
             require_file(path)
             with path.open("rb") as file:
-                return pd.read_csv(file)
+                frame = pd.read_csv(file, dtype=_COLUMNS[name])
+            # All that is told of must be there.
+            frame[[*_COLUMNS[name]]]
+            return frame.fillna({"By": ""})
 
 
 def run_study(

@@ -65,11 +65,18 @@ def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
             if not own.empty:
                 band(axes, interval(wide(own, "Density", column), within=within), look, control)
     last = panels[-1]
-    last.set_xlim(1, others["Density"].min() / 1.1)
-    last.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= others["Density"].min() / 1.1]))
-    last.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
-    last.xaxis.set_minor_locator(NullLocator())
-    last.set_xlabel("of the weights, kept")
+    over_density(last, others["Density"])
     caption(last, of_seeds(seeds(branches)))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=2.2)
     return figure
+
+
+def over_density(axes: Axes, densities: pd.Series) -> None:
+    """Make the x axis one of densities, the dense end on the left, where pruning begins."""
+    least = densities.min() / 1.1
+    axes.set_xscale("log")
+    axes.set_xlim(min(1.0, 1.3 * densities.max()), least)
+    axes.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= least]))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("of the weights, kept")

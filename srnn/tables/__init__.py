@@ -19,6 +19,7 @@ from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.job import run as run_experiment
+from srnn.laboratory.study import Study, run_study
 from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
@@ -27,7 +28,7 @@ from srnn.runs.status import recorded
 from srnn.sweeps.engine import Contact, Job, Watch, carry_out
 from srnn.sweeps.estimate import seconds
 from srnn.sweeps.workers import Processes
-from srnn.tables import arithmetic, exact, mending, questions, rates, rest, training
+from srnn.tables import arithmetic, exact, mending, pruned, questions, rates, rest, training
 from srnn.tables.desk import Desk
 from srnn.untrusted import expanded
 
@@ -55,6 +56,7 @@ class Section:
     seeds: int = 10  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
+    study: str = ""  #: the preset of a study of pruning that it needs, which goes on wherever it was stopped
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -139,6 +141,10 @@ SECTIONS = {
     "repair": Section(
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
+    "pruning": Section(
+        "Masks of every kind on the same network", [], pruned.masks, seconds=20, published=False, study="pruning"
+    ),
+    "tickets": Section("Lottery tickets", [], pruned.tickets, seeds=5, seconds=20, published=False, study="tickets"),
 }
 
 
@@ -190,12 +196,16 @@ def make(
         TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
     ):
         missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
-        tables = []
+        tables: list[Job] = []
         for name, count in wanted.items():
             section = SECTIONS[name]
             work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
-            needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
-            tables.append(Job(f"table {name}", work, section.seconds, needs))
+            needs = {missing[preset].name for preset in needed[name] if preset in missing}
+            if section.study:
+                making = partial(_make_study, section.study, count, runs, data_dir)
+                tables.append(Job(f"study {section.study}", making, 600 * count))
+                needs.add(f"study {section.study}")
+            tables.append(Job(f"table {name}", work, section.seconds, frozenset(needs)))
         every = [*missing.values(), *tables]
         workers = Processes(min(jobs, len(every))) if jobs > 1 and len(every) > 1 else None
         for _, error in carry_out(every, workers, watch):
@@ -303,6 +313,22 @@ def _train(
             run.folder.rename(runs / preset / run.folder.name)
 
 
+def _make_study(preset: str, seeds: int, runs: Path, data_dir: Path | None, contact: Contact) -> None:
+    """Make a study in its place, for each of its runs is there whole or goes on."""
+    run_study(
+        run_experiment,
+        load_preset(preset),
+        runs,
+        range(seeds),
+        image_format=None,
+        stop=contact.stop,
+        resume=True,
+        data_dir=data_dir,
+        watch=lambda done, total, name: contact.tell(f"{done} of {total}, {name}"),
+        progress=False,
+    )
+
+
 def _make_section(
     name: str,
     section: Section,
@@ -317,7 +343,8 @@ def _make_section(
     kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
     folder = unfinished / name
     folder.mkdir(exist_ok=True)
-    body = section.make(Desk(folder, kept, data_dir, contact.tell))
+    study = Study.open(runs / section.study) if section.study else None
+    body = section.make(Desk(folder, kept, data_dir, contact.tell, study))
     place = out / name
     place.mkdir(exist_ok=True)
     for image in folder.iterdir():

@@ -12,6 +12,7 @@ import pandas as pd
 from srnn import tasks
 from srnn.analysis.statistics import FEW, Range, last_scores, mean_interval, paired
 from srnn.laboratory.questions.question import Drawing
+from srnn.laboratory.study import Study
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
 from srnn.plots.style import save
@@ -25,12 +26,13 @@ ALPHA: Final = 0.05
 
 @dataclass(frozen=True)
 class Desk:
-    """The runs of a section's presets, where its data are, and the folder for its images."""
+    """The runs of a section's presets, where its data are, the folder for its images, and its study of pruning."""
 
     folder: Path
     runs: Mapping[str, Sequence[Run]]
     data_dir: Path | None
     watch: Callable[[str], None]
+    study: Study | None = None
 
     def task(self, preset: str) -> Task:
         """The data of a preset."""

@@ -584,6 +584,18 @@ class TestPrune:
         assert "144 of 720" in answer.out
         assert answer.out.splitlines()[-1] == f"run     {tmp_path / 'digits-magnitude-0.2/seed-0'}"
 
+    def test_a_preset_is_trained_first(self, srnn: Srnn, tmp_path: Path) -> None:
+        small = ["--set", "body.width=3", "--set", "log.every=1", "--set", "name=small", "--out", tmp_path]
+        few = [*small, "--set", "training.epochs=1", "--seeds", "3-4", "--epochs", "1"]
+        answer = srnn("prune", "digits", "--density", "0.2", *few)
+        assert answer.code == 0, answer.err
+        assert re.search(r"seed 4 +48 of 240", answer.out)
+        assert Run.open(tmp_path / "small/seed-4").status.status == "finished"
+        line = srnn("prune", tmp_path / "small", "--density", "0.1", "--seeds", "2").line
+        assert line.endswith("are trained as they were begun; leave --seeds out")
+        line = srnn("prune", "digits", "--density", "0.1", *small, "--set", "log.every=3").line
+        assert line.startswith("training.epochs is 100, no multiple of log.every, 3: ")
+
     def test_a_score_that_is_none(self, srnn: Srnn, first: Session) -> None:
         line = srnn("prune", first.folder / "runs/digits/seed-0", "--density", "0.2", "--score", "size").line
         assert "--score is 'size'; allowed: magnitude, magnitude_increase, movement, lamp" in line

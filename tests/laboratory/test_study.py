@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,14 @@ SHOTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seeds of a study in rounds, and one of a study whose densities are each reached at once."""
+    """A study in rounds, and one whose densities are each reached at once."""
     out = tmp_path_factory.mktemp("studies")
-    srnn.run(Experiment.from_dict(ROUNDS), out, seeds=[3, 4], progress=False)
-    srnn.run(Experiment.from_dict(SHOTS), out, seeds=[3], image_format=None, progress=False)
+    srnn.run(Experiment.from_dict(ROUNDS), out, seeds=[4], progress=False)
+    srnn.run(Experiment.from_dict(SHOTS), out, seeds=[4], image_format=None, progress=False)
     return out
 
 
-def of(out: Path, study: str, branch: str, seed: int = 3) -> Run:
+def of(out: Path, study: str, branch: str, seed: int = 4) -> Run:
     return Run.open(out / study / branch / f"seed-{seed}")
 
 
@@ -93,7 +94,7 @@ class TestRounds:
 
     def test_it_ends_with_tables_and_a_figure(self, out: Path) -> None:
         study = Study.open(out / "rounds")
-        assert len(study) == len(study.branches) == 2 * 7
+        assert len(study) == len(study.branches) == 7
         [own] = study.branches.query("Seed == 4 and Round == 2 and Control == 'ticket'").to_dict("records")
         branch = of(out, "rounds", "magnitude-round-2", 4)
         metrics = branch.metrics.pivot(index="Epoch", columns="Metric", values="Score")
@@ -108,6 +109,18 @@ class TestRounds:
         assert ends["Difference"]["magnitude", 1, "reinit"] == pytest.approx(ahead.mean())
         assert [path.name for path in study.figures] == ["rounds-magnitude.png"]
         assert "magnitude 2 shuffle" in str(study)
+
+    def test_a_table_that_is_damaged_is_named(self, out: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "rounds"
+        (folder / "results").mkdir(parents=True)
+        shutil.copy(out / "rounds/config.toml", folder)
+        path = folder / "results/summary.csv"
+        path.write_text((out / "rounds/results/summary.csv").read_text().replace("Mean", "Median"))
+        with pytest.raises(UserError, match=r"summary\.csv is damaged: it has no .*Mean"):
+            assert Study.open(folder).summary is None
+        path.unlink()
+        with pytest.raises(UserError, match=r"summary\.csv is missing: rounds has not ended yet; go on with it"):
+            assert Study.open(folder).summary is None
 
 
 class TestShots:
@@ -170,9 +183,9 @@ class TestErrors:
             ({"rounds": [1], "others": {"a": {"changes": ["seed=1"]}}}, "pruning.others.a: seed is the same for all"),
         ],
     )
-    def test_what_does_not_go_together(self, changes: dict[str, Any], message: str) -> None:
+    def test_what_does_not_go_together(self, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=re.escape(message)):
-            Experiment.from_dict({**ROUNDS, "pruning": {**ROUNDS["pruning"], **changes}})
+            branches(Experiment.from_dict({**ROUNDS, "pruning": {**ROUNDS["pruning"], **changes}}), tmp_path)
 
     def test_names_that_are_taken(self, tmp_path: Path) -> None:
         study = Experiment.from_dict({**ROUNDS, "pruning": {"densities": [0.5], "others": {"results": {}}}})
