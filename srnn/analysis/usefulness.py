@@ -242,12 +242,18 @@ def _cases(organism: Organism, of: Of) -> tuple[pd.DataFrame, Tensor]:
         rows = [("total", kind.label) for kind in found]
         chosen = torch.stack([types == kind for kind in found])
     else:
-        rows, chosen = _units(organism)
+        rows, chosen = unit_masks(organism)
     return pd.DataFrame(rows, columns=["Layer", "Name"]).assign(Of=of), chosen
 
 
-def _units(organism: Organism) -> tuple[list[tuple[str, str]], Tensor]:
-    """The hidden units: the particles that enter each or, where one that nothing enters is not silent, leave it."""
+def unit_masks(organism: Organism) -> tuple[list[tuple[str, str]], Tensor]:
+    """The hidden units, layer and name of each, and the particles that are them, bool ``(units, N)``.
+
+    Those that enter it or, where a unit that nothing enters is not silent, leave it.
+
+    Raises:
+        NotApplicableError: Units are not known of the body, or it has no hidden ones.
+    """
     body = organism.body
     if not isinstance(body, MLP) or len(organism.shapes) != len(body.sources):
         raise NotApplicableError("units are known of an MLP made of particles alone")
