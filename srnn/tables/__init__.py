@@ -28,7 +28,7 @@ from srnn.runs.status import recorded
 from srnn.sweeps.engine import Contact, Job, Watch, carry_out
 from srnn.sweeps.estimate import seconds
 from srnn.sweeps.workers import Processes
-from srnn.tables import arithmetic, exact, mending, pruned, questions, rates, rest, training
+from srnn.tables import arithmetic, exact, mending, pruned, questions, rates, rescuing, rest, training, useful
 from srnn.tables.desk import Desk
 from srnn.untrusted import expanded
 
@@ -145,6 +145,10 @@ SECTIONS = {
         "Masks of every kind on the same network", [], pruned.masks, seconds=20, published=False, study="pruning"
     ),
     "tickets": Section("Lottery tickets", [], pruned.tickets, seeds=5, seconds=20, published=False, study="tickets"),
+    "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
+    "rescue": Section(
+        "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False
+    ),
 }
 
 

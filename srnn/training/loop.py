@@ -55,6 +55,7 @@ class Training:
         steps: By what the learning rate of each plain number is multiplied, ``(S · N,)``; None if by nothing.
         dropped: Those among them that are worth exactly 0, bool ``(S · N,)``; None if there are none.
         past: What events know of it.
+        step: ``after_batch`` is called at every multiple of so many batches, if not more often.
         begun: Whether what there is at the beginning has been done and reported.
         sums: Those of the epoch that is being trained.
         epoch: Epochs trained so far.
@@ -76,7 +77,7 @@ class Training:
         newborn = [build_organism(experiment, task.inputs, task.outputs, own, task.image) for own in self.streams]
         self.organism = stack(newborn).to(task.train_x.device)
         self.batches = Batches(len(task.train_x), experiment.training, self.streams)
-        self.past = Past(self.organism, task)
+        self.past, self.step = Past(self.organism, task), 1_000_000
         self.stopping = Stopping(experiment.training, len(seeds))
         self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
@@ -210,7 +211,7 @@ class Training:
                 together = stretch(self, order)
             if together is not None:
                 started = time.perf_counter()
-                ended = together(done, min(at_once, len(order) - done))
+                ended = together(done, min(at_once, len(order) - done, self.step - self.batch % self.step))
                 if time.perf_counter() - started < _PATIENCE / 2:
                     at_once *= 2
                 done, self.batch = done + ended.batches, self.batch + ended.batches
@@ -326,8 +327,7 @@ class Training:
     @torch.no_grad()
     def judge(self, place: int) -> tuple[Tensor, Tensor]:
         """What a seed answers to the training examples, in evaluation: losses and scores, ``(n,)`` each."""
-        task = self.task
-        self.organism.eval()
+        task, _ = self.task, self.organism.eval()
         with self.organism.behind(self.terms.opened(self.epoch)):
             own = self.organism.worth()[self.columns(place)]
         output = answer_by_torch(self.organism, own, task.train_x, place)

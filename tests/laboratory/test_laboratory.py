@@ -31,6 +31,8 @@ RESULTS = {
     "usefulness": {"usefulness", *(f"usefulness_{part}" for part in PARTS)},
     "mobility": {"mobility", "mobility_transitions", "mobility_measures"},
     "prediction": {"prediction_film", "prediction_features"},
+    "rhythm": {"rhythm", *(f"rhythm_{part}" for part in ("measures", "spectra", "groups"))},
+    "groups": {"groups", "groups_measures"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},
@@ -72,7 +74,7 @@ def test_every_question_leaves_its_results_and_figures(name: str, runs: list[Run
 
 def test_all_are_asked_but_those_that_train() -> None:
     assert set(QUESTIONS) == set(RESULTS)
-    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction"}
+    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction", "rhythm"}
 
 
 def test_experiments_are_compared(tmp_path: Path) -> None:
