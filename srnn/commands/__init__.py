@@ -14,7 +14,20 @@ from typing import Annotated, Any
 
 import typer
 
-from srnn.commands import analyze, bench, export, figures, minimal, overview, presets, prune, run, schema, show
+from srnn.commands import (
+    analyze,
+    bench,
+    ensemble,
+    export,
+    figures,
+    minimal,
+    overview,
+    presets,
+    prune,
+    run,
+    schema,
+    show,
+)
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
 from srnn.errors import StoppedError, UserError, command_line, nearest, one_line
@@ -67,6 +80,7 @@ for _name, _module in (
     ("list", overview),
     ("prune", prune),
     ("analyze", analyze),
+    ("ensemble", ensemble),
     ("export", export),
     ("minimal", minimal),
     ("figures", figures),
