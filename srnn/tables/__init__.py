@@ -22,7 +22,7 @@ from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import arithmetic, exact, mending, questions, rest, training
+from srnn.tables import arithmetic, exact, mending, minima, questions, regularisation, rest, training
 from srnn.tables.desk import Desk
 from srnn.tables.jobs import Job, Watch, run_all
 from srnn.training.birth import particle_count
@@ -129,6 +129,10 @@ SECTIONS = {
     ),
     "repair": Section(
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
+    ),
+    "minima": Section("Other minima", minima.PRESETS, minima.minima, seconds=600, published=False),
+    "regularisation": Section(
+        "Regularisation", regularisation.PRESETS, regularisation.regularisation, seconds=30, published=False
     ),
 }
 
