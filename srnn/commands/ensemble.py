@@ -64,8 +64,8 @@ def command(
         differ = f"two members differ on {last['Disagreement']:.2%} of the examples"
         if last["Relative disagreement"] == last["Relative disagreement"]:
             differ += f", {last['Relative disagreement']:.2f} of a member's error"
-        printed.print(f"{differ}; divergence {last['Divergence']:.4g} nats", style="dim")
-    printed.print(f"{last['Epochs']:,} epochs altogether", style="dim")
+        printed.print(differ, style="dim")
+        printed.print(f"divergence {last['Divergence']:.4g} nats; {last['Epochs']:,} epochs altogether", style="dim")
 
 
 def _epochs(at: str) -> At:
