@@ -17,6 +17,7 @@ import typer
 from srnn.commands import (
     analyze,
     bench,
+    ensemble,
     export,
     figures,
     minimal,
@@ -85,6 +86,7 @@ for _name, _module in (
     ("prune", prune),
     ("analyze", analyze),
     ("report", report),
+    ("ensemble", ensemble),
     ("export", export),
     ("minimal", minimal),
     ("figures", figures),

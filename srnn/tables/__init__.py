@@ -28,7 +28,20 @@ from srnn.runs.status import recorded
 from srnn.sweeps.engine import Contact, Job, Watch, carry_out
 from srnn.sweeps.estimate import seconds
 from srnn.sweeps.workers import Processes
-from srnn.tables import arithmetic, exact, mending, pruned, questions, rates, rescuing, rest, training, useful
+from srnn.tables import (
+    arithmetic,
+    exact,
+    mending,
+    minima,
+    pruned,
+    questions,
+    rates,
+    regularisation,
+    rescuing,
+    rest,
+    training,
+    useful,
+)
 from srnn.tables.desk import Desk
 from srnn.untrusted import expanded
 
@@ -148,6 +161,10 @@ SECTIONS = {
     "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
     "rescue": Section(
         "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False
+    ),
+    "minima": Section("Other minima", minima.PRESETS, minima.minima, seconds=600, published=False),
+    "regularisation": Section(
+        "Regularisation", regularisation.PRESETS, regularisation.regularisation, seconds=30, published=False
     ),
 }
 
