@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
-from srnn.commands.run import _presets as presets
+from srnn.commands.run import presets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
