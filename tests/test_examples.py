@@ -23,7 +23,7 @@ def test_its_cells_run_one_after_the_other(path: Path, tmp_path: Path) -> None:
     code = "\n".join("".join(cell["source"]) for cell in read(path))
     answer = process((sys.executable, "-c", code), tmp_path, MPLBACKEND="agg")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
-    assert list(tmp_path.glob("runs/*/seed-0/figures/*.png"))
+    assert ("srnn.run(" in code) == bool(list(tmp_path.glob("runs/*/seed-0/figures/*.png")))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -33,9 +33,10 @@ def test_it_was_run_as_a_whole(path: Path) -> None:
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert {output["output_type"] for output in outputs} == {"execute_result", "display_data"}
     assert any("image/png" in output["data"] for output in outputs)
-    # Of progress, what is seen without widgets, too.
-    assert any("epoch 40/40" in "".join(output["data"]["text/plain"]) for output in outputs)
+    if any("srnn.run(" in "".join(cell["source"]) for cell in cells):
+        # Of progress, what is seen without widgets, too.
+        assert any("epoch 40/40" in "".join(output["data"]["text/plain"]) for output in outputs)
 
 
 def test_there_are_examples() -> None:
-    assert NOTEBOOKS
+    assert {path.stem for path in NOTEBOOKS} == {"first_organism", "network_of_your_own", "self_replicators"}

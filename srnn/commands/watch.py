@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from srnn.commands.options import number
+from srnn.commands.options import number, path_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
+    from srnn.laboratory.event_files import EventFiles
     from srnn.laboratory.watching import Progress
 
 #: Lines beside those of runs: headings, what there are in all, and the prompt.
@@ -29,6 +32,9 @@ def command(
         float, typer.Option(metavar="SECONDS", help="Seconds from one look to the next.", parser=number("--every"))
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+    tensorboard: Annotated[
+        Path | None, path_option("Write what is seen as event files of TensorBoard, too.", "--tensorboard")
+    ] = None,
 ) -> None:
     """Watch runs in progress until all have ended: how far they are, and what they measured last.
 
@@ -39,6 +45,7 @@ def command(
     Examples:
       srnn watch runs/digits
       srnn watch runs --every 30
+      srnn watch runs --tensorboard board
     """
     import time
 
@@ -51,16 +58,31 @@ def command(
     if not 0.1 <= every <= 86_400:
         raise UserError(f"--every is {every:g}; allowed: a number of seconds from 0.1 to 86400")
     printed, watch = console(), Watch(runs)
-    found = watch.look()
-    if once or not printed.is_terminal:
-        printed.print(picture(found))
-        return
-    with Live(picture(found, printed.height), console=printed, auto_refresh=False) as live:
+    with ExitStack() as opened:
+        files = None if tensorboard is None else opened.enter_context(_event_files(tensorboard))
+
+        def look() -> list[Progress]:
+            found = watch.look()
+            if files is not None:
+                files.write(progress.run for progress in found)
+            return found
+
+        found = look()
+        if once or not printed.is_terminal:
+            printed.print(picture(found))
+            return
+        live = opened.enter_context(Live(picture(found, printed.height), console=printed, auto_refresh=False))
         while any(progress.status.status == "running" for progress in found):
             time.sleep(every)
-            found = watch.look()
+            found = look()
             live.update(picture(found, printed.height), refresh=True)
         live.update(picture(found), refresh=True)
+
+
+def _event_files(folder: Path) -> EventFiles:
+    from srnn.laboratory.event_files import EventFiles
+
+    return EventFiles(folder)
 
 
 def picture(found: Sequence[Progress], height: int | None = None) -> RenderableType:

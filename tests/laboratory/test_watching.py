@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 import srnn
 from srnn.commands.watch import picture
+from srnn.laboratory.event_files import EventFiles, tag
 from srnn.laboratory.watching import Progress, Watch
 
 SHORT = ("training.epochs=3", "log.every=1", "checkpoint.every=1", "body.width=3", "body.depth=3")
@@ -70,6 +72,43 @@ def test_where_the_output_is_no_terminal_it_looks_once(seen: tuple[Path, list[li
     assert answer.code == 0
     assert "digits/seed-1    3/3  finished" in answer.out
     assert answer.out.endswith("2 runs: 2 finished\n")
+
+
+class TestEventFiles:
+    def test_they_hold_what_was_measured_once(self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path) -> None:
+        event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+        folder, _ = seen
+        answer = forked(["watch", str(folder), "--tensorboard", "board"], tmp_path)
+        assert answer.code == 0
+        run = srnn.Run.open(folder / "seed-1")
+        with EventFiles(tmp_path / "again") as files:
+            files.write([run])
+            files.write([run])
+        for board in ("board", "again"):
+            [path] = (tmp_path / board / "digits/seed-1").iterdir()
+            values = [
+                (event.step, value.tag, value.simple_value)
+                for event in map(event_pb2.Event.FromString, records(path.read_bytes()))
+                for value in event.summary.value
+            ]
+            wanted = run.metrics
+            assert len(values) == len(wanted)
+            for (step, name, value), row in zip(values, wanted.itertuples(), strict=True):
+                assert (step, name) == (row.Epoch, tag(str(row.Metric)))
+                assert value == pytest.approx(row.Score, rel=1e-6)
+
+    def test_those_of_a_kind_stand_together(self) -> None:
+        wanted = {"test_accuracy": "test_accuracy", "L0_zero": "types/L0_zero", "test_recall_3": "recall/3"}
+        assert {name: tag(name) for name in wanted} == wanted
+
+
+def records(content: bytes) -> Iterator[bytes]:
+    """The records of a file of TensorFlow: a length of 8 bytes, its checksum, the record and its checksum."""
+    place = 0
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 8], "little")
+        yield content[place + 12 : place + 12 + length]
+        place += length + 16
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
