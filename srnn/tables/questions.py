@@ -287,10 +287,10 @@ the self-replicators themselves are.
 
 {markdown(rows, columns)}
 
-Judged: from noise of {max(_SLOPE):g} to {min(_SLOPE):g}, well above what the self-replicators lack themselves, ten times
-less takes {", ".join(growth)} applications more at the median. The theorem says log 10 / log 4 = {math.log(10, 4):.2f}
-of any of them: an error along it is multiplied by 4, and its sign decides between zero and divergence. Clones are
-pooled over particles and seeds, and have no interval.
+Judged: from noise of {max(_SLOPE):g} to {min(_SLOPE):g}, well above what the self-replicators lack themselves, ten
+times less takes {", ".join(growth)} applications more at the median. The theorem says log 10 / log 4 =
+{math.log(10, 4):.2f} of any of them: an error along it is multiplied by 4, and its sign decides between zero and
+divergence. Clones are pooled over particles and seeds, and have no interval.
 """
 
 
