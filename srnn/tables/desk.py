@@ -125,10 +125,10 @@ def verdict(what: str, test: pd.Series) -> str:
 
 
 def points(scores: pd.Series, others: pd.Series) -> str:
-    """The mean difference of two shares of the same seeds, in percentage points, with its interval."""
+    """The mean difference of two shares of the same seeds, in percentage points, with its interval, or a dash."""
     found = paired(scores.to_numpy(), others.to_numpy())
-    ends = (min(max(100 * found[one], -100.0), 100.0) for one in ("Difference", "Low", "High"))
-    return between(*ends, form="{:+.2f}") + " points"
+    ends = [min(max(100 * found[one], -100.0), 100.0) for one in ("Difference", "Low", "High")]
+    return between(*ends, form="{:+.2f}") + (" points" if ends[0] == ends[0] else "")
 
 
 def between(mean: float, low: float, high: float, *, form: str) -> str:

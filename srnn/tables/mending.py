@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from srnn.analysis import remedies, repair
-from srnn.analysis.statistics import SHARE, mean_interval
+from srnn.analysis.statistics import SHARE, mean_interval, paired
 from srnn.plots.repair import repair as draw
 from srnn.tables.desk import Desk, interval, markdown, points
 
@@ -78,11 +78,15 @@ def _remedied(desk: Desk) -> str:
         "repair", lambda one: remedies.remedies(one.organism(), one.task, _FEWER_LEVELS, _CAP, generator=one.generator)
     )
     cases = dict([*found.groupby(["Placement", "Rule", "Noise", "Level"], sort=False)])
-    pairs = []
+    pairs, ahead, behind = [], list[str](), 0
     for (level, kind), (own, numbers) in product(product(_FEWER_LEVELS, _KINDS), _AGAINST):
         ours, theirs = (cases[*one, kind, level].set_index("Seed") for one in (own, numbers))
         cells = [points(ours["Repaired"], ours["Before"]), points(ours["Repaired"], theirs["Repaired"])]
         pairs.append([_KINDS[kind], f"{level:g}", " ".join(own), " ".join(numbers), *cells])
+        gap = paired(ours["Repaired"].to_numpy(), theirs["Repaired"].to_numpy())
+        behind += gap["High"] < 0
+        if gap["Low"] > 0:
+            ahead.append(f"{' '.join(own)} after noise of {level:g} {_KINDS[kind]}")
     attacked, melted = (cases["copies", f"{rule}, mean", "some", _FEWER_LEVELS[0]] for rule in ("attack", "melting"))
     grid = cases["grid", "leak, nearest", "once", _FEWER_LEVELS[-1]].set_index("Seed")
     own = cases["copies", "leak, mean", "once", _FEWER_LEVELS[-1]].set_index("Seed")
@@ -104,9 +108,10 @@ Judged: an attack by a self-replicator, being the identity map, leaves its victi
 the median change of the effective weight is {attacked["Worth noisy"].median():.4f} before and
 {attacked["Worth repaired"].median():.4f} after. By melting {_share(melted["Identity"])} are, and that change is
 {melted["Worth repaired"].median():.4f}: where a sound copy is left it is given back to the bit, and where noise is on
-all none is. The grid costs {points(grid["Before"], own["Before"])} without any noise; after noise of
-{_FEWER_LEVELS[-1]:g} the repaired organism on it is {points(grid["Repaired"], grid["Before"])} from that. Whether
-particles have more of a remedy than numbers have is the last column: above 0 they do.
+all none is. The grid itself changes the accuracy by {points(grid["Before"], own["Before"])}; after noise of
+{_FEWER_LEVELS[-1]:g} on all the repaired organism on it is {points(grid["Repaired"], grid["Before"])} from that. Of the
+{len(pairs)} comparisons with numbers that are as redundant the particles are behind, with the whole interval, in
+{behind}, and ahead in {len(ahead)}{f" ({'; '.join(ahead)})" if ahead else ""}.
 """
 
 

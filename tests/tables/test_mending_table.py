@@ -87,6 +87,17 @@ def test_what_a_remedy_is_paired_with(desk: Desk, text: str) -> None:
     assert told["against the numbers"].startswith(f"{gap:+.2f} (")
 
 
+def test_how_often_particles_are_ahead_is_counted(text: str) -> None:
+    gaps = [re.findall(r"[+-][\d.]+", gap)[1:] for gap in tables(text)[3]["against the numbers"]]
+    ends = [(float(low), float(high)) for low, high in gaps]
+    told = re.search(r"behind, with the whole interval, in (\d+), and ahead in (\d+)", text.replace("\n", " "))
+    assert told is not None
+    assert [int(count) for count in told.groups()] == [
+        sum(high < 0 for _, high in ends),
+        sum(low > 0 for low, _ in ends),
+    ]
+
+
 def test_the_image_is_there_and_no_sentence_holds_what_is_no_number(desk: Desk, text: str) -> None:
     assert (desk.folder / "repair.png").stat().st_size > 1000
     assert Path(re.findall(r"!\[[^]]*]\(([^)]+)\)", text)[0]) == Path("repair/repair.png")
