@@ -80,7 +80,9 @@ def _without(body: MLP, weights: Sequence[Tensor], seen: Sequence[Tensor], layer
     """What the networks put out that each lack one unit of a layer, ``(units, n, outputs)``."""
     source = body.sources[layer]
     signal = seen[layer + 1].expand(len(units), -1, -1).clone()
-    signal[torch.arange(len(units)), :, units] = 0.0 if source is None else seen[source][:, units].mT
+    signal[torch.arange(len(units), device=units.device), :, units] = (
+        0.0 if source is None else seen[source][:, units].mT
+    )
     after = [*seen[: layer + 1], signal]
     for later in range(layer + 1, len(weights)):
         after.append(_next(body, weights, later, after))

@@ -21,6 +21,7 @@ from srnn.analysis.usefulness import film, properties
 from srnn.errors import NotApplicableError
 from srnn.organism import Organism
 from srnn.tasks import Task
+from srnn.units import RECENT
 
 Floats = NDArray[np.float64]
 #: After how many evaluations the end is foretold; the newborn network, which knows nothing yet, is none of them.
@@ -122,6 +123,28 @@ def predict(film: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
                 scores = _judged(guess, goal, learn, judge)
                 rows += [(model, name, count, share, metric, fold, score) for metric, score in scores.items()]
     return pd.DataFrame(rows, columns=["Model", "Features", "Evaluations", "Share", "Metric", "Fold", "Score"])
+
+
+def predictor(film: pd.DataFrame, epoch: int) -> list[float]:
+    """What is to be told an event with ``who = "predicted"``: factors of the ranks in the last three measurements.
+
+    Args:
+        film: As for :func:`predict`, of several seeds or one.
+        epoch: When the event is to happen: measured after it and after the two epochs before that were logged.
+
+    Returns:
+        Three factors, the newest last: the least squares of the rank at the end.
+
+    Raises:
+        NotApplicableError: Fewer than three epochs were logged by then.
+    """
+    course = film.pivot(index=["Seed", "Layer", "Name"], columns="Epoch", values="Loss change").sort_index(axis=1)
+    known = [int(one) for one in film["Epoch"].sort_values().unique() if one <= epoch][-RECENT:]
+    if len(known) < RECENT:
+        raise NotApplicableError(f"epochs logged up to {epoch}: {len(known)}; needed: {RECENT}")
+    ranks = np.stack([_ranks(course[one]).to_numpy() for one in known], 1)
+    found = np.linalg.lstsq(ranks - 0.5, _ranks(course.iloc[:, -1]).to_numpy() - 0.5, rcond=None)[0]
+    return [float(factor) for factor in found]
 
 
 # -- what is known ----------------------------------------------------------------------------------------------------

@@ -215,13 +215,17 @@ def _is_of_the_same(training: Training, place: int, run: Run, checkpoint: Checkp
 def _whole(
     training: Training, place: int, run: Run, checkpoint: Checkpoint, streams: Mapping[str, torch.Generator]
 ) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """The other run's state. Gates, and streams to draw from, that it does not have are as at birth."""
+    """The other run's state. Gates, and streams to draw from, that it does not have are as at birth.
+
+    What its events have measured is of no use where there are none.
+    """
     tensors, plain = training.state(place)
     state = {key: checkpoint.state[key] for key in ("epoch", "batch", "replicating")}
     of_terms = ("gate.", "repulsion.") if training.terms.minima is None else ("gate.",)
+    of_others = of_terms if training.experiment.events else (*of_terms, "event.")
     newborn = {name: value for name, value in tensors.items() if name.startswith(("generator.", "gate."))}
     taken = {
-        name: value for name, value in checkpoint.tensors.items() if name in tensors or not name.startswith(of_terms)
+        name: value for name, value in checkpoint.tensors.items() if name in tensors or not name.startswith(of_others)
     }
     if minima := len(taken.get(MINIMA, ())):
         plain["minima"] = minima

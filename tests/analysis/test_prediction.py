@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from srnn import MLP, Organism, Particle
-from srnn.analysis.prediction import _threshold, features, predict
+from srnn.analysis.prediction import _threshold, features, predict, predictor
 from srnn.errors import NotApplicableError
 from srnn.plots.prediction import prediction as draw
 from srnn.tasks import Task
@@ -50,6 +50,15 @@ def test_what_stays_as_it_is_can_be_told_by_everyone() -> None:
     assert found["accuracy", "linear", "usefulness"] > 0.9
     assert found["accuracy", "the commoner", "none"] == 0.5
     assert found["rank correlation", "persistence", "last usefulness"] == pytest.approx(1)
+
+
+def test_the_factors_of_an_event_are_those_of_what_tells() -> None:
+    """The end is as it was in the last of three measurements."""
+    courses = np.concatenate([NOISE, NOISE[..., 3:]], axis=2)
+    film, _ = seeds(courses, 2)
+    assert predictor(film, 4) == pytest.approx([0, 0, 1], abs=1e-9)
+    with pytest.raises(NotApplicableError, match="up to 2: 2"):
+        predictor(film, 2)
 
 
 def test_noise_cannot_be_told() -> None:
