@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from srnn.analysis.statistics import POSITIVE, interval, seeds, wide
@@ -98,7 +99,15 @@ def plane(found: pd.DataFrame, title: str = "") -> Figure:
     # From the least loss on, each level a factor above the one before it: far out it is many times as high.
     low, high = float(losses.min().min()), float(losses.quantile(0.9).max())
     levels = np.geomspace(max(low, 1e-6), max(high, 2 * low, 2e-6), 12)
-    filled = axes.contourf(losses.columns, losses.index, losses, levels, cmap="cividis_r", extend="both")
+    filled = axes.contourf(
+        losses.columns,
+        losses.index,
+        losses,
+        levels,
+        norm=LogNorm(levels[0], levels[-1]),
+        cmap="cividis_r",
+        extend="both",
+    )
     bar = figure.colorbar(filled, label="test loss, nats", ticks=levels[::3])
     bar.ax.set_yticklabels([f"{level:.2g}" for level in levels[::3]])
     axes.plot(minima["X"], minima["Y"], linestyle="none", marker="o", color="white", markeredgecolor="black")
