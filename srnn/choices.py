@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 #: How a weight's position is put into numbers.
 Encoding = Literal["max", "l2"]
@@ -35,3 +35,6 @@ Control = Literal["reinit", "shuffle", "signs", "same_worth"]
 Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
 #: What a run can be exported as.
 Export = Literal["torch", "onnx", "safetensors", "graphml", "gexf", "csv", "mask"]
+
+#: How many measurements of usefulness are remembered.
+RECENT: Final = 3

@@ -17,8 +17,6 @@ from srnn.tasks import Task
 
 #: Over how many training examples units are judged in training, the first ones: never over test data.
 EXAMPLES: Final = 1000
-#: How many measurements of usefulness are remembered.
-RECENT: Final = 3
 #: Numbers of a block of networks that each lack one unit.
 _BLOCK: Final = 2**22
 

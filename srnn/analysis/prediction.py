@@ -18,10 +18,10 @@ from torch import Tensor
 
 from srnn.analysis.thinning import signals
 from srnn.analysis.usefulness import film, properties
+from srnn.choices import RECENT
 from srnn.errors import NotApplicableError
 from srnn.organism import Organism
 from srnn.tasks import Task
-from srnn.units import RECENT
 
 Floats = NDArray[np.float64]
 #: After how many evaluations the end is foretold; the newborn network, which knows nothing yet, is none of them.

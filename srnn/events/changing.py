@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.errors import UserError
 from srnn.events.choosing import Choosing
 from srnn.section import Share
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from srnn.swarm import Kind
     from srnn.training.loop import Training
 
@@ -44,6 +45,8 @@ class Site(NamedTuple):
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers from 0 to 1."""
+        import torch
+
         return torch.rand(shape, generator=self.generator).to(self.own)
 
     def noisy(self, weights: Tensor, level: float) -> Tensor:
@@ -117,6 +120,8 @@ class Changing(Choosing):
 
     def _made(self, training: Training, place: int, own: Tensor, donors: list[Tensor], inputs: int) -> Tensor:
         """The particles in place of these of a seed, such as its others are, ``(P, n)``."""
+        import torch
+
         weights = training.weights.detach()[:, training.columns(place)]
         given = torch.stack([weights[:, one] for one in donors]) if donors else weights[None, :, :0]
         stream = training.streams[place]["events"]
@@ -149,6 +154,8 @@ class Inheriting(Changing):
             raise UserError(f"{name}.of is 'particle'; a unit inherits from units of its layer: set it to 'unit'")
 
     def donors_of(self, training: Training, place: int, layer: int, chosen: list[int]) -> list[int] | None:
+        import torch
+
         useful = training.past.usefulness(place, layer)[-1].argsort(descending=True, stable=True).tolist()
         others = [cell for cell in useful if cell not in chosen]
         giving = others[: max(1, round(self.donors * len(useful)))]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from srnn import units
 from srnn.errors import UserError, shorten
 from srnn.events.event import Event
-from srnn.fixpoints import FixpointType, classify
 from srnn.section import Count, Share, Text
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from srnn.training.loop import Training
 
 Who = Literal[
@@ -40,7 +38,7 @@ Who = Literal[
 _BY_USEFULNESS = ("useless", "useful", "harmful", "persistent", "predicted")
 #: Who is known of units alone.
 _OF_UNITS = (*_BY_USEFULNESS, "dormant", "active", "contribution")
-_TYPES = {kind.label: kind for kind in FixpointType}
+_TYPES = ("divergent", "zero", "identity", "secondary", "other")
 #: A unit whose mean activity is below this part of its layer's is dormant (Sokar et al. 2023).
 _DORMANT = 0.1
 #: The part of a layer that counts as its lowest.
@@ -84,6 +82,8 @@ class Choosing(Event):
         return self.of == "unit" and self.who in _BY_USEFULNESS
 
     def require_fitting(self, training: Training, name: str) -> None:
+        from srnn import units
+
         organism = training.organism
         if self.of == "unit" and not units.has_units(organism):
             raise UserError(
@@ -107,6 +107,8 @@ class Choosing(Event):
 
     def particles(self, training: Training, place: int) -> Tensor:
         """Those chosen, or entering the units that are: their places in the seed's organism, int64 ``(n,)``."""
+        import torch
+
         if self.of == "unit":
             chosen = [unit.entering for unit in self.units(training, place)]
             return torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64, device=training.weights.device)
@@ -128,6 +130,8 @@ class Choosing(Event):
 
     def _order(self, training: Training, place: int, layer: int, free: Tensor) -> Tensor:
         """The units of a layer that may be chosen, the first choice first."""
+        import torch
+
         if self.who == "random":
             order = torch.randperm(len(free), generator=training.streams[place]["events"]).to(free.device)
         else:
@@ -137,6 +141,11 @@ class Choosing(Event):
 
     def _score(self, training: Training, place: int, layer: int) -> tuple[Tensor, Tensor]:
         """How much each unit of a layer is one of those meant, and which can be, ``(units,)`` each."""
+        import torch
+
+        from srnn import units
+        from srnn.fixpoints import FixpointType, classify
+
         past, task = training.past, training.task
         body, matrices = past.body, past.weights(place)
         weights = matrices[layer]
@@ -167,13 +176,17 @@ class Choosing(Event):
                 return chosen.to(weights), chosen.to(every.device)
             case "all":
                 return every.double(), every
-        kind = _TYPES[self.who]
+        kind = FixpointType[self.who.upper()]
         own = training.weights.detach()[:, training.columns(place)]
         of_type = (classify(own, training.organism.replicator) == kind).double()
         share = of_type[past.places[layer]].mean(1)
         return share, share > 0
 
     def _particles(self, training: Training, place: int) -> Tensor:
+        import torch
+
+        from srnn.fixpoints import FixpointType, classify
+
         organism, free = training.organism, self._free(training, place)
         columns = training.columns(place)
         size = organism.worth()[columns].abs()
@@ -186,7 +199,7 @@ class Choosing(Event):
             free &= torch.tensor([name in self.names for name in organism.names], device=free.device)
         elif self.who in _TYPES:
             own = training.weights.detach()[:, columns]
-            free &= classify(own, organism.replicator) == _TYPES[self.who]
+            free &= classify(own, organism.replicator) == FixpointType[self.who.upper()]
         count = self.count or round(self.share * organism.size)
         if self.who in ("smallest", "largest"):
             # Stable, so that ties do not hang on the machine.

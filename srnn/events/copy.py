@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-
 from srnn.events.changing import Inheriting, Level, Site
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from srnn.training.loop import Training
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from srnn.events.changing import Inheriting, Level, Site
 from srnn.section import Share
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Cross(Inheriting):
@@ -24,6 +24,8 @@ class Cross(Inheriting):
     """How far, beside the root mean square of what is there."""
 
     def changed(self, site: Site) -> Tensor:
+        import torch
+
         one, two = site.pair
         sizes = [one.abs(), two.abs()]
         if self.by == "particle":

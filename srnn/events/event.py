@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from srnn.choices import RECENT
 from srnn.section import Count, Section
-from srnn.units import RECENT
 
 if TYPE_CHECKING:
     from srnn.training.loop import Training

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.errors import UserError
 from srnn.events.event import Event
 from srnn.section import Share
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from srnn.training.loop import Training
 
 
@@ -39,6 +40,8 @@ class Focus(Event):
             raise UserError(f"{name}.at has a part of an epoch; the order of an epoch is drawn as a whole: round it")
 
     def act(self, training: Training, place: int) -> None:
+        import torch
+
         losses, scores = training.judge(place)
         weights = self.weights(losses, scores, training.streams[place]["events"])
         if int((weights > 0).sum()) < training.experiment.training.batch_size:
@@ -47,6 +50,8 @@ class Focus(Event):
 
     def weights(self, losses: Tensor, scores: Tensor, generator: torch.Generator) -> Tensor:
         """How likely each example is drawn, beside the others, float64 ``(n,)`` on the CPU."""
+        import torch
+
         losses, scores, every = losses.double().cpu(), scores.cpu(), torch.ones(len(losses), dtype=torch.float64)
         match self.keep:
             case "wrong":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from srnn import chemistry
 from srnn.events.event import Event, Moment
-from srnn.particle import Particle
 from srnn.section import Share
 
 if TYPE_CHECKING:
@@ -24,6 +22,9 @@ class Meeting(Event):
     """Chance of each particle to take over half of another's weights."""
 
     def act(self, training: Training, place: int) -> None:
+        from srnn import chemistry
+        from srnn.particle import Particle
+
         organism = training.organism
         if isinstance(organism.particle, Particle):
             weights = organism.weights.detach()[:, organism.columns(place)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from srnn.events.changing import Inheriting, Level, Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Mix(Inheriting):

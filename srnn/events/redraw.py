@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from srnn.events.changing import Changing, Site
-from srnn.particle import Particle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Redraw(Changing):
@@ -18,6 +17,10 @@ class Redraw(Changing):
     """Evenly within bounds as newborns are, or normally with the same variance."""
 
     def changed(self, site: Site) -> Tensor:
+        import torch
+
+        from srnn.particle import Particle
+
         count = site.own.shape[1]
         if isinstance(site.particle, Particle):
             return site.particle.draw(count, site.generator, self.law).to(site.own)

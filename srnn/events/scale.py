@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from srnn.events.changing import Inheriting, Site
-from srnn.particle import Particle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Scale(Inheriting):
     """What a unit weighs is multiplied so that its norm is the mean of the donors'; a unit of zeros stays."""
 
     def changed(self, site: Site) -> Tensor:
+        import torch
+
+        from srnn.particle import Particle
+
         own = site.particle.worth(site.own).norm()
         wanted = torch.stack([site.particle.worth(one).norm() for one in site.donors]).mean()
         factor = float(wanted / own) if own > 0 else 1.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from srnn.events.choosing import Choosing, Who
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ class Thaw(Choosing):
         training.thaw(place, self.particles(training, place))
 
     def _free(self, training: Training, place: int) -> Tensor:
+        import torch
+
         columns = training.columns(place)
         if training.frozen is None:
             return torch.zeros_like(training.weights[0, columns], dtype=torch.bool)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.section import Section
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import log
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.terms.gate import Circumstances, Drawn, Gate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 #: Molchanov, Ashukha & Vetrov's approximation to the divergence from the log-uniform prior.
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
@@ -38,18 +40,26 @@ class Gaussian(Gate):
     """log σ² at birth."""
 
     def born(self, worth: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.full((len(worth),), self.variance)
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.randn(count, generator=generator)
 
     def draw(self, worth: Tensor, numbers: Tensor, noise: Tensor, at: Circumstances) -> Drawn:
+        import torch
+
         added = torch.exp(numbers / 2) * noise
         return Drawn(worth + added, noise, added)
 
     def pull_back(
         self, gradient: Tensor, worth: Tensor, numbers: Tensor, drawn: Drawn, at: Circumstances
     ) -> tuple[Tensor, Tensor]:
+        import torch
+
         factor, own = self._factor(at), gradient * drawn.moved / 2
         if self.prior == "normal":
             precision = 1 / self.scale**2
@@ -64,6 +74,8 @@ class Gaussian(Gate):
 
     def divergence(self, worth: Tensor, numbers: Tensor) -> Tensor:
         """Kullback and Leibler's, of each weight from the prior: ``(N,)``."""
+        import torch
+
         if self.prior == "normal":
             ratio = (numbers.exp() + worth.square()) / self.scale**2
             return log(self.scale) + (ratio - 1 - numbers) / 2
@@ -77,6 +89,8 @@ class Gaussian(Gate):
         return self.strength * grown / at.examples
 
     def at_rest(self, worth: Tensor, numbers: Tensor, at: Circumstances) -> Tensor:
+        import torch
+
         if self.prior == "normal":
             return torch.ones_like(worth)
         return (_log_alpha(worth, numbers) <= _NOISE).to(worth)
@@ -87,4 +101,6 @@ class Gaussian(Gate):
 
 
 def _log_alpha(worth: Tensor, numbers: Tensor) -> Tensor:
+    import torch
+
     return numbers - torch.log(worth.square() + _SMALLEST)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import log
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.terms.gate import Circumstances, Drawn, Gate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 #: β, the temperature; γ and ζ, the ends to which the concrete distribution is stretched before it is clipped.
 _TEMPERATURE, _LOW, _HIGH = 2 / 3, -0.1, 1.1
@@ -26,9 +28,13 @@ class HardConcrete(Gate):
     """About the share of the gates that are closed at birth."""
 
     def born(self, worth: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
         return log((1 - self.closed) / self.closed) + 0.01 * torch.randn(len(worth), generator=generator)
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.rand(count, generator=generator)
 
     def draw(self, worth: Tensor, numbers: Tensor, noise: Tensor, at: Circumstances) -> Drawn:
@@ -49,6 +55,8 @@ class HardConcrete(Gate):
         return self.strength * _chance(numbers).sum()
 
     def at_rest(self, worth: Tensor, numbers: Tensor, at: Circumstances) -> Tensor:
+        import torch
+
         return _stretched(torch.sigmoid(numbers)).clamp_(0, 1)
 
     def score(self, worth: Tensor, numbers: Tensor) -> Tensor:
@@ -59,6 +67,8 @@ class HardConcrete(Gate):
 
 
 def _concrete(numbers: Tensor, noise: Tensor) -> Tensor:
+    import torch
+
     return torch.sigmoid((torch.logit(noise) + numbers) / _TEMPERATURE)
 
 
@@ -68,4 +78,6 @@ def _stretched(s: Tensor) -> Tensor:
 
 def _chance(numbers: Tensor) -> Tensor:
     """P(z ≠ 0)."""
+    import torch
+
     return torch.sigmoid(numbers - _TEMPERATURE * log(-_LOW / _HIGH))

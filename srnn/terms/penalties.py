@@ -10,16 +10,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from srnn.terms.slope import Slope, lines
 from srnn.terms.term import Term
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from srnn.organism import Organism
+    from srnn.terms.slope import Slope
 
 Strength = Annotated[float, Field(ge=0, le=1e6)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
@@ -54,13 +53,20 @@ class Penalty(Term):
             organism: They.
             lr: The learning rate.
         """
+        import torch
+
         worth = organism.worth()
         scale = _deviations(organism, worth) if self.scale == "birth" else torch.full_like(worth, self.scale)
+        from srnn.terms.slope import Slope, lines
+
         return Slope(lines(self.density).to(worth.device), 1 / scale, self.strength / scale, 1 / lr)
 
 
 def _deviations(organism: Organism, worth: Tensor) -> Tensor:
     """The standard deviation of its layer, for each weight ``(S · N,)``; 1 of a layer of equal weights."""
+    import numpy as np
+    import torch
+
     own = worth.cpu().double().numpy().reshape(organism.copies, -1)
     scale = np.ones_like(own)
     for layer in organism.layers.values():
@@ -113,6 +119,8 @@ class StudentT(Penalty):
     """ν, the degrees of freedom."""
 
     def density(self, x: Tensor) -> Tensor:
+        import torch
+
         return (self.shape + 1) / 2 * torch.log1p(x.square() / self.shape)
 
 
@@ -123,6 +131,8 @@ class LogUniform(Penalty):
     """ε, in terms of the scale."""
 
     def density(self, x: Tensor) -> Tensor:
+        import torch
+
         return torch.log(x.square() + self.smoothing**2) / 2
 
 
@@ -141,6 +151,8 @@ class Mixture(Penalty):
         """The logarithm of the density of log ψ, but for a constant, ``(n,) -> (n,)``."""
 
     def density(self, x: Tensor) -> Tensor:
+        import torch
+
         first, last, count = _LOG_PSI
         t = torch.linspace(first, last, count, dtype=torch.float64)
         weight = self.mixing(t) - t / 2
@@ -153,6 +165,8 @@ class Horseshoe(Mixture):
     """The horseshoe: ψ is the square of a half-Cauchy number (Carvalho, Polson & Scott 2010)."""
 
     def mixing(self, log_psi: Tensor) -> Tensor:
+        import torch
+
         return log_psi / 2 - torch.nn.functional.softplus(log_psi)
 
 
@@ -161,6 +175,8 @@ class HorseshoePlus(Mixture):
 
     def mixing(self, log_psi: Tensor) -> Tensor:
         # t / sinh t is 1 at 0.
+        import torch
+
         t = torch.where(log_psi == 0, 1e-9, log_psi / 2)
         return torch.log(t / torch.sinh(t))
 
@@ -174,4 +190,6 @@ class InverseGammaGamma(Mixture):
     """How high the peak at 0 is: the higher, the smaller."""
 
     def mixing(self, log_psi: Tensor) -> Tensor:
+        import torch
+
         return self.b * log_psi - (self.a + self.b) * torch.nn.functional.softplus(log_psi)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from srnn.section import Share
 from srnn.terms.gate import Circumstances, Drawn, Gate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Targeted(Gate):
@@ -31,9 +33,13 @@ class Targeted(Gate):
         raise NotImplementedError
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.rand(count, generator=generator)
 
     def draw(self, worth: Tensor, numbers: Tensor, noise: Tensor, at: Circumstances) -> Drawn:
+        import torch
+
         kept = self.at_rest(worth, numbers, at)
         kept = torch.where(noise < self.chance * self._grown(at), kept, 1.0)
         return Drawn(worth * kept, noise, kept)
@@ -47,6 +53,8 @@ class Targeted(Gate):
         return worth.new_zeros(())
 
     def at_rest(self, worth: Tensor, numbers: Tensor, at: Circumstances) -> Tensor:
+        import torch
+
         parts, share = [], self.share * self._grown(at)
         for own, shape in zip(worth.split([shape.numel() for shape in at.shapes]), at.shapes, strict=True):
             size = own.abs().view(shape[0], -1)

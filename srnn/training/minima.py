@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from srnn.organism import Organism
-from srnn.terms.repulsion import Hills, Repulsion, distances
+from srnn.terms.hills import Hills, distances
+from srnn.terms.repulsion import Repulsion
 
 if TYPE_CHECKING:
     from srnn.kernels.packets import Call

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from srnn import units
 from srnn.bodies.mlp import MLP
+from srnn.choices import RECENT
 from srnn.organism import Organism
 from srnn.tasks import Task
-from srnn.units import RECENT
 
 
 class Past:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from srnn import Experiment, UserError, tasks
 from srnn.tasks import Task
-from srnn.terms.repulsion import Hills, Repulsion, distances
+from srnn.terms.hills import Hills, distances
+from srnn.terms.repulsion import Repulsion
 from srnn.training import loop
 from srnn.training.loop import Training
 
