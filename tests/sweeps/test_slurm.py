@@ -95,9 +95,7 @@ class Slurm:
     def call(self, *command: str) -> str:
         """What a command of SLURM prints."""
         variables = environment(SLURM_CONF=str(self._configuration), SLOW="0.03")
-        done = subprocess.run(
-            command, env=variables, cwd=self.folder.parent, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=variables, cwd="/tmp", capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
         return done.stdout.strip()
 
@@ -112,11 +110,9 @@ class Slurm:
         for process in _processes():
             with suppress(OSError):
                 variables = (process / "environ").read_bytes()
-                is_step = b"slurmstepd" in (process / "cmdline").read_bytes()
-                own = str(self.folder).encode() in variables
-                if own and (
-                    f"SLURMD_NODENAME={node}\0".encode() in variables or (is_step and node.encode() in variables)
-                ):
+                step = b"slurmstepd" in (process / "cmdline").read_bytes() and node.encode() in variables
+                job = f"SLURMD_NODENAME={node}\0".encode() in variables
+                if str(self.folder).encode() in variables and (step or job):
                     os.kill(int(process.name), signal.SIGKILL)
 
     def end(self) -> None:
@@ -150,7 +146,8 @@ def slurm(tmp_path: Path) -> Iterator[Slurm]:
         yield begun
     finally:
         begun.end()
-        shutil.copytree(folder, tmp_path / "slurm", ignore=shutil.ignore_patterns("socket*", "key", "state", "spool"))
+        for log in folder.glob("*.log"):
+            shutil.copy(log, tmp_path)
         shutil.rmtree(folder, ignore_errors=True)
 
 
