@@ -203,8 +203,8 @@ class TestParallel:
             assert 2 in srnn.Run.open(folder).metrics["Epoch"].tolist()
 
     def test_a_process_that_is_killed_is_told(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is begun again; one that is killed each time ends all."""
-        monkeypatch.setattr(engine, "_ATTEMPTS", 2)
+        """That it is begun again is told of all jobs: one that is killed each time ends all."""
+        monkeypatch.setattr(engine, "_ATTEMPTS", 1)
         monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], make=killed))
         with pytest.raises(UserError, match="was ended from outside"):
             make("sanity", "addition", jobs=2)
