@@ -337,7 +337,7 @@ class TestPoints:
     @pytest.mark.parametrize(
         ("over", "complaint"),
         [
-            ({}, r"tiny has no \[sweep.over\]"),
+            ({}, r"sweep.seeds is of no effect without sweep.over"),
             ({"particle.hiden": [3]}, r"did you mean particle.hidden"),
             ({"particl.hidden": [3]}, r"did you mean particle.hidden"),
             ({"particle.hidden": [3, 400]}, r"at particle.hidden = 400: particle.hidden is 400; allowed"),
