@@ -1,6 +1,10 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
-# make soak   kill runs at fifty moments and fill the disk at twenty sizes: some ten minutes
+# make readme run every block of the README in a fresh clone: some two minutes
+# make lowest the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest (torch comes with CUDA,
+#             3 GB; where PyTorch's own index is reached, UV_TORCH_BACKEND=cpu takes it without)
+# make soak   kill runs at fifty moments, fill the disk at twenty sizes, kill sweeps: some ten minutes
+# make docs   build the documentation into site/
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
 PYTHON ?= python3
@@ -8,7 +12,10 @@ BIN := .venv/bin
 # Processes of one thread each, one more than there are cores (tests/conftest.py), since some tests wait.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test soak check setup
+# Those that ask most of other packages.
+LOWEST := tests/tasks tests/bodies tests/plots tests/methods tests/laboratory/test_export.py tests/test_*.py
+
+.PHONY: demo test readme lowest soak docs check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -28,9 +35,21 @@ demo: setup
 test: setup
 	$(PYTEST)
 
-# The tests of runs that survive, with many more kills and full disks than in `make test`.
+readme: setup
+	$(BIN)/pytest -m readme tests/test_readme.py
+
+lowest: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[dev]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST)
+
+# The tests of runs that survive, with many more kills and full disks than in `make test`, and of more processors.
 soak: setup
-	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py
+	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps
+
+docs: setup
+	$(BIN)/zensical build --strict
 
 check: setup
 	$(BIN)/ruff format

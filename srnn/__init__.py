@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from srnn.laboratory.compare import Comparison
     from srnn.laboratory.export import export
     from srnn.laboratory.job import extend, run
+    from srnn.laboratory.report import report
     from srnn.organism import Organism
     from srnn.particle import Particle
     from srnn.presets import load_preset
     from srnn.runs.run import Run
+    from srnn.sweeps.folder import Sweep
+    from srnn.sweeps.sweep import sweep
 
 #: Public name → where it lives. Imported when first asked for, so that ``srnn --help`` need not wait for torch.
 _HOMES = {
@@ -29,11 +32,14 @@ _HOMES = {
     "OrganismRegressor": "srnn.estimators",
     "Particle": "srnn.particle",
     "Run": "srnn.runs.run",
+    "Sweep": "srnn.sweeps.folder",
     "UserError": "srnn.errors",
     "export": "srnn.laboratory.export",
     "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
+    "report": "srnn.laboratory.report",
     "run": "srnn.laboratory.job",
+    "sweep": "srnn.sweeps.sweep",
 }
 _MODULES = (
     "analysis",
@@ -58,6 +64,7 @@ __all__ = [
     "OrganismRegressor",
     "Particle",
     "Run",
+    "Sweep",
     "UserError",
     "__version__",
     "analysis",
@@ -70,7 +77,9 @@ __all__ = [
     "load_preset",
     "particle",
     "replication",
+    "report",
     "run",
+    "sweep",
     "tasks",
     "training",
 ]

@@ -29,6 +29,8 @@ Score = Literal[
 ]
 #: Whether weights are ranked all together, or in each layer.
 Scope = Literal["global", "layer"]
+#: What a branch has in place of the start of the run that it begins from.
+Control = Literal["reinit", "shuffle", "signs", "same_worth"]
 #: What an MLP applies to the output of every layer but the last.
 Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
 #: What a run can be exported as.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from srnn.bodies.body import MLPConfig, require_affordable
+from srnn.choices import Score
 from srnn.methods import EXACT
 
 if TYPE_CHECKING:
@@ -20,11 +22,8 @@ def require_consistent(experiment: Experiment) -> None:
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
     _suits_the_step(experiment)
-    if experiment.schedule.kind != "constant" and experiment.training.optimizer != "sgd":
-        raise ValueError(
-            f"schedule.kind is '{experiment.schedule.kind}', which needs training.optimizer 'sgd', not "
-            f"'{experiment.training.optimizer}': set it to 'constant'"
-        )
+    _suits_the_schedule(experiment)
+    _suits_validation(experiment)
     _suits_the_method(experiment)
     if "particle_decay" in experiment.terms and experiment.replication.method in EXACT:
         raise ValueError(
@@ -32,6 +31,7 @@ def require_consistent(experiment: Experiment) -> None:
             "put back where they were: leave it out, and take terms.l2"
         )
     _suits_the_start(experiment)
+    _suits_the_study(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
 
@@ -49,6 +49,38 @@ def _suits_the_step(experiment: Experiment) -> None:
         raise ValueError(
             f"{step}, which needs training.optimizer 'sgd', not '{experiment.training.optimizer}': set it to 'alike'"
         )
+
+
+def _suits_the_schedule(experiment: Experiment) -> None:
+    schedule, optimizer, repulsion = (
+        experiment.schedule,
+        experiment.training.optimizer,
+        experiment.terms.get("repulsion"),
+    )
+    if getattr(repulsion, "follow_lr", False) and schedule.scales != "all":
+        raise ValueError(
+            "terms.repulsion.follow_lr is true, and no schedule changes the learning rate: set schedule.scales to 'all'"
+        )
+    if schedule.kind == "constant":
+        return
+    # What divides a gradient by its own size does not mind a factor.
+    if schedule.scales == "task" and optimizer != "sgd":
+        raise ValueError(
+            f"schedule.kind is '{schedule.kind}', which needs training.optimizer 'sgd', not '{optimizer}', where "
+            "schedule.scales is 'task': set that to 'all'"
+        )
+
+
+def _suits_validation(experiment: Experiment) -> None:
+    training, task = experiment.training, experiment.task
+    if training.patience and training.keep != "best":
+        raise ValueError(f"training.patience is {training.patience}, and the last is kept: set training.keep to 'best'")
+    for key, value, without in (("keep", training.keep, "last"), ("until_loss", training.until_loss, 0.0)):
+        if value != without and not task.validation:
+            raise ValueError(
+                f"training.{key} is {value!r}, and there are no validation data to see by: set task.validation to a "
+                f"number of examples, or training.{key} to {without!r}"
+            )
 
 
 def _suits_the_method(experiment: Experiment) -> None:
@@ -94,6 +126,8 @@ def _suits_the_start(experiment: Experiment) -> None:
         return
     if start.mask and start.drop is not None:
         raise ValueError(f"start.mask and start.drop ({start.drop}) both say what is dropped: leave one of them out")
+    if start.of and start.drop is None:
+        raise ValueError("start.of says whose weights are scored, and nothing says by what: set start.drop")
     if start.density != 1 and start.drop is None:
         raise ValueError(f"start.density is {start.density}, and nothing says what is dropped: set start.drop")
     if isinstance(start.density, list) and start.scope != "layer":
@@ -102,6 +136,54 @@ def _suits_the_start(experiment: Experiment) -> None:
         raise ValueError("start.control is 'shuffle', and there is no mask: set start.drop or start.mask")
     if start.control == "same_worth" and experiment.particle.kind == "number":
         raise ValueError("start.control is 'same_worth'; a plain number is what it is worth: set it to 'none'")
+
+
+def _suits_the_study(experiment: Experiment) -> None:
+    study = experiment.pruning
+    if not study.asked:
+        if study != type(study)():
+            raise ValueError("[pruning] says how, and not how much: set pruning.rounds or pruning.densities")
+        return
+    if study.rounds and study.densities:
+        raise ValueError("pruning.rounds and pruning.densities both say how much is dropped: leave one of them out")
+    if experiment.start.run or experiment.comparison.variants:
+        other = "start" if experiment.start.run else "comparison"
+        raise ValueError(f"[pruning] begins from a trunk of its own, and compares: leave [{other}] out")
+    if not study.by and not study.others:
+        raise ValueError("pruning.by is empty: name a score, or another run in pruning.others")
+    if study.rewind == "end" and study.controls:
+        raise ValueError(
+            f"pruning.controls has {study.controls[0]!r}, another start; with pruning.rewind 'end' nothing starts "
+            "anew: leave it out"
+        )
+    if study.rewind != "end" and not study.rewind < experiment.training.epochs:
+        raise ValueError(
+            f"pruning.rewind is {study.rewind}, and training.epochs {experiment.training.epochs}: branches are trained "
+            "from the one to the other"
+        )
+    if isinstance(study.rounds, int) and study.others:
+        raise ValueError(
+            "pruning.others are scored once, and pruning.rounds is a number of rounds, each of which is scored: set it "
+            "to a list, or set pruning.densities"
+        )
+    if study.rounds and study.scope == "layer" and not isinstance(experiment.body, MLPConfig):
+        raise ValueError("pruning.scope is 'layer', whose rounds are those of an mlp: set it to 'global'")
+    if "same_worth" in study.controls and experiment.particle.kind == "number":
+        raise ValueError("pruning.controls has 'same_worth'; a plain number is what it is worth: leave it out")
+    require_scorable(experiment, study.by, "pruning.by")
+
+
+def require_scorable(experiment: Experiment, by: Sequence[Score], key: str) -> None:
+    """Make sure that an experiment's weights can be ranked by these scores.
+
+    Raises:
+        ValueError: The first by which they cannot.
+    """
+    of_particles = [one for one in by if one in ("replication", "type")]
+    if of_particles and experiment.particle.kind == "number":
+        raise ValueError(f"{key} has {of_particles[0]!r}; a plain number replicates nothing: leave it out")
+    if "quiet_inputs" in by and not isinstance(experiment.body, MLPConfig):
+        raise ValueError(f"{key} has 'quiet_inputs', which are known of an mlp only: leave it out")
 
 
 def _suits_numbers(experiment: Experiment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Self, Union
 
@@ -14,7 +14,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, create_model, field
 
 from srnn.bodies import BODIES
 from srnn.bodies.body import MOST_NUMBERS, BodyConfig, MLPConfig, require_affordable
-from srnn.consistency import require_consistent
+from srnn.consistency import require_consistent, require_scorable
 from srnn.errors import UserError, nearest, option, shorten
 from srnn.events import EVENTS
 from srnn.files import write_whole
@@ -35,7 +35,9 @@ from srnn.settings import (
     InteractionsConfig,
     LogConfig,
     ParticleConfig,
+    PruningConfig,
     StartConfig,
+    SweepConfig,
 )
 from srnn.shown import Rows, Shown
 from srnn.tasks.settings import TaskConfig
@@ -57,9 +59,11 @@ __all__ = [
     "Momentum",
     "Optimizer",
     "ParticleConfig",
+    "PruningConfig",
     "ReplicationConfig",
     "ScheduleConfig",
     "StartConfig",
+    "SweepConfig",
     "TaskConfig",
     "TrainingConfig",
     "folder_name",
@@ -72,7 +76,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", 
 
 
 #: What variants of an experiment have in common, or are told apart by.
-_FIXED = ("name", "seed", "comparison")
+_FIXED = ("name", "seed", "comparison", "pruning", "sweep")
 
 
 class Experiment(Shown, Section):
@@ -104,7 +108,9 @@ class Experiment(Shown, Section):
     """Gates and costs on the effective weights, by name: of :data:`srnn.terms.TERMS`."""
     events: Annotated[dict[str, SerializeAsAny[Section]], Field(max_length=100)] = {}
     """What happens in training, by a name of your own; ``do`` says what, of :data:`srnn.events.EVENTS`."""
+    pruning: PruningConfig = PruningConfig()
     comparison: ComparisonConfig = ComparisonConfig()
+    sweep: SweepConfig = SweepConfig()
     versions: dict[str, Text] = {}
     """What a run was made with: recorded in its folder, of no effect."""
 
@@ -164,6 +170,9 @@ class Experiment(Shown, Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         require_consistent(self)
+        for given, what in ((self.comparison.variants, "comparison.variants"), (self.pruning.asked, "pruning")):
+            if self.sweep.over and given:
+                raise ValueError(f"sweep.over and {what} exclude each other: leave one of them out")
         self.expand()
         return self
 
@@ -173,18 +182,39 @@ class Experiment(Shown, Section):
         Raises:
             UserError: A variant is not valid.
         """
-        alone = self.model_copy(update={"comparison": ComparisonConfig()})
-        experiments = {}
-        for variant, changes in self.comparison.variants.items():
+        return {
+            variant: self._changed(f"{self.name}-{variant}", changes, f"comparison.variants.{shorten(variant)}")
+            for variant, changes in self.comparison.variants.items()
+        }
+
+    def scored(self) -> dict[str, Experiment]:
+        """Of a study of pruning, the other runs whose scores it asks for, by name.
+
+        Not looked at before: what they name may be slow to import.
+
+        Raises:
+            UserError: One is not valid, or cannot be scored so.
+        """
+        found = {}
+        for name, other in self.pruning.others.items():
+            key = f"pruning.others.{name}"
+            found[name] = self._changed(name, other.changes, key)
             try:
-                if fixed := [
-                    key for change in changes if (key := change.partition("=")[0].strip()).split(".")[0] in _FIXED
-                ]:
-                    raise UserError(f"{fixed[0]} is the same for all variants: leave it out")
-                experiments[variant] = alone.override([*changes, f"name={json.dumps(f'{self.name}-{variant}')}"])
-            except UserError as error:
-                raise UserError(f"comparison.variants.{shorten(variant)}: {error}") from None
-        return experiments
+                require_scorable(found[name], other.by, f"{key}.by")
+            except ValueError as error:
+                raise UserError(str(error)) from None
+        return found
+
+    def _changed(self, name: str, changes: Sequence[str], key: str) -> Experiment:
+        """The experiment by itself under another name, with settings changed; UserError, which begins with the key."""
+        alone = self.model_copy(update={"comparison": ComparisonConfig(), "pruning": PruningConfig()})
+        try:
+            fixed = [one for change in changes if (one := change.partition("=")[0].strip()).split(".")[0] in _FIXED]
+            if fixed:
+                raise UserError(f"{fixed[0]} is the same for all: leave it out")
+            return alone.override([*changes, f"name={json.dumps(name)}"])
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from None
 
     def _line(self) -> str:
         settings = [
@@ -284,7 +314,7 @@ class Experiment(Shown, Section):
         It is the same one with another name or seed, for longer, and however it is recorded and saved.
         """
         ours, theirs = self.model_dump(), since.model_dump()
-        sections = ("task", "body", "particle", "replication", "training", "interactions", "start")
+        sections = ("task", "body", "particle", "replication", "training", "interactions", "start", "pruning")
         pairs = [
             (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
         ]
@@ -311,7 +341,7 @@ def _dotted(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]
 
 
 #: Settings that may look like a number and are none.
-_AS_IT_IS = ("name", "task.path", "task.target", "start.run", "start.mask")
+_AS_IT_IS = ("name", "task.path", "task.target", "start.run", "start.mask", "start.of")
 
 
 def _member(key: str, kind: type[Section], values: Any, more: Mapping[str, Any] | None = None) -> Section:

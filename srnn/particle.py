@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -100,11 +101,18 @@ class Particle(Shown):
         scale = raw.amax(0) + _SHIFT if self.encoding == "max" else raw.norm(dim=0).clamp_min(_SHIFT)
         return (raw / scale + _SHIFT).float()
 
-    def draw(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw ``count`` new particles: float32 of shape ``(P, count)`` on the generator's device."""
+    def draw(
+        self, count: int, generator: torch.Generator | None = None, law: Literal["uniform", "normal"] = "uniform"
+    ) -> Tensor:
+        """Draw ``count`` new particles: float32 of shape ``(P, count)`` on the generator's device.
+
+        By the law ``normal`` their weights have the variance that they have by the other.
+        """
         device = None if generator is None else generator.device
 
         def uniform(rows: int) -> Tensor:
+            if law == "normal":
+                return torch.randn(rows, count, generator=generator, device=device) / 3**0.5
             return 2 * torch.rand(rows, count, generator=generator, device=device) - 1
 
         blocks = []

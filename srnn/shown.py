@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import floor, isfinite, isnan, log10
 
 from srnn.errors import shorten
 
@@ -68,3 +69,34 @@ class Shown:
 def figure(value: float) -> str:
     """A number in a few digits; a count as it is."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+
+
+def with_interval(mean: float, low: float, high: float, *, counts: bool = False) -> str:
+    """A mean with its interval, with as many digits as the interval leaves to the mean; – for none.
+
+    ``mean ± half`` where both halves of the interval are the same, as it is printed, and else ``mean (low … high)``.
+
+    Args:
+        mean: The mean.
+        low: The lower end of its interval; NaN of a single value.
+        high: The upper end.
+        counts: Whether it is of whole numbers, such as particles.
+    """
+    half = max(mean - low, high - mean)
+    if counts:
+        shown = f"{mean:,.0f}"
+        arms = {f"{arm:,.0f}" for arm in (mean - low, high - mean)}
+        if isnan(half) or arms == {"0"}:
+            return shown
+        return f"{shown} ± {arms.pop()}" if len(arms) == 1 else f"{shown} ({low:,.0f} … {high:,.0f})"
+    if isnan(half) or half == 0 or not isfinite(mean) or not isfinite(half):
+        return "–" if isnan(mean) else f"{mean:,.0f}" if 1e3 <= abs(mean) < 1e9 else f"{mean:.4g}"
+    # Two digits of the interval, and those of the mean that stand above them.
+    decimals = 1 - floor(log10(half))
+    if abs(mean) < 1e-3 or decimals > 7:
+        digits = max(1, min(4, floor(log10(abs(mean) or half)) - floor(log10(half)) + 2))
+        form, width = f".{digits}g", ".2g"
+    else:
+        form = width = f",.{max(decimals, 0)}f"
+    arms = {f"{arm:{width}}" for arm in (mean - low, high - mean)}
+    return f"{mean:{form}} ± {arms.pop()}" if len(arms) == 1 else f"{mean:{form}} ({low:{width}} … {high:{width}})"

@@ -23,7 +23,6 @@ settings.load_profile("srnn")
 
 #: The files that take longest, in the order in which processes side by side take them: none is left for the end.
 LONGEST = (
-    "test_readme.py",
     "test_job.py",
     "test_resume.py",
     "test_output.py",

@@ -38,12 +38,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = srnn.run(srnn.load_preset("digits").override(SHORT), out, seeds=[3, 4], image_format=None)
     assert analyze(runs, list(QUESTIONS), image_format=None).left_out == []
     compare({"one": runs, "two": runs}, out / "comparison")
+    study = ["name=study", "particle.kind=number", "replication.method=none", "task.validation=100"]
+    srnn.run(runs[0].experiment.override([*study, "pruning.densities=[0.5]"]), out, image_format=None)
     return out
 
 
 def test_every_table_is_there_and_has_the_columns_that_are_told(folder: Path) -> None:
     written = {path.name: path for path in folder.glob("digits/seed-3/results/*.csv")}
     written |= {path.name: path for path in folder.glob("comparison/results/*.csv")}
+    written |= {path.name: path for path in folder.glob("study/results/*.csv")}
     # Of all seeds together.
     written["prediction.csv"] = folder / "digits/results/prediction.csv"
     written["metrics.csv"] = folder / "digits/seed-3/metrics.csv"

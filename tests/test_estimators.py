@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.callback import ScoringMonitor
+from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris, make_regression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from srnn import OrganismClassifier, OrganismRegressor, UserError
+from srnn.estimators.examples import Examples, divided
 
 #: Tiny and quick.
 QUICK: dict[str, Any] = {"width": 6, "hidden": 2, "lr": 0.05, "max_iter": 40}
+#: Quicker still, and enough for what scikit-learn asks.
+CHECKED: dict[str, Any] = {"width": 12, "hidden": 2, "lr": 0.1, "max_iter": 12}
 IRIS, SPECIES = load_iris(return_X_y=True)
 
 
@@ -28,7 +34,7 @@ def classifier(**settings: Any) -> OrganismClassifier:
 
 
 @parametrize_with_checks(
-    [kind(**QUICK, kind=of) for kind in (OrganismClassifier, OrganismRegressor) for of in ("weightwise", "number")]
+    [kind(**CHECKED, kind=of) for kind in (OrganismClassifier, OrganismRegressor) for of in ("weightwise", "number")]
 )
 def test_it_is_an_estimator_as_scikit_learn_has_them(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -138,21 +144,30 @@ def test_a_warm_start_goes_on_where_it_ended() -> None:
 def test_early_stopping_keeps_the_best() -> None:
     model = classifier(early_stopping=True, validation_fraction=0.3, n_iter_no_change=4, lr=0.3, max_iter=200)
     model.fit(IRIS, SPECIES)
-    scores = model.validation_scores_
-    assert len(scores) == model.n_iter_ == len(model.loss_curve_) < 200
+    scores, losses = model.validation_scores_, model.validation_loss_curve_
+    assert len(scores) == len(losses) == model.n_iter_ == len(model.loss_curve_) < 200
     assert model.best_validation_score_ == max(scores)
-    # The one of that epoch, as a fit that ends there has it.
     best = int(np.argmax(scores)) + 1
+    split_seed = np.random.RandomState(0).randint(2**31 - 1, size=2)[1]
+    held = divided(Examples(IRIS, SPECIES, None), 0.3, split_seed)[1]
+    assert model.score(held.X, held.y) == scores[best - 1]
+    assert log_loss(held.y, model.predict_proba(held.X)) == pytest.approx(losses[best - 1], rel=1e-3)
+    # The one of that epoch, as a fit that ends there has it.
     assert best < len(scores)
     alone = clone(model).set_params(max_iter=best).fit(IRIS, SPECIES)
     np.testing.assert_array_equal(model.predict_proba(IRIS), alone.predict_proba(IRIS))
 
 
 def test_it_goes_through_pipelines_searches_and_pickles() -> None:
-    pipeline = make_pipeline(MinMaxScaler(), classifier(max_iter=5))
+    monitor = ScoringMonitor(scoring="accuracy")
+    pipeline = make_pipeline(MinMaxScaler(), classifier(max_iter=5, tol=-np.inf).set_callbacks(monitor))
     search = GridSearchCV(pipeline, {"organismclassifier__width": np.array([3, 5])}, cv=2, n_jobs=2).fit(IRIS, SPECIES)
     again = pickle.loads(pickle.dumps(search.best_estimator_))
     assert (again.predict_proba(IRIS) == search.predict_proba(IRIS)).all()
+    # Of two widths in two folds, and of the best on all data, in whatever process, each epoch.
+    rows = [row for log in monitor.get_logs(select="all") for row in log.data if row["task_name"] == "epoch"]
+    assert len(rows) == (2 * 2 + 1) * 5
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)
     X, y = make_regression(60, 3, random_state=0)
     assert cross_val_score(OrganismRegressor(**QUICK, random_state=0), X, y, cv=3).min() > 0.5
     assert not hasattr(clone(search.best_estimator_[-1]), "organism_")
@@ -172,6 +187,25 @@ def test_callbacks_see_every_epoch_and_the_scores_there() -> None:
     rows = [row for row in monitor.get_logs(select="most_recent").data if row["task_name"] == "epoch"]
     assert len(rows) == model.n_iter_ == 4
     assert rows[-1]["accuracy"] == model.score(IRIS, SPECIES)
+
+
+def test_its_bar_is_full_in_the_end_even_if_training_has_ended_early(capsys: pytest.CaptureFixture[str]) -> None:
+    model = classifier(max_iter=30, tol=0.1, n_iter_no_change=2).set_callbacks(ProgressBar()).fit(IRIS, SPECIES)
+    assert model.n_iter_ < 30
+    assert re.search(r"OrganismClassifier - fit .*100%", capsys.readouterr().out)
+
+
+def test_weights_are_routed_to_the_fit_and_the_score() -> None:
+    weight = np.where(SPECIES == 1, 0.01, 1.0)
+    with config_context(enable_metadata_routing=True):
+        model = classifier(max_iter=5).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = GridSearchCV(make_pipeline(model), {"organismclassifier__width": [3]}, cv=2)
+        search.fit(IRIS, SPECIES, sample_weight=weight)
+        score = search.score(IRIS, SPECIES, sample_weight=weight)
+    alone = classifier(max_iter=5, width=3).fit(IRIS, SPECIES, sample_weight=weight)
+    assert (search.predict_proba(IRIS) == alone.predict_proba(IRIS)).all()
+    assert (search.predict_proba(IRIS) != alone.fit(IRIS, SPECIES).predict_proba(IRIS)).any()
+    assert score == search.best_estimator_.score(IRIS, SPECIES, sample_weight=weight) != search.score(IRIS, SPECIES)
 
 
 def test_what_is_wrong_is_said() -> None:

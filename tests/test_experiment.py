@@ -357,8 +357,8 @@ OUT_OF_RANGE = {
     "task.samples=0": "a whole number from 1 to 1,000,000",
     "body.depth=0": "a whole number from 1 to 100",
     "body.depth=101": "a whole number from 1 to 100",
-    "body.width=0": "a whole number from 1 to 10,000",
-    "body.width=10001": "a whole number from 1 to 10,000",
+    "body.width=0": "a whole number from 1 to 10,000, or a list",
+    "body.width=10001": "a whole number from 1 to 10,000, or a list",
     "body.dropout=1.0": "a number from 0 to below 1",
     "body.dropout=-0.1": "a number from 0 to below 1",
     "particle.hidden=0": "a whole number from 1 to 64",
@@ -445,7 +445,7 @@ class TestBadValues:
             ("traning.epochs=2", "traning is not a setting; did you mean training?"),
             ("training.epochs.x=2", "training.epochs.x is not a setting; did you mean training.epochs?"),
             ("batch_size=2", "batch_size is not a setting; did you mean training.batch_size?"),
-            ("seeds=2", "seeds is not a setting; did you mean seed?"),
+            ("sed=2", "sed is not a setting; did you mean seed?"),
             ("seed.x=2", "seed.x is not a setting; did you mean seed?"),
         ],
     )
@@ -469,6 +469,12 @@ class TestBadValues:
 
 
 class TestCrossField:
+    def test_each_hidden_layer_has_a_width(self) -> None:
+        several = Experiment().override(["body.width=[300, 100]", "body.depth=3"])
+        assert several.body.describe() == "3 layers of width 300-100, residual layer"
+        assert several.body.count(784, 10) == (266_200, 410)
+        assert error_of("body.width=[300, 100]") == ("body.depth is 4, and width is of 2 hidden layers: set depth to 3")
+
     def test_arrays_need_their_file(self) -> None:
         assert error_of("task.name=arrays") == ('task.name "arrays" needs the data: set task.path to a file or folder')
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
@@ -632,7 +638,7 @@ class TestComparison:
             ({"a": ["replication.alpha=x"]}, "comparison.variants.a: replication.alpha is 'x'; allowed: a number"),
             ({"a": ["alpha"]}, "comparison.variants.a: override alpha: expected KEY=VALUE"),
             ({"../a": []}, "comparison.variants.../a: name is 'digits-../a'; allowed: text of up to 64"),
-            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all variants: leave it out"),
+            ({"a": ["seed=3"]}, "comparison.variants.a: seed is the same for all: leave it out"),
             ({"a": "replication.alpha=1"}, "comparison.variants.a is 'replication.alpha=1'; allowed: a list"),
             ({"a": ["training.optimizer=adam"]}, "comparison.variants.a: replication.momentum is 'shared'"),
         ],

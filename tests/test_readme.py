@@ -75,6 +75,7 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.readme
 @pytest.mark.skipif(shutil.which("make") is None or shutil.which("bash") is None, reason="needs make and bash")
 def test_every_block_runs_in_order_in_a_fresh_clone(clone: Path) -> None:
     program = script([block for block in BLOCKS if block.reason is None])

@@ -87,8 +87,9 @@ def sizes(experiment: Experiment, inputs: int, outputs: int) -> pd.DataFrame:
     """How large each of the compared networks is.
 
     Returns:
-        A row for each of :data:`NETWORKS`: Network (str), Width, Units (hidden and output units), Weights (of the dense
-        network that it is when it answers) and Trained (the numbers that training moves), all int.
+        A row for each of :data:`NETWORKS`: Network (str), Width (of the widest hidden layer), Units (hidden and
+        output units), Weights (of the dense network that it is when it answers) and Trained (the numbers that training
+        moves), all int.
 
     Example:
         >>> sizes(srnn.load_preset("connectivity"), inputs=225, outputs=10)  # doctest: +SKIP
@@ -96,7 +97,9 @@ def sizes(experiment: Experiment, inputs: int, outputs: int) -> pd.DataFrame:
     rows = []
     for network, variant in variants(experiment, inputs, outputs).items():
         weights, units = layers(variant).count(inputs, outputs)
-        rows.append((network, layers(variant).width, units, weights, weights * variant.particle.size))
+        width = layers(variant).width
+        widest = width if isinstance(width, int) else max(width)
+        rows.append((network, widest, units, weights, weights * variant.particle.size))
     return pd.DataFrame(rows, columns=["Network", "Width", "Units", "Weights", "Trained"])
 
 

@@ -14,13 +14,21 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from srnn.analysis.densities import densities
-from srnn.analysis.statistics import differences_over_seeds, early_stop
+from srnn.analysis.statistics import POSITIVE, SHARE, differences_over_seeds, early_stop, over_seeds, range_of
 from srnn.analysis.thinning import TOTAL
 from srnn.organism import Organism
 
 #: The control of the dense run, and that of the mask itself.
 DENSE, TICKET = "dense", "ticket"
+#: What tells branches apart.
+KEYS: Final = ("By", "Round", "Control")
+#: What :func:`summary` tells of: :func:`outcome` and :func:`choice` explain them.
+QUANTITIES: Final = (
+    *("Test score", "End score", "Early stop", "Steps to dense"),
+    *("Density", "Effective", "Collapsed", "Sign changes", "Moved"),
+)
+_SHARES: Final = ("Density", "Effective", "Collapsed", "Sign changes")
+_COMPARED: Final = ("Test score", "End score", "Early stop")
 #: How much less accurate than the dense run a ticket that wins may be.
 MARGIN: Final = 0.005
 
@@ -74,26 +82,23 @@ def outcome(metrics: pd.DataFrame, dense: pd.DataFrame, metric: str) -> dict[str
     }
 
 
-def choice(trained: Organism, birth: Tensor, kept: Tensor) -> dict[str, float]:
+def choice(trained: Organism, birth: Tensor, kept: Tensor, layers: pd.DataFrame) -> dict[str, float]:
     """What a branch keeps, and how that has moved.
 
     Args:
         trained: The organism of the branch after training.
         birth: What its weights were worth before it, ``(N,)``.
         kept: Which of them it keeps, bool ``(N,)``.
+        layers: How many these are of each layer: :func:`srnn.analysis.densities.densities`.
 
     Returns:
-        ``Density``, ``Effective``, ``Collapsed`` (0 or 1) of the whole and the density of each layer, as
-        :func:`srnn.analysis.densities.densities` tells them; ``Sign changes``, the share of the kept weights whose sign
-        is another than at birth; ``Moved``, the mean of their ``|w − w₀|``.
+        ``Density``, ``Effective``, ``Collapsed`` (0 or 1) of the whole; ``Sign changes``, the share of the kept weights
+        whose sign is another than at birth; ``Moved``, the mean of their ``|w − w₀|``.
     """
-    table, worth = densities(trained, kept).set_index("Layer"), trained.worth().detach()
+    [whole], worth = layers[layers["Layer"] == TOTAL].to_dict("records"), trained.worth().detach()
     signs = (worth.sign() != birth.sign())[kept].double()
     return {
-        "Density": float(table["Density"][TOTAL]),
-        "Effective": float(table["Effective"][TOTAL]),
-        "Collapsed": float(table["Collapsed"][TOTAL]),
-        **{str(layer): float(density) for layer, density in table["Density"].drop(TOTAL).items()},
+        **{name: float(whole[name]) for name in ("Density", "Effective", "Collapsed")},
         "Sign changes": float(signs.mean()),
         "Moved": float((worth - birth).abs()[kept].double().mean()),
     }
@@ -103,12 +108,13 @@ def against_dense(branches: pd.DataFrame, columns: Sequence[str] = ("Test score"
     """What branches have ahead of the dense run of the same seed: means over seeds with 95 % intervals.
 
     Args:
-        branches: A row for each seed, round and control, that of the dense run among them: columns Seed (int), Round
-            (int; 0 of the dense run), Control (str), Metric (str) and those that are compared.
+        branches: A row for each seed and branch, that of the dense run among them: columns Seed (int), By (str: what
+            ranked the weights; empty of the dense run), Round (int; 0 of the dense run), Control (str), Metric (str)
+            and those that are compared.
         columns: Which these are.
 
     Returns:
-        Columns Round, Control, Quantity (str), Difference, Low, High (float) and Seeds (int).
+        Columns By, Round, Control, Quantity (str), Difference, Low, High (float) and Seeds (int).
     """
     of_dense = branches[branches["Control"] == DENSE].set_index("Seed")
     others, parts = branches[branches["Control"] != DENSE], []
@@ -116,9 +122,32 @@ def against_dense(branches: pd.DataFrame, columns: Sequence[str] = ("Test score"
         ahead = others[column].to_numpy() - of_dense[column].reindex(others["Seed"]).to_numpy()
         # The range of a difference of epochs is not that of a metric.
         metric = others["Metric"] if column.endswith("score") else ""
-        parts.append(others[["Seed", "Round", "Control"]].assign(Quantity=column, Score=ahead, Metric=metric))
+        parts.append(others[["Seed", *KEYS]].assign(Quantity=column, Score=ahead, Metric=metric))
     frame = pd.concat(parts, ignore_index=True)
-    return differences_over_seeds(frame, by=["Round", "Control", "Quantity"]).reset_index()
+    return differences_over_seeds(frame, by=[*KEYS, "Quantity"]).reset_index()
+
+
+def summary(branches: pd.DataFrame) -> pd.DataFrame:
+    """What became of each branch, over the seeds, and of scores and early stop what it has ahead of the dense run.
+
+    Args:
+        branches: As for :func:`against_dense`, with all of :data:`QUANTITIES`.
+
+    Returns:
+        A row for each branch and quantity: By, Round, Control, Quantity, Mean, Low, High, Seeds, Difference, Difference
+        low, Difference high. A quantity that was not measured of any branch is left out.
+    """
+    measured = [one for one in QUANTITIES if branches[one].notna().any()]
+    metric = str(branches["Metric"].iloc[0])
+    ranges = {"Test score": range_of(metric), "End score": range_of(metric), **dict.fromkeys(_SHARES, SHARE)}
+    long = branches.melt(["Seed", *KEYS], measured, "Quantity", "Score")
+    ends = [ranges.get(str(one), POSITIVE) for one in long["Quantity"]]
+    long = long.assign(Least=[low for low, _ in ends], Most=[high for _, high in ends])
+    found = over_seeds(long, [*KEYS, "Quantity"])
+    ahead = against_dense(branches, [one for one in _COMPARED if one in measured]).set_index(found.index.names)
+    ahead = ahead.rename(columns={"Low": "Difference low", "High": "Difference high"}).drop(columns="Seeds")
+    # Branch by branch, in their order.
+    return branches[[*KEYS]].drop_duplicates().merge(found.join(ahead).reset_index(), on=[*KEYS])
 
 
 def winning(branches: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
@@ -129,10 +158,10 @@ def winning(branches: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
         margin: How much less accurate it may be.
 
     Returns:
-        For each round and control: Accurate and Early (bool: whether the 95 % interval of the difference is on the
-        right side; without one, of a single seed, the difference itself), and Winning, both.
+        By, Round and Control; Accurate and Early (bool: whether the 95 % interval of the difference is on the right
+        side; without one, of a single seed, the difference itself), and Winning, both.
     """
-    found = against_dense(branches).set_index(["Round", "Control", "Quantity"])
+    found = against_dense(branches).set_index([*KEYS, "Quantity"])
     worst = found["Low"].fillna(found["Difference"]).unstack()["Test score"]
     latest = found["High"].fillna(found["Difference"]).unstack()["Early stop"]
     table = pd.DataFrame({"Accurate": worst >= -margin, "Early": latest <= 0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from srnn.bodies.mlp import MLP
 from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
+from srnn.units import walk
 
 #: Below this |effective weight| an edge counts as dead: about 1 % of the standard deviation at birth (0.09 for
 #: ``fan_in`` and 4 hidden units).
@@ -180,7 +181,7 @@ def signals(organism: Organism, x: Tensor) -> list[Tensor]:
         ``depth + 1`` tensors ``(n, units)``, the first ``x`` itself.
     """
     assert isinstance(organism.body, MLP)
-    return list(_walk(organism.body, organism.effective_weights(), x))
+    return list(walk(organism.body, organism.effective_weights(), x))
 
 
 def gini(sizes: NDArray[np.float64]) -> float:
@@ -201,20 +202,6 @@ def effective_rank(matrix: NDArray[np.float64]) -> float:
     values = np.linalg.svd(matrix, compute_uv=False)
     shares = values[values > 0] / max(values.sum(), np.finfo(float).tiny)
     return float(np.exp(-(shares * np.log(shares)).sum())) if shares.size else 0.0
-
-
-def _walk(body: MLP, weights: Sequence[Tensor], x: Tensor) -> Iterator[Tensor]:
-    """The signals of :meth:`srnn.MLP.forward`, without dropout."""
-    seen = [x]
-    yield x
-    for index, (weight, source) in enumerate(zip(weights, body.sources, strict=True)):
-        x = x @ weight.mT
-        if index < len(weights) - 1:
-            x = body.activation(x)
-        if source is not None:
-            x = x + seen[source]
-        seen.append(x)
-        yield x
 
 
 def _carriers(sizes: NDArray[np.float64], entering: NDArray[np.float64]) -> float:

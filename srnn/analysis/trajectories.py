@@ -76,6 +76,26 @@ def trajectories(trajectory: pd.DataFrame, particle: Kind, form: Form = "particl
     return pd.concat(frames, ignore_index=True)
 
 
+def types_over_epochs(trajectory: pd.DataFrame, particle: Particle) -> pd.DataFrame:
+    """Of which type each particle is at each logged epoch.
+
+    Args:
+        trajectory: As for :func:`trajectories`.
+        particle: What the particles are.
+
+    Returns:
+        A row for each epoch (its index), a column for each particle, in their order; cells are the numbers of
+        :class:`FixpointType`.
+
+    Raises:
+        NotApplicableError: As for :func:`trajectories`.
+    """
+    epochs, names, weights = _cube(trajectory)
+    flat = torch.tensor(np.ascontiguousarray(weights.reshape(-1, weights.shape[2]).T), dtype=torch.float32)
+    types = classify(flat, particle).numpy().reshape(len(epochs), len(names))
+    return pd.DataFrame(types, index=pd.Index(epochs, name="Epoch"), columns=pd.Index(names, name="Weight"))
+
+
 def explained(courses: pd.DataFrame) -> pd.DataFrame:
     """How much of the variance the two components explain, in the mean over the particles of each layer.
 
@@ -192,9 +212,12 @@ def project_together(weights: Floats) -> tuple[Floats, Floats]:
     points = weights.reshape(-1, size).astype(np.float64)
     if not np.ptp(points, axis=0).any():
         return np.zeros((epochs, count, 2)), np.full((count, 2), np.nan)
-    pca = PCA(n_components=2, svd_solver="full" if len(points) < 1000 else "covariance_eigh")
-    scores = pca.fit_transform(points)
-    return scores.reshape(epochs, count, 2), np.tile(pca.explained_variance_ratio_, (count, 1))
+    # Numbers have one dimension: what is not there is zero.
+    there = min(2, *points.shape)
+    pca = PCA(n_components=there, svd_solver="full" if len(points) < 1000 else "covariance_eigh")
+    scores = np.pad(pca.fit_transform(points), ((0, 0), (0, 2 - there)))
+    explained = np.pad(pca.explained_variance_ratio_, (0, 2 - there))
+    return scores.reshape(epochs, count, 2), np.tile(explained, (count, 1))
 
 
 def _cube(trajectory: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.str_], Floats]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srnn.analysis.dropping import input_activity
-from srnn.analysis.many import evaluate
+from srnn.analysis.many import Per, evaluate
 from srnn.analysis.thinning import signals
 from srnn.bodies.mlp import MLP
 from srnn.errors import NotApplicableError
@@ -127,10 +127,8 @@ def by_class(organism: Organism, task: Task, data: Data = "test", examples: int 
     """
     if task.kind != "classification":
         raise NotApplicableError("a regression has no classes")
-    named, chosen = _cases(organism, "unit")
-    seen, worth = _first(task, data, examples), organism.worth()
-    every = torch.cat([worth[None], worth.masked_fill(chosen, 0)])
-    losses, scores = (found.double().cpu().numpy() for found in evaluate(organism, every, seen, "output"))
+    seen = _first(task, data, examples)
+    named, losses, scores = _without_each_unit(organism, seen, "output")
     count = np.bincount(seen.test_y.cpu().numpy(), minlength=task.outputs)
     units = named[["Layer", "Name"]].loc[named.index.repeat(task.outputs)].reset_index(drop=True)
     frame: pd.DataFrame = units.assign(
@@ -159,10 +157,8 @@ def by_image(organism: Organism, task: Task, data: Data = "test", examples: int 
     """
     if task.kind != "classification":
         raise NotApplicableError("a regression has no right answers")
-    named, chosen = _cases(organism, "unit")
-    seen, worth = _first(task, data, examples), organism.worth()
-    _, scores = evaluate(organism, torch.cat([worth[None], worth.masked_fill(chosen, 0)]), seen, "example")
-    right, without = (scores[:1] == 1).cpu().numpy(), (scores[1:] == 1).cpu().numpy()
+    named, _, scores = _without_each_unit(organism, _first(task, data, examples), "example")
+    right, without = scores[:1] == 1, scores[1:] == 1
     joined = pd.DataFrame(right & ~without).groupby(named["Layer"], sort=False).sum().loc[:, right[0]]
     parts = [
         row.value_counts().sort_index().rename_axis("Degree").rename("Examples").reset_index().assign(Layer=layer)
@@ -170,6 +166,17 @@ def by_image(organism: Organism, task: Task, data: Data = "test", examples: int 
     ]
     found: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return found[["Layer", "Degree", "Examples"]]
+
+
+def _without_each_unit(
+    organism: Organism, task: Task, per: Per
+) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
+    """The hidden units, and losses and scores with all of them, first, and without each, ``(1 + units, …)``."""
+    named, chosen = _cases(organism, "unit")
+    worth = organism.worth()
+    every = torch.cat([worth[None], worth.masked_fill(chosen, 0)])
+    losses, scores = (found.double().cpu().numpy() for found in evaluate(organism, every, task, per))
+    return named, losses, scores
 
 
 @torch.no_grad()
@@ -242,12 +249,18 @@ def _cases(organism: Organism, of: Of) -> tuple[pd.DataFrame, Tensor]:
         rows = [("total", kind.label) for kind in found]
         chosen = torch.stack([types == kind for kind in found])
     else:
-        rows, chosen = _units(organism)
+        rows, chosen = unit_masks(organism)
     return pd.DataFrame(rows, columns=["Layer", "Name"]).assign(Of=of), chosen
 
 
-def _units(organism: Organism) -> tuple[list[tuple[str, str]], Tensor]:
-    """The hidden units: the particles that enter each or, where one that nothing enters is not silent, leave it."""
+def unit_masks(organism: Organism) -> tuple[list[tuple[str, str]], Tensor]:
+    """The hidden units, layer and name of each, and the particles that are them, bool ``(units, N)``.
+
+    Those that enter it or, where a unit that nothing enters is not silent, leave it.
+
+    Raises:
+        NotApplicableError: Units are not known of the body, or it has no hidden ones.
+    """
     body = organism.body
     if not isinstance(body, MLP) or len(organism.shapes) != len(body.sources):
         raise NotApplicableError("units are known of an MLP made of particles alone")

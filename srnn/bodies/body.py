@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srnn.choices import Activation, Residual
 from srnn.errors import UserError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+_Width = Annotated[int, Field(ge=1, le=10_000)]
 #: Weights, or numbers in the units of all examples, that are trained at once: each 4 GB, of which training needs a few.
 MOST_NUMBERS = 1_000_000_000
 
@@ -80,8 +81,8 @@ class MLPConfig(BodyConfig):
     """A stack of layers without biases; see the docs for other networks."""
     depth: Annotated[int, Field(ge=1, le=100)] = 4
     """Weight layers."""
-    width: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """Units of each hidden layer."""
+    width: _Width | Annotated[list[_Width], Field(min_length=1, max_length=99)] = 8
+    """Units of each hidden layer; or a list, of each its own: one less than ``depth``."""
     residual: Residual = "layer"
     """``layer``: every layer whose input and output shapes agree adds its input. ``pair``: so does every second one,
     with the input of the one before."""
@@ -89,6 +90,15 @@ class MLPConfig(BodyConfig):
     """Applied to the output of every layer but the last."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of hidden units set to zero in training."""
+
+    @model_validator(mode="after")
+    def _has_a_width_for_each_hidden_layer(self) -> Self:
+        if isinstance(self.width, list) and len(self.width) != self.depth - 1:
+            raise ValueError(
+                f"depth is {self.depth}, and width is of {len(self.width)} hidden layers: set depth to "
+                f"{len(self.width) + 1}"
+            )
+        return self
 
     def build(
         self, inputs: int, outputs: int, image: tuple[int, ...] | None, generator: torch.Generator | None
@@ -109,11 +119,16 @@ class MLPConfig(BodyConfig):
     def describe(self) -> str:
         layers = "1 layer" if self.depth == 1 else f"{self.depth} layers"
         activation = "" if self.activation == "none" else f", {self.activation}"
-        return f"{layers} of width {self.width}, residual {self.residual}{activation}"
+        return f"{layers} of width {self._widths}, residual {self.residual}{activation}"
+
+    @property
+    def _widths(self) -> str:
+        return f"{self.width:,}" if isinstance(self.width, int) else "-".join(map(str, self.width))
 
     def sizes(self, inputs: int, outputs: int) -> list[int]:
         """Units of the input and of every layer."""
-        return [inputs, *[self.width] * (self.depth - 1), outputs]
+        hidden = [self.width] * (self.depth - 1) if isinstance(self.width, int) else self.width
+        return [inputs, *hidden, outputs]
 
     def count(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> tuple[int, int]:
         sizes = self.sizes(inputs, outputs)
@@ -151,7 +166,7 @@ def require_affordable(
     }
     what = f"the body {body.name}"
     if isinstance(body, MLPConfig):
-        what = f"body.depth {body.depth} and body.width {body.width:,}"
+        what = f"body.depth {body.depth} and body.width {body._widths}"
     what += f" with {particle_size:,} weights a particle" if particle_size > 1 else ""
     what += f", for {copies:,} seeds side by side," if copies > 1 else ""
     for kind, number in counts.items():

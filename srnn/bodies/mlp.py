@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import torch
@@ -25,11 +25,12 @@ class MLP(nn.Module):
 
     Args:
         inputs: Units of the input, at least 1.
-        width: Units of each of the ``depth - 1`` hidden layers.
+        width: Units of each of the ``depth - 1`` hidden layers, or a sequence with those of each.
         depth: Weight layers, at least 1.
         outputs: Units of the output.
-        residual: ``layer``: every layer whose input and output shapes agree adds its input. ``pair``: counting the
-            width × width layers from 1, the input of each odd one is added to the output of the even one after it.
+        residual: ``layer``: every layer whose input and output shapes agree adds its input. ``pair``: of two
+            layers of equal shapes that follow on each other, the input of the first is added to the output of the
+            second; the two after them are the next pair.
         activation: Applied to the output of every layer but the last, before a residual is added.
         dropout: Share of hidden units set to zero in training, in [0, 1).
         generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
@@ -40,13 +41,14 @@ class MLP(nn.Module):
         sources: For each layer, the index of the layer whose input is added to its output, or None.
 
     Raises:
-        ValueError: A size is below 1, or ``residual`` or ``activation`` is not one of those above.
+        ValueError: A size is below 1, there are not as many widths as hidden layers, or ``residual`` or ``activation``
+            is not one of those above.
     """
 
     def __init__(
         self,
         inputs: int,
-        width: int,
+        width: int | Sequence[int],
         depth: int,
         outputs: int,
         residual: Residual = "none",
@@ -55,21 +57,25 @@ class MLP(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("inputs", inputs), ("width", width), ("depth", depth), ("outputs", outputs)):
+        hidden = [width] * (depth - 1) if isinstance(width, int) else [*width]
+        if len(hidden) != max(0, depth - 1):
+            raise ValueError(f"width is {hidden}; allowed: one for each of {depth - 1} hidden layers")
+        widths = [("width", one) for one in ([width] if isinstance(width, int) else hidden)]
+        for name, value in (("inputs", inputs), *widths, ("depth", depth), ("outputs", outputs)):
             if value < 1:
                 raise ValueError(f"{name} is {value}; allowed: 1 or more")
         if residual not in get_args(Residual):
             raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; allowed: {', '.join(ACTIVATIONS)}")
-        self.sizes = sizes = [inputs, *[width] * (depth - 1), outputs]
+        self.sizes = sizes = [inputs, *hidden, outputs]
         self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
         for weight in self.weights:
             bound = weight.shape[1] ** -0.5
             nn.init.uniform_(weight, -bound, bound, generator=generator)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
-        self.sources = _residual_sources(sizes, width, residual)
+        self.sources = _residual_sources(sizes, residual)
 
     def forward(self, x: Tensor) -> Tensor:
         # Units first, examples last: products with a narrow layer are several times as fast so, and sums as simple.
@@ -114,13 +120,16 @@ class Dropout(nn.Module):
         return x * (torch.rand(x.shape) >= self.share).to(x) / (1 - self.share)
 
 
-def _residual_sources(sizes: list[int], width: int, residual: Residual) -> list[int | None]:
+def _residual_sources(sizes: list[int], residual: Residual) -> list[int | None]:
     """For each layer, the index of the layer whose input is added to its output, or None."""
     sources: list[int | None] = [None] * (len(sizes) - 1)
     if residual == "layer":
         sources = [i if sizes[i] == sizes[i + 1] else None for i in range(len(sources))]
     elif residual == "pair":
-        square = [i for i in range(len(sources)) if sizes[i] == sizes[i + 1] == width]
-        for odd, even in zip(square[::2], square[1::2], strict=False):
-            sources[even] = odd
+        first = 0
+        while first + 2 < len(sizes):
+            if sizes[first] == sizes[first + 1] == sizes[first + 2]:
+                sources[first + 1] = first
+                first += 1
+            first += 1
     return sources

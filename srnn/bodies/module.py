@@ -273,7 +273,7 @@ def _loaded(path: str) -> object:
     return found
 
 
-def _path_of(body: Callable[..., nn.Module]) -> str:
+def _path_of(body: object) -> str:
     from torch import nn
 
     if isinstance(body, nn.Module) or not callable(body) or not hasattr(body, "__qualname__"):

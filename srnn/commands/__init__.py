@@ -14,7 +14,23 @@ from typing import Annotated, Any
 
 import typer
 
-from srnn.commands import analyze, bench, export, figures, minimal, overview, presets, prune, run, schema, show
+from srnn.commands import (
+    analyze,
+    bench,
+    ensemble,
+    export,
+    figures,
+    minimal,
+    overview,
+    presets,
+    prune,
+    report,
+    run,
+    schema,
+    show,
+    sweep,
+    watch,
+)
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
 from srnn.errors import StoppedError, UserError, command_line, nearest, one_line
@@ -64,9 +80,13 @@ def _help(command: Callable[..., None]) -> str:
 for _name, _module in (
     ("run", run),
     ("show", show),
+    ("sweep", sweep),
     ("list", overview),
+    ("watch", watch),
     ("prune", prune),
     ("analyze", analyze),
+    ("report", report),
+    ("ensemble", ensemble),
     ("export", export),
     ("minimal", minimal),
     ("figures", figures),

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperCommand
 
 from srnn.commands.options import Body, DataDir, ImageFormat, completing
-from srnn.commands.tables import grid, with_interval
+from srnn.commands.tables import grid
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,8 @@ def command(
     Of several seeds the means with 95 % intervals are printed; tables of them
     all, of the means, and the figures go beside the seeds.
     Several experiments are compared, too; of a comparison (srnn run trade-off) its
-    final table is shown. What trains is asked only by name.
+    final table is shown, of a sweep that of its points. What trains is asked only by
+    name.
 
     \b
     Examples:
@@ -81,13 +83,17 @@ def command(
 
     from srnn.commands.output import console
     from srnn.commands.side_by_side import print_comparison
+    from srnn.commands.sweeps import print_sweep
     from srnn.errors import NotApplicableError
     from srnn.laboratory.ask import analyze, choose
     from srnn.laboratory.compare import compare
-    from srnn.runs.groups import by_experiment, is_comparison, names_apart, open_runs
+    from srnn.runs.groups import by_experiment, is_comparison, is_sweep, names_apart, open_runs
+    from srnn.sweeps.figures import draw
+    from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
     questions = choose(only)
+    drawn_as = None if image_format == "none" else image_format
     folders = [expanded(run) for run in runs]
     groups = by_experiment(open_runs(folders, body))
     for group in groups:
@@ -99,17 +105,23 @@ def command(
             def watch(what: str, bar: object = bar, name: str = group[0].experiment.name) -> None:
                 progress.update(bar, description=f"{name}: {what}")  # type: ignore[arg-type]
 
-            answers = analyze(group, questions, data_dir, image_format, title, watch)
+            answers = analyze(group, questions, data_dir, drawn_as, title, watch)
         _print(console(), group, answers)
     compared = [folder for folder in folders if is_comparison(folder)]
     for folder in compared:
         print_comparison(folder)
+    for folder in filter(is_sweep, folders):
+        found = Sweep.open(folder)
+        found.write_table()
+        draw(found, image_format)
+        print_sweep(found)
+        compared.append(folder)
     if len(groups) > 1 and not compared:
         named = dict(zip(names_apart(groups), groups, strict=True))
         together = "-".join(["comparison", *named])
         folder = groups[0][0].folder.parent.parent / together[:_LONGEST].rstrip("-")
         try:
-            for figure in compare(named, folder, image_format):
+            for figure in compare(named, folder, drawn_as):
                 print(f"figure   {figure}")
         except NotApplicableError as error:
             print(f"left out comparison: {error}")

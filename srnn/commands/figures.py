@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -51,9 +50,9 @@ def command(
 ) -> None:
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
-    What is made already is left as it is; remove OUT/NAME to make a table anew. Four tables go beyond what is published
-    and are made when they are named: rest (controls of the trade-off), exact (exact self-replication), arithmetic (what
-    of stability is rounding) and repair (self-replicators that repair themselves).
+    What is made already is left as it is; remove OUT/NAME to make a table anew. Some go beyond what is published and
+    are made when they are named: rest, exact, arithmetic, repair, pruning, tickets, usefulness, rescue,
+    minima and regularisation.
 
     \b
     Examples:
@@ -69,6 +68,7 @@ def command(
     from srnn.commands.output import console as printer
     from srnn.commands.signals import Signals
     from srnn.errors import StoppedError
+    from srnn.sweeps.workers import cores
     from srnn.tables import make
 
     progress = Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -86,14 +86,9 @@ def command(
         try:
             with signals:
                 signals.listen(at_once=True)
-                made = make(names or [], seeds, out, runs, data_dir, jobs or _cores(), watch)
+                made = make(names or [], seeds, out, runs, data_dir, jobs or cores(), watch)
         except KeyboardInterrupt:
             raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
     for name in made:
         print(f"made   {out / name}")
     print(f"table  {out / 'README.md'}")
-
-
-def _cores() -> int:
-    """The cores that this process may use: on a cluster, fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

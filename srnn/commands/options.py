@@ -82,7 +82,7 @@ Body = Annotated[
         help="The torch module that is its body: of a run, the one that it names, if you trust it.",
     ),
 ]
-FORMATS = ("png", "svg", "pdf")
+FORMATS = ("png", "svg", "pdf", "none")
 DEVICES = ("cpu", "cuda")
 
 DataDir = Annotated[
@@ -97,7 +97,7 @@ ImageFormat = Annotated[
     str,
     typer.Option(
         "--format",
-        help="File format of the figures.",
+        help="File format of the figures; none: without.",
         metavar="|".join(FORMATS),
         parser=one_of("--format", *FORMATS),
         autocompletion=completing(lambda: FORMATS),

@@ -53,8 +53,9 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
 
     from srnn.analysis.statistics import last_scores, over_seeds
     from srnn.commands.output import console
-    from srnn.commands.tables import grid, with_interval
+    from srnn.commands.tables import grid
     from srnn.errors import UserError
+    from srnn.shown import with_interval
 
     table = grid()
     table.add_column("runs", overflow="fold")

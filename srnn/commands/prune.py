@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from srnn.choices import Scope, Score
-from srnn.commands.options import Body, DataDir, completing, number, one_of, path_option, whole
+from srnn.commands.options import Body, DataDir, Settings, completing, number, one_of, path_option, whole
+from srnn.commands.run import presets, train
 from srnn.commands.tables import grid
 
 
@@ -20,7 +21,12 @@ def _words(literal: object) -> tuple[str, ...]:
 
 def command(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A finished run; a folder of seeds stands for all of them.")
+        str,
+        typer.Argument(
+            metavar="RUN|PRESET|FILE",
+            help="A finished run, or a folder of seeds; a preset or TOML file is trained first.",
+            autocompletion=completing(presets),
+        ),
     ],
     density: Annotated[
         float,
@@ -49,6 +55,11 @@ def command(
             metavar="EPOCHS", help="How long what is left is trained.", parser=whole("--epochs", 1, 1_000_000)
         ),
     ] = 10,
+    settings: Settings = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="SEEDS", help="Of a preset or file: a number of seeds, a range (0-4) or a list (0,7,9)."),
+    ] = None,
     out: Annotated[
         Path | None,
         path_option("Where the pruned run goes, as OUT/NAME-SCORE-DENSITY.", "--out", show_default="beside"),
@@ -58,6 +69,8 @@ def command(
 ) -> None:
     """Prune a trained run: drop the weights that matter least, and train what is left.
 
+    A preset or a file is run first, as by srnn run, unless its run is there already.
+
     What comes of it is a run like any other, to be shown, analysed, resumed and verified. In its folder are
     mask.safetensors, which weights are kept, and network.safetensors, the network that is left, as plain numbers.
 
@@ -65,12 +78,20 @@ def command(
     Examples:
       srnn prune runs/digits --density 0.2
       srnn prune runs/digits/seed-0 --density 0.1 --score lamp --epochs 50
+      srnn prune digits --density 0.2 --seeds 3 --set training.epochs=50
     """
     from rich.markup import escape
 
     from srnn.commands.output import console
+    from srnn.errors import UserError
     from srnn.laboratory.prune import prune
+    from srnn.untrusted import expanded, is_folder
 
+    if not is_folder(expanded(run)):
+        run = str(_trained(run, settings or [], seeds, out or Path("runs"), data_dir, body))
+    elif settings or seeds is not None:
+        option = "--set" if settings else "--seeds"
+        raise UserError(f"{option}: the runs in {run} are trained as they were begun; leave {option} out")
     found = prune(run, density, score, scope=scope, epochs=epochs, out=out, data_dir=data_dir, body=body)  # type: ignore[arg-type]
     printed = console()
     metric = f"test {found[0].metric}"
@@ -95,3 +116,26 @@ def command(
         printed.print("nothing leads from input to output any more: choose a larger density", style="red")
     for one in found:
         printed.print(f"run     {one.run.folder}", soft_wrap=True, markup=False)
+
+
+def _trained(
+    name: str, settings: list[str], seeds: str | None, out: Path, data_dir: Path | None, body: str | None
+) -> Path:
+    """The folder of the runs of a preset or a file, which are trained if they are not there."""
+    from srnn.bodies.module import with_body
+    from srnn.errors import UserError
+    from srnn.presets import load_changed
+    from srnn.seeds import parse_seeds
+
+    chosen = with_body(load_changed(name, settings), body, begins=True)
+    if chosen.comparison.variants or chosen.pruning.asked:
+        raise UserError(f"{name} consists of several experiments: run it, and prune one of them")
+    if chosen.training.epochs % chosen.log.every:
+        raise UserError(
+            f"training.epochs is {chosen.training.epochs}, no multiple of log.every, {chosen.log.every}: a run is "
+            "pruned where it was logged; set one of them"
+        )
+    numbers = [chosen.seed] if seeds is None else parse_seeds(seeds)
+    given = [] if data_dir is None else ["--data-dir", str(data_dir)]
+    train(chosen, out, numbers, True, False, given, "", {"data_dir": data_dir})
+    return out / chosen.name

@@ -6,14 +6,13 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from errno import EIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
-from srnn.errors import StoppedError, UserError
+from srnn.errors import UserError
 from srnn.seeds import parse_seeds
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from srnn.training import Report, Training
 
 
-def _presets() -> list[str]:
+def presets() -> list[str]:
     from srnn.presets import preset_names
 
     return preset_names()
@@ -34,7 +33,7 @@ def command(
         typer.Argument(
             metavar="PRESET|FILE|RUN",
             help="A preset (srnn presets), a TOML file or a run that is there.",
-            autocompletion=completing(_presets),
+            autocompletion=completing(presets),
         ),
     ] = "digits",
     settings: Settings = None,
@@ -115,21 +114,27 @@ def command(
     ]
     given += ["--body", chosen.body.path] if isinstance(chosen.body, ModuleConfig) else []
     given += ["--quiet"] if quiet else []
-    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
+    drawn_as = None if image_format == "none" else image_format
+    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": drawn_as}
     variants = chosen.expand()
+    again = shlex.join(["srnn", "run", str(out / chosen.name), "--seeds", _seeds_option(numbers), "--resume", *given])
+    if chosen.pruning.asked:
+        from srnn.commands.study import make_study
+
+        make_study(chosen, out, numbers, resume, quiet, again, common)
+        return
     if not variants:
-        runs = _train(chosen, out, numbers, resume, quiet, given, "", common)
+        runs = train(chosen, out, numbers, resume, quiet, given, "", common)
         _print(runs, quiet)
         return
-    again = shlex.join(["srnn", "run", str(out / chosen.name), "--seeds", _seeds_option(numbers), "--resume", *given])
     groups = {}
-    with begun(chosen, out) as folder:
+    with begun(chosen, out, [out / one.name for one in variants.values()]) as folder:
         for variant, one in variants.items():
             one = with_body(one, None, begins=not goes_on)
-            groups[variant] = _train(one, out, numbers, resume, quiet, given, again, common)
+            groups[variant] = train(one, out, numbers, resume, quiet, given, again, common)
             _print(groups[variant], quiet)
     try:
-        _compare(groups, folder, image_format, again)
+        _compare(groups, folder, drawn_as, again)
     except UserError as error:
         if not quiet:
             print(f"left out comparison: {error}")
@@ -150,7 +155,7 @@ def _print(runs: Sequence[Run], quiet: bool) -> None:
         print(run.folder)
 
 
-def _train(
+def train(
     chosen: Experiment,
     out: Path,
     seeds: list[int],
@@ -160,75 +165,63 @@ def _train(
     again: str,
     common: dict[str, Any],
 ) -> list[Run]:
-    """Run one experiment; whatever stops it is told with the command that goes on."""
+    """Run one experiment and show how far it is; whatever stops it is told with the command that goes on."""
     from srnn.commands.output import console
-    from srnn.commands.signals import Signals
+    from srnn.commands.signals import going_on
     from srnn.laboratory.job import run
     from srnn.laboratory.live import Display
 
     def how_to_go_on() -> str:
         return f"go on with: {again}" if again else _how_to_go_on(out / chosen.name, seeds, given)
 
-    signals = Signals()
-    try:
-        with signals, nullcontext() if quiet else Display(chosen, seeds, console()) as display:
-            # Until there is something to be saved, each ends it at once.
-            signals.listen(at_once=True)
+    with going_on(how_to_go_on) as signals, nullcontext() if quiet else Display(chosen, seeds, console()) as display:
+        # Until there is something to be saved, each ends it at once.
+        signals.listen(at_once=True)
 
-            def after_start(training: Training) -> None:
-                signals.listen()
-                if display is not None:
-                    display.start(training)
+        def after_start(training: Training) -> None:
+            signals.listen()
+            if display is not None:
+                display.start(training)
 
-            def after_report(report: Report) -> None:
-                if report.epoch == chosen.training.epochs:
-                    # All is saved: while figures are drawn there is nothing to be waited for.
-                    signals.listen(at_once=True)
-                if display is not None:
-                    display.report(report)
+        def after_report(report: Report) -> None:
+            if report.epoch == chosen.training.epochs:
+                # All is saved: while figures are drawn there is nothing to be waited for.
+                signals.listen(at_once=True)
+            if display is not None:
+                display.report(report)
 
-            watchers: dict[str, Any] = {} if display is None else {"after_batch": display.batch}
-            runs = run(
-                chosen,
-                out,
-                seeds=seeds,
-                resume=resume,
-                after_start=after_start,
-                after_report=after_report,
-                stop=signals.received,
-                progress=False,  # it has a display already, on stdout
-                **common,
-                **watchers,
-            )
-            if again and signals.received():
-                raise KeyboardInterrupt  # after the last batch: these have ended, the other variants have not
-            return runs
-    except (StoppedError, KeyboardInterrupt):
-        raise StoppedError(f"interrupted; {how_to_go_on()}", 128 + signals.last) from None
-    except OSError as error:
-        why = f"{error.strerror or error or type(error).__name__}; once that is mended, {how_to_go_on()}"
-        # Whose it is, if anybody's: not every error is one of a file.
-        raise OSError(error.errno or EIO, why, *([str(error.filename)] if error.filename else [])) from None
+        watchers: dict[str, Any] = {} if display is None else {"after_batch": display.batch}
+        runs = run(
+            chosen,
+            out,
+            seeds=seeds,
+            resume=resume,
+            after_start=after_start,
+            after_report=after_report,
+            stop=signals.received,
+            progress=False,  # it has a display already, on stdout
+            **common,
+            **watchers,
+        )
+        if again and signals.received():
+            raise KeyboardInterrupt  # after the last batch: these have ended, the other variants have not
+        return runs
 
 
 def _compare(
     groups: Mapping[str, Sequence[Run]],
     folder: Path,
-    image_format: str,
+    image_format: str | None,
     again: str,
 ) -> None:
     """Compare the variants of an experiment; if it is stopped, say how to go on."""
-    from srnn.commands.signals import Signals
+    from srnn.commands.signals import going_on
     from srnn.laboratory.compare import compare
 
-    signals = Signals()
-    try:
-        with signals:
-            # Nothing is left half-written, and nothing is to be saved.
-            signals.listen(at_once=True)
-            compare(groups, folder, image_format)
-    except KeyboardInterrupt:
-        raise StoppedError(f"interrupted; go on with: {again}", 128 + signals.last) from None
+    with going_on(lambda: f"go on with: {again}") as signals:
+        # Nothing is left half-written, and nothing is to be saved.
+        signals.listen(at_once=True)
+        compare(groups, folder, image_format)
 
 
 def _holds_runs(folder: Path) -> bool:
@@ -249,12 +242,14 @@ def _to_go_on(
     """
     from srnn.bodies.module import require_consent
     from srnn.laboratory.job import place_of
-    from srnn.runs.groups import is_comparison, open_runs
+    from srnn.runs.groups import is_comparison, is_study, is_sweep, open_runs
     from srnn.runs.resume import lengthen
     from srnn.runs.run import Run
 
-    if is_comparison(folder):
-        return _comparison_to_go_on(folder, resume, extend)
+    if is_sweep(folder):
+        raise UserError(f"{folder} is a sweep: go on with it by srnn sweep {folder}")
+    if is_comparison(folder) or is_study(folder):
+        return _several_to_go_on(folder, resume, extend)
     runs = open_runs([folder], body)
     require_consent(runs[0].experiment)
     place = place_of(runs)
@@ -277,19 +272,22 @@ def _to_go_on(
     return runs[0].experiment, place, known
 
 
-def _comparison_to_go_on(folder: Path, resume: bool, extend: int | None) -> tuple[Experiment, Path, list[int]]:
+def _several_to_go_on(folder: Path, resume: bool, extend: int | None) -> tuple[Experiment, Path, list[int]]:
+    """The same of a comparison or a study."""
     from srnn.laboratory.compare import Comparison
+    from srnn.laboratory.study import Study
+    from srnn.runs.groups import is_study
 
-    comparison = Comparison.open(folder)
-    experiment = comparison.experiment
+    several = Study.open(folder) if is_study(folder) else Comparison.open(folder)
+    experiment, what = several.experiment, "a study" if isinstance(several, Study) else "a comparison"
     if extend is not None:
-        one = folder.parent / next(iter(experiment.expand().values())).name
-        raise UserError(f"--extend: {folder} is a comparison; make its variants longer, such as {one}")
+        one = several[0].folder.parent if several else folder
+        raise UserError(f"--extend: {folder} is {what}; make a part of it longer, such as {one}")
     if folder.absolute().name != experiment.name:
         raise UserError(f"{folder} was renamed: to go on with it, name it {experiment.name} again")
     if not resume:
-        _confirm(f"{folder} is a comparison, of which some may be left to do", folder)
-    seeds = list(dict.fromkeys(run.experiment.seed for run in comparison)) or [experiment.seed]
+        _confirm(f"{folder} is {what}, of which some may be left to do", folder)
+    seeds = list(dict.fromkeys(run.experiment.seed for run in several)) or [experiment.seed]
     return experiment, folder.absolute().parent if folder.name in ("", "..") else folder.parent, seeds
 
 

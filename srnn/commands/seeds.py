@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from srnn.commands.tables import grid, is_figure, labels, with_interval
+from srnn.commands.tables import grid, is_figure, labels
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def print_status(console: Console, run: Run, place: str = "") -> None:
         last = int(run.metrics["Epoch"].max())
     what = {
         "running": f"is running ({status.why}), epoch {last} of {epochs}",
-        "finished": "is finished",
+        "finished": "is finished" if last == epochs else f"is finished: it ended in epoch {last} of {epochs}",
         "interrupted": f"was interrupted in epoch {last + 1} of {epochs}",
         "killed": f"was killed in epoch {last + 1} of {epochs}",
         "diverged": f"diverged in epoch {status.epoch + 1} of {epochs} and stopped: {status.why}",

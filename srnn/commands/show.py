@@ -30,7 +30,8 @@ def command(
     """Show what was run, how it ended, its last figures and the particle types of each layer.
 
     Several seeds of one experiment are shown together: mean ± 95 % confidence interval. Several experiments are shown
-    side by side in one table, a comparison with its final table and paired tests.
+    side by side in one table, a comparison with its final table and paired tests, a study of pruning with its branches,
+    a sweep with its points.
 
     \b
     Examples:
@@ -41,7 +42,10 @@ def command(
     """
     from srnn.commands.seeds import print_runs
     from srnn.commands.side_by_side import print_comparison, print_side_by_side
-    from srnn.runs.groups import by_experiment, is_comparison, open_runs
+    from srnn.commands.study import print_study
+    from srnn.commands.sweeps import print_sweep
+    from srnn.runs.groups import by_experiment, is_comparison, is_study, is_sweep, open_runs
+    from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
     folders = [expanded(run) for run in runs]
@@ -52,10 +56,12 @@ def command(
     if as_json:
         print_json(by_experiment(open_runs(folders)))
         return
-    plain = [folder for folder in folders if not is_comparison(folder)]
+    plain = [folder for folder in folders if not (is_comparison(folder) or is_study(folder) or is_sweep(folder))]
     for folder in folders:
-        if folder not in plain:
-            print_comparison(folder)
+        if is_sweep(folder):
+            print_sweep(Sweep.open(folder))
+        elif folder not in plain:
+            (print_study if is_study(folder) else print_comparison)(folder)
     if plain:
         groups = by_experiment(open_runs(plain))
         if len(groups) == 1:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srnn.commands.seeds import print_status
-from srnn.commands.tables import grid, is_figure, labels, with_interval
+from srnn.commands.tables import grid, is_figure, labels
+from srnn.shown import with_interval
 
 if TYPE_CHECKING:
     from srnn.runs.run import Run

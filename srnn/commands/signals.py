@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EIO
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from srnn.errors import StoppedError
 
 #: What asks a program to end: besides Ctrl-C and SIGTERM a terminal that is closed, and clusters some time before they
 #: end a job.
@@ -62,3 +67,18 @@ class Signals:
         if self._received or self._at_once:
             raise KeyboardInterrupt
         self._received = True
+
+
+@contextmanager
+def going_on(how: Callable[[], str]) -> Iterator[Signals]:
+    """Signals that are listened to; whatever stops what is done meanwhile is told with how to go on."""
+    signals = Signals()
+    try:
+        with signals:
+            yield signals
+    except (StoppedError, KeyboardInterrupt):
+        raise StoppedError(f"interrupted; {how()}", 128 + signals.last) from None
+    except OSError as error:
+        why = f"{error.strerror or str(error) or type(error).__name__}; once that is mended, {how()}"
+        # Whose it is, if anybody's: not every error is one of a file.
+        raise OSError(error.errno or EIO, why, *([str(error.filename)] if error.filename else [])) from None

@@ -14,7 +14,6 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from srnn.estimators.described import described
 from srnn.estimators.estimator import OrganismEstimator
 from srnn.estimators.examples import Examples, weighed
-from srnn.training import Training
 
 
 @described
@@ -86,6 +85,5 @@ class OrganismClassifier(ClassifierMixin, OrganismEstimator):  # type: ignore[mi
         """The logarithms of :meth:`predict_proba`."""
         return torch.from_numpy(self._answers(X)).log_softmax(1).numpy()
 
-    def _score_of(self, training: Training, held: Examples) -> float:
-        right = self._answered(training.organism, held.X).argmax(1) == held.y
-        return float(np.average(right, weights=held.weight))
+    def _score_of(self, answered: NDArray[np.float32], held: Examples) -> float:
+        return float(np.average(answered.argmax(1) == held.y, weights=held.weight))

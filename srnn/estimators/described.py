@@ -63,6 +63,8 @@ _ATTRIBUTES = """n_features_in_ : int
         Epochs trained.
     loss_curve_ : list of float
         Mean loss of each epoch; of a regression that of the scaled targets.
+    validation_loss_curve_ : list of float or None
+        With ``early_stopping``, the mean loss of the share held back after each epoch.
     validation_scores_ : list of float or None
         With ``early_stopping``, the accuracy or R² of the share held back after each epoch.
     best_validation_score_ : float

@@ -116,10 +116,6 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         """
         going_on = self.warm_start and hasattr(self, "_training")
         data = self._data(X, y, sample_weight, reset=not going_on)
-        context = self._init_callback_context(max_subtasks=None)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**told)
         random = check_random_state(self.random_state)
         seed, split_seed = random.randint(2**31 - 1, size=2).tolist()
         held = None
@@ -130,6 +126,10 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
             self._begin()
             self._fit_scaling(data)
         training = self._prepared(data, None if going_on else seed, self.max_iter)
+        context = self._init_callback_context(max_subtasks=training.experiment.training.epochs - training.epoch)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**told)
         self._improve(training, held, context, told)
         context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
         return self
@@ -147,6 +147,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
     def _begin(self) -> None:
         self.__dict__.pop("_training", None)
         self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] | None = [] if self.early_stopping else None
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
 
     def _improve(self, training: Training, held: Examples | None, context: Any, told: dict[str, Any]) -> None:
@@ -169,7 +170,8 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
                 if held is None:
                     now = self.loss_curve_[-1]
                 else:
-                    score = self._score_of(training, held)
+                    loss, score = self._validated(training, held)
+                    self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
                     self.validation_scores_ = [*(self.validation_scores_ or []), score]
                     now = -score
                 waited = waited + 1 if now > best - self.tol else 0
@@ -223,11 +225,12 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
 
     def _prepared(self, data: Examples, seed: int | None, epochs: int) -> Training:
         """What goes on for so many epochs: a new training of that seed, or, without, the one there is."""
-        x, y = self._inputs(data.X), torch.from_numpy(data.y)
+        x, y = self._inputs(data.X), torch.from_numpy(self._targets(data.y))
         weight = None
         if data.weight is not None:
             weight = torch.from_numpy((data.weight / data.weight.mean()).astype(np.float32))
-        # Validation is done here: what the loop itself would measure is one example.
+        # Validation is done here, and the loop has one example to measure: a run's validation is of rows that are not
+        # drawn, without weights, and only where there is a census, too.
         task = Task("data", self._kind, x, y, x[:1], y[:1], self.n_outputs_, train_weight=weight)
         if seed is None:
             training = self._training
@@ -243,6 +246,10 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         rows = np.ones((X.shape[0], X.shape[1] + bool(self.intercept)), np.float32)
         rows[:, : X.shape[1]] = X
         return torch.from_numpy(rows)
+
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        """What the network is to answer, of the type that its loss takes."""
+        return y
 
     def _fit_scaling(self, data: Examples) -> None:
         self._x_scaling = StandardScaler().fit(data.X, sample_weight=data.weight) if self.standardize else None
@@ -280,7 +287,13 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
     def _data(self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool) -> Examples:
         raise NotImplementedError
 
-    def _score_of(self, training: Training, held: Examples) -> float:
+    def _validated(self, training: Training, held: Examples) -> tuple[float, float]:
+        """Mean loss and score of what is held back."""
+        answered = self._answered(training.organism, held.X)
+        losses = training.task.loss(torch.from_numpy(answered), torch.from_numpy(self._targets(held.y)))
+        return float(np.average(losses.numpy(), weights=held.weight)), self._score_of(answered, held)
+
+    def _score_of(self, answered: NDArray[np.float32], held: Examples) -> float:
         raise NotImplementedError
 
     @property

@@ -14,7 +14,6 @@ from sklearn.utils import column_or_1d
 from srnn.estimators.described import described
 from srnn.estimators.estimator import OrganismEstimator
 from srnn.estimators.examples import Examples, weighed
-from srnn.training import Training
 
 
 @described
@@ -54,9 +53,9 @@ class OrganismRegressor(RegressorMixin, OrganismEstimator):  # type: ignore[misc
         super()._fit_scaling(data)
         self._y_scaling = StandardScaler().fit(data.y, sample_weight=data.weight) if self.standardize else None
 
-    def _prepared(self, data: Examples, seed: int | None, epochs: int) -> Training:
-        y = data.y if self._y_scaling is None else self._y_scaling.transform(data.y)
-        return super()._prepared(Examples(data.X, y.astype(np.float32), data.weight), seed, epochs)
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        scaled = y if self._y_scaling is None else self._y_scaling.transform(y)
+        return scaled.astype(np.float32)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch more; arguments as of :meth:`fit`. Data are scaled as the first examples asked for."""
@@ -71,6 +70,5 @@ class OrganismRegressor(RegressorMixin, OrganismEstimator):  # type: ignore[misc
         values = answered if self._y_scaling is None else self._y_scaling.inverse_transform(answered)
         return values.ravel() if self._flat else values
 
-    def _score_of(self, training: Training, held: Examples) -> float:
-        answered = self._in_units(self._answered(training.organism, held.X))
-        return float(r2_score(held.y, answered.reshape(held.y.shape), sample_weight=held.weight))
+    def _score_of(self, answered: NDArray[np.float32], held: Examples) -> float:
+        return float(r2_score(held.y, self._in_units(answered).reshape(held.y.shape), sample_weight=held.weight))

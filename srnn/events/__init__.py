@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 EVENTS: Family[type[Event]] = Family(
     "srnn.events",
     {
+        "redraw": "redraw:Redraw",
+        "noise": "noise:Noise",
+        "scale": "scale:Scale",
+        "copy": "copy:Copy",
+        "mix": "mix:Mix",
+        "cross": "cross:Cross",
+        "drop": "drop:Drop",
         "freeze": "freeze:Freeze",
+        "thaw": "thaw:Thaw",
+        "focus": "focus:Focus",
         "meeting": "meeting:Meeting",
     },
 )

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from srnn.events.event import Event, Moment
+from srnn.events.choosing import Choosing, Who
 from srnn.section import Share
 
 if TYPE_CHECKING:
     from srnn.training.loop import Training
 
 
-class Freeze(Event):
+class Freeze(Choosing):
     """A share of the particles of each seed is frozen: training, replication and interactions leave them alone."""
 
-    moment: ClassVar[Moment] = "epoch"
-
-    who: Literal["smallest", "largest", "random"] = "random"
-    """By how much they are worth, or by chance."""
+    of: Literal["unit", "particle"] = "particle"
+    """Units are chosen in each hidden layer, and stand for the particles that enter them; particles among all."""
+    who: Who = "random"
+    """Which, of those that are not frozen yet."""
     share: Share = 0.5
-    """Of all particles."""
+    """Of each hidden layer, at least one unit; or of all particles."""
 
     def act(self, training: Training, place: int) -> None:
-        organism = training.organism
-        size = organism.worth()[organism.columns(place)].abs()
-        count = round(self.share * organism.size)
-        if self.who == "random":
-            order = torch.randperm(organism.size, generator=training.streams[place]["events"]).to(size.device)
-        else:
-            # Stable, so that ties do not hang on the machine.
-            order = size.argsort(descending=self.who == "largest", stable=True)
-        training.freeze(place, order[:count])
+        training.freeze(place, self.particles(training, place))

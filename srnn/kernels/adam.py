@@ -9,6 +9,8 @@ MEAN, SQUARE, SMALLEST = 0.9, 0.999, 1e-8
 
 #: Where in the settings of a call is what its step decides: see :func:`corrections`.
 SETTINGS, CORRECTIONS = 7, 5
+#: Where there is the share of a number that a step leaves.
+UNDECAYED = 4
 
 
 def settings(lr: float, decay: float) -> list[float]:

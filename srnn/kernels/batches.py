@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
-from srnn.kernels.addresses import ADDRESS, call_at, integer_at, pointer_to, put_integer
+from srnn.kernels.addresses import ADDRESS, NUMBER, call_at, integer_at, pointer_to, put_integer, put_label
 from srnn.kernels.cache import compiled
 from srnn.kernels.passes import CALL, COUNTERS, inner
 
@@ -27,20 +27,25 @@ RUN = np.dtype(
             # where a batch follows; every so many batches (0: never) another one follows the move, or stands in its
             # place. Each leaves known what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
-            # Before the move, what adds the gradient of costs on what particles are worth, and what counts the move.
-            *("cost", "cost_packet"),
+            # Before the move: what adds the gradient of penalties on what particles are worth, what pushes that away
+            # from other such weights, and what counts the move.
+            *("cost", "cost_packet", "push", "push_packet"),
             *("count", "count_packet", "move", "move_packet", "move_on", "move_on_packet"),
             *("settle", "settle_packet", "every", "in_place"),
             # Numbers of each particle, of each example, and their sums over the batches.
             *("worth", "gradient", "replicated", "losses", "scores", "replicated_sums", "loss_sums", "score_sums"),
             # Which of their gradients are cleared, a byte each; 0: none.
             "dropped",
+            # Of each batch, what the gradient of the task is multiplied by, a float64; 0: nothing.
+            "slower",
+            # Words of 32 bits that each batch begins with: how many, their addresses, and what they are, a row a batch.
+            *("words", "places", "rows"),
             # How it went: batches that are done, whether one more is prepared.
             *("done", "prepared"),
         )
     ]
-    # What scores and the gradient are multiplied by.
-    + [("factor", np.float64), ("slower", np.float64)]
+    # What scores are multiplied by.
+    + [("factor", np.float64)]
 )
 _INDEX, _DROP, _PROBLEM, _WORKERS, _DONE = (
     ADDRESS * place
@@ -82,6 +87,14 @@ def _slow(address: int, count: int, factor: float) -> None:
 
 
 @inner
+def _begin(words: int, places: int, row: int) -> None:
+    """Put the words of a batch to their places."""
+    addresses, values = carray(pointer_to(places), (words,), np.int64), carray(pointer_to(row), (words,), np.int32)
+    for i in range(words):
+        put_label(addresses[i], values[i])
+
+
+@inner
 def _clear(address: int, dropped: int, count: int) -> None:
     gradient, gone = carray(pointer_to(address), (count,), np.float32), carray(pointer_to(dropped), (count,), np.uint8)
     for i in range(count):
@@ -95,6 +108,8 @@ def run(address: int) -> None:
     call: Any = carray(pointer_to(address), (1,), RUN)[0]
     call.done, call.prepared = 0, 0
     for batch in range(call.batches):
+        if call.words:
+            _begin(call.words, call.places, call.rows + NUMBER * call.words * batch)
         # Where a batch was moved on from, it is done.
         if call.prepare and (batch == 0 or not call.move_on):
             call_at(call.prepare, call.prepare_packet)
@@ -121,8 +136,12 @@ def run(address: int) -> None:
         last = batch + 1 == call.batches or not _finite(call.losses, call.examples)
         if call.cost:
             call_at(call.cost, call.cost_packet)
-        if call.slower != 1:
-            _slow(call.gradient, call.particles, call.slower)
+        if call.push:
+            call_at(call.push, call.push_packet)
+        if call.slower:
+            factor = carray(pointer_to(call.slower + ADDRESS * batch), (1,), np.float64)[0]
+            if factor != 1:
+                _slow(call.gradient, call.particles, factor)
         if call.dropped:
             _clear(call.gradient, call.dropped, call.particles)
         if call.count:

@@ -20,7 +20,7 @@ from srnn.kernels import algebra, moments, particles, placing
 from srnn.kernels.calls import kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
-from srnn.kernels.packets import Call, call_of, slot
+from srnn.kernels.packets import Call, Paced, call_of, slot
 from srnn.kernels.team import HEAD
 
 
@@ -63,7 +63,8 @@ def training(
     constants = _constants(particle).clone()
     constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
     arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
-    return call_of(particles.train, particle.hidden, arguments, weights.shape[1], work=weights.numel() * (steps + 2))
+    work, paced = weights.numel() * (steps + 2), (_paced(constants, _LR),)
+    return call_of(particles.train, particle.hidden, arguments, weights.shape[1], work, paced)
 
 
 def effective_weight(weights: Tensor, particle: Kind) -> Tensor:
@@ -157,10 +158,10 @@ def descending(
     """The call of :func:`sgd_step`, with what the particles are then worth in ``worth (N,)``, if that is given."""
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arguments = weights, effective_gradient.contiguous(), buffer, constants, 1 if all_move else None
-    count, work = weights.shape[1], 2 * weights.numel()
+    count, work, paced = weights.shape[1], 2 * weights.numel(), (_paced(constants, _LR),)
     if worth is None:
-        return call_of(particles.sgd_step, particle.hidden, arguments, count, work)
-    return call_of(particles.sgd_step_and_weigh, particle.hidden, (*arguments, weights, worth), count, work)
+        return call_of(particles.sgd_step, particle.hidden, arguments, count, work, paced)
+    return call_of(particles.sgd_step_and_weigh, particle.hidden, (*arguments, weights, worth), count, work, paced)
 
 
 def descending_and_training(
@@ -185,7 +186,9 @@ def descending_and_training(
     step = descending(weights, particle, effective_gradient, task_buffer, lr, momentum, None, shared)
     replication = training(weights, particle, steps, lr, momentum, alpha, target, buffer, losses)
     arguments, work = (*step.held, *replication.held, weights, worth), weights.numel() * (steps + 4)
-    return call_of(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work)
+    # What is trained is the batch that follows.
+    paced = (*step.paced, *(one._replace(next=True) for one in replication.paced))
+    return call_of(particles.sgd_step_and_train, particle.hidden, arguments, weights.shape[1], work, paced)
 
 
 def descending_and_projecting(
@@ -209,8 +212,8 @@ def descending_and_projecting(
     """
     constants = _sgd_constants(weights, particle, buffer, lr, momentum)
     arguments = weights, effective_gradient.contiguous(), buffer, constants, worth, iterations
-    work = (4 * iterations + 2) * weights.numel()
-    return call_of(particles.sgd_and_project, particle.hidden, arguments, weights.shape[1], work)
+    work, paced = (4 * iterations + 2) * weights.numel(), (_paced(constants, _LR),)
+    return call_of(particles.sgd_and_project, particle.hidden, arguments, weights.shape[1], work, paced)
 
 
 def number_step(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float) -> None:
@@ -230,8 +233,8 @@ def number_step(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: fl
 def descending_numbers(numbers: Tensor, gradient: Tensor, buffer: Tensor | None, lr: float, momentum: float) -> Call:
     """The call of :func:`number_step`."""
     constants = torch.tensor([momentum, -lr], dtype=torch.float32, device="cpu")
-    arguments = numbers, gradient, buffer, constants
-    return call_of(particles.number_step, 0, arguments, numbers.numel(), work=numbers.numel())
+    arguments, paced = (numbers, gradient, buffer, constants), (_paced(constants, 1, sign=-1),)
+    return call_of(particles.number_step, 0, arguments, numbers.numel(), numbers.numel(), paced)
 
 
 def _sgd_constants(weights: Tensor, particle: Kind, buffer: Tensor | None, lr: float, momentum: float) -> Tensor:
@@ -266,7 +269,9 @@ def adam(
         iterations: Newton steps of the projection that follows; None for none, and only then without ``worth``.
     """
     slots = map(slot, (state["step"], settings, lr))
-    count = Call(kernel("count", moments.count), array("q", (*[0] * len(HEAD), *slots)), (state, settings))
+    packet = array("q", (*[0] * len(HEAD), *slots))
+    paced = (Paced(packet.buffer_info()[0] + (len(packet) - 1) * packet.itemsize, np.float64),)
+    count = Call(kernel("count", moments.count), packet, (state, settings), paced)
     hidden, number = (0, moved.numel()) if particle is None else (particle.hidden, moved.shape[1])
     arguments = moved, gradient.contiguous(), state["exp_avg"], state["exp_avg_sq"], settings
     work = (4 * (iterations or 0) + 2) * moved.numel()
@@ -364,6 +369,15 @@ def _constants(particle: Kind) -> Tensor:
     longest = W1[0] if H < algebra.INPUTS else W2[0]
     values = [np.zeros(4), E[[W1[0][0], W2[0][0], W3[0]], 0], gram[np.triu_indices(3)], E[[row[0] for row in W2], 1]]
     return torch.from_numpy(np.concatenate([*values, E[longest, 2]]).astype(np.float32))
+
+
+#: The place of the learning rate among the constants.
+_LR = algebra.Constants.SETTINGS.index("lr")
+
+
+def _paced(constants: Tensor, place: int, sign: int = 1) -> Paced:
+    """Of constants, the number at that place: the learning rate, or its negative."""
+    return Paced(constants.data_ptr() + constants.itemsize * place, lambda lr: np.float32(sign * lr))
 
 
 def _changed(*tensors: Tensor | None) -> None:

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from srnn.kernels import moves, threads
@@ -19,6 +20,20 @@ _WORTH_THREADS = 100_000
 _CLAIMS, _LARGEST_CLAIM = 8, 512
 
 
+class Paced(NamedTuple):
+    """A number in memory that follows the learning rate.
+
+    Attributes:
+        address: Where it is.
+        of: What it is at a learning rate, as the type that it has there.
+        next: Whether it is of the batch after the one in which it is read.
+    """
+
+    address: int
+    of: Callable[[float], np.floating[Any]]
+    next: bool = False
+
+
 class Call(NamedTuple):
     """A kernel and what it computes with, to be called as often as one likes.
 
@@ -26,17 +41,26 @@ class Call(NamedTuple):
         kernel: What is called.
         packet: Its packet.
         held: What the packet has the addresses of.
+        paced: What of that follows the learning rate.
     """
 
     kernel: Kernel
     packet: array[int]
     held: tuple[Any, ...]
+    paced: tuple[Paced, ...] = ()
 
     def __call__(self) -> None:
         self.kernel.call(self.packet.buffer_info()[0])
 
 
-def call_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], count: int, work: int) -> Call:
+def call_of(
+    make: Callable[..., int],
+    hidden: int,
+    arguments: tuple[Any, ...],
+    count: int,
+    work: int,
+    paced: tuple[Paced, ...] = (),
+) -> Call:
     """The call of a kernel for all particles: on torch's threads, if it is worth it.
 
     A particle's result does not depend on which thread computes it.
@@ -47,7 +71,7 @@ def call_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...], c
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
     claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * moves.BLOCK)) * moves.BLOCK)
     packet = array("q", (0, count, claim, parallel, team, *map(slot, filter(_given, arguments))))
-    return Call(kernel_of(make, hidden, arguments), packet, arguments)
+    return Call(kernel_of(make, hidden, arguments), packet, arguments, paced)
 
 
 def kernel_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...]) -> Kernel:

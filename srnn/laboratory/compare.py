@@ -7,7 +7,7 @@ the experiment with its variants, ``results/`` and ``figures/`` are what :func:`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -40,13 +40,13 @@ _DRAWINGS: Final[Mapping[str, Drawing]] = {
 }
 
 
-def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") -> list[Path]:
+def compare(groups: comparison.Groups, folder: Path, image_format: str | None = "png") -> list[Path]:
     """Compare experiments: curves, how they ended, paired tests and the order of learning.
 
     Args:
         groups: The seeds of each, under the name it shall have in tables and figures.
         folder: Where ``results/*.csv`` and ``figures/*`` go.
-        image_format: ``png``, ``svg`` or ``pdf``; empty: without figures.
+        image_format: ``png``, ``svg`` or ``pdf``; None: without figures.
 
     Returns:
         The figures.
@@ -65,7 +65,7 @@ def compare(groups: comparison.Groups, folder: Path, image_format: str = "png") 
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         write_whole(folder / "results" / f"{name}.csv", frame.to_csv(index=False).encode())
-    if not image_format:
+    if image_format is None:
         return []
     options = {"final": {"scores": frames["final_seeds"]}}
     return [
@@ -177,23 +177,28 @@ def run_comparison(
         out: As for ``run``, and so are all that follow.
     """
     groups: dict[str, list[Run]] = {}
-    with begun(experiment, out) as folder:
+    with begun(experiment, out, [out / one.name for one in experiment.expand().values()]) as folder:
         for variant, one in experiment.expand().items():
             if groups and stop():
                 raise StoppedError("a comparison was asked to stop before all of its variants were trained")
             groups[variant] = run(
                 one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
             )
-        compare(groups, folder, image_format or "")
+        compare(groups, folder, image_format)
     return Comparison(folder, experiment, groups)
 
 
 @contextmanager
-def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
-    """The folder of a comparison, in which it says what it is of; it is gone again if no variant could be begun.
+def begun(experiment: Experiment, out: Path, places: Iterable[Path]) -> Iterator[Path]:
+    """The folder of a comparison or study, in which it says what it is of; it is gone again if no run could be begun.
+
+    Args:
+        experiment: What it is of.
+        out: It is ``out/NAME``.
+        places: The folders of its runs' seeds.
 
     Raises:
-        UserError: A comparison of others is there.
+        UserError: One of others is there.
     """
     folder = out / experiment.name
     complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
@@ -210,7 +215,7 @@ def begun(experiment: Experiment, out: Path) -> Iterator[Path]:
     try:
         yield folder
     except UserError:
-        if new and not any(any((out / one.name).glob("seed-*/config.toml")) for one in whole.expand().values()):
+        if new and not any(any(place.glob("seed-*/config.toml")) for place in places):
             with suppress(OSError):
                 file.unlink()
                 for path in made:

@@ -19,6 +19,7 @@ from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
 from srnn.laboratory.live import progress_of, then
+from srnn.laboratory.remedies import of_divergence
 from srnn.plots.particle_types import particle_types
 from srnn.plots.style import require_format, save
 from srnn.plots.training_curves import training_curves
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 #: An experiment, or the name of a preset or the path of a TOML file.
 Named = Experiment | str | os.PathLike[str]
 Seeds = SupportsIndex | str | Iterable[SupportsIndex]
-#: Inputs are to be about 1 in size: those that are larger than this are named where training diverges.
-_LARGE = 10.0
 
 
 class _Told:
@@ -83,7 +82,7 @@ def run(
 
     Args:
         experiment: What to run: an experiment, the name of a preset such as ``"connectivity"``, or a TOML file. Of a
-            comparison all variants are run, and compared.
+            comparison all variants are run, and compared; of a study of pruning, its trunk and all branches.
         out: Each seed's folder is ``out/NAME/seed-S``.
         seeds: One run each, trained side by side: whole numbers, or how many (3: the seeds 0, 1 and 2); without any,
             the experiment's own seed.
@@ -105,7 +104,8 @@ def run(
             on a terminal and in a notebook.
 
     Returns:
-        The runs, in the order of the seeds; of a comparison, a :class:`srnn.Comparison` of the runs of its variants.
+        The runs, in the order of the seeds; of a comparison, a :class:`srnn.Comparison` of the runs of its variants; of
+        a study of pruning, a :class:`srnn.laboratory.study.Study` of all of its runs.
 
     Raises:
         UserError: An argument is wrong, data are missing, damaged or not those that a run was begun with, a run folder
@@ -119,16 +119,16 @@ def run(
     """
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
+    if experiment.sweep.over:
+        raise UserError(f"{experiment.name} is a sweep of many points: run it by srnn sweep, or srnn.sweep in Python")
     experiment = with_body(experiment, body, begins=not resume)
     chosen = [experiment.seed] if seeds is None else numbers(seeds)
     out, data_dir = expanded(out), None if data_dir is None else expanded(data_dir)
     device = require_device(device)
     if image_format is not None:
         require_format(image_format)
-    if experiment.comparison.variants:
-        from srnn.laboratory.compare import run_comparison
-
-        return run_comparison(
+    if experiment.comparison.variants or experiment.pruning.asked:
+        return _of_several(experiment)(
             run,
             experiment,
             out,
@@ -179,6 +179,17 @@ def run(
                 if image_format is not None:
                     _draw_all(folders, to_do, image_format, stop)
     return [Run(folder, own) for folder in folders.values()]
+
+
+def _of_several(experiment: Experiment) -> Callable[..., list[Run]]:
+    """What runs an experiment that consists of several."""
+    if experiment.pruning.asked:
+        from srnn.laboratory.study import run_study
+
+        return run_study
+    from srnn.laboratory.compare import run_comparison
+
+    return run_comparison
 
 
 def extend(
@@ -329,7 +340,7 @@ def _train(
     for report in training.run(watch):
         for place, what in report.diverged.items():
             if place not in told:
-                say(_of_divergence(training, report, place, what))
+                say(of_divergence(training, report, place, what))
                 told.add(place)
         for place, scores in report.scores.items():
             writer = writers[training.seeds[place]]
@@ -340,33 +351,11 @@ def _train(
                 weights = training.weights[:, training.columns(place).start + followed]
                 beside = training.plain.values(place) | training.terms.numbers(place)
                 writer.trajectory(report.epoch, names, weights, beside)
-        ended = report.stopped or report.epoch == training.experiment.training.epochs
+        ended = report.stopped or report.ended or report.epoch == training.experiment.training.epochs
         if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))
             branching = False
         after_report(report)
-
-
-def _of_divergence(training: Training, report: Report, place: int, what: str) -> str:
-    how = training.divergence.policy
-    then = {"keep": "training goes on", "reset": "they are drawn anew", "stop": "this seed stops"}[how]
-    epoch = report.epoch + report.stopped
-    if report.stopped and how != "stop":
-        then = "nothing is left to train, and this seed stops"
-    line = f"seed {training.seeds[place]}, epoch {epoch}: {what}; {then} (replication.divergent is {how!r})"
-    return f"{line}: {_remedy(training)}"
-
-
-def _remedy(training: Training) -> str:
-    """What to try where training diverges."""
-    settings, largest = training.experiment, float(training.task.train_x.abs().max())
-    remedies = ["a smaller training.lr"]
-    if settings.replication.method == "sgd" and settings.replication.alpha > 0:
-        remedies.append("a smaller replication.alpha")
-    if largest > _LARGE:
-        scale = " (task.scale)" if "scale" in type(settings.task).model_fields else ""
-        remedies.insert(0, f"inputs scaled to about 1{scale}: they reach {largest:,.4g}")
-    return f"try {', or '.join(remedies)}"
 
 
 @contextmanager

@@ -151,6 +151,11 @@ def _require_regular(run: Run) -> None:
     if run.status.status != "finished":
         raise UserError(f"{run.folder} is {run.status.status}: only a run that is finished can be pruned")
     experiment = run.experiment
+    if experiment.training.keep == "best":
+        raise UserError(
+            f"{run.folder} ended as it was when its validation loss was least (training.keep), and cannot be trained "
+            "on: begin another run there, by start.run, start.epoch 'end' and start.drop"
+        )
     if experiment.training.epochs % experiment.log.every:
         raise UserError(
             f"{run.folder} ended with epoch {experiment.training.epochs}, which is no multiple of log.every, "

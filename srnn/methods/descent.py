@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from srnn import kernels, replication
 from srnn.kernels import Kind
-from srnn.methods.optimizers import SGD, Adam, build_optimizer
+from srnn.methods.optimizers import SGD, Adam, build_optimizer, set_rate
 from srnn.methods.settings import ReplicationConfig, TrainingConfig
 from srnn.organism import Organism
 from srnn.particle import Particle
@@ -31,6 +31,7 @@ class Calls:
         prepare: Before it.
         weigh: What the particles are then worth.
         cost: After the task, what adds the gradient of costs on what the particles are worth.
+        push: After that, what pushes them away from what others are worth.
         move_on: The three in a row, where another batch follows and a kernel does them in one pass.
         settle: What follows the batches that are due.
         in_place: Whether it is done in place of the move.
@@ -42,6 +43,7 @@ class Calls:
     prepare: Call | None = None
     weigh: Call | None = None
     cost: Call | None = None
+    push: Call | None = None
     move_on: Call | None = None
     settle: Call | None = None
     in_place: bool = False
@@ -63,15 +65,22 @@ class Descent:
         replicating: Of each seed, whether replication is trained by now.
         exact: Whether the particles of those seeds are kept self-replicators.
         trained: What the optimizer moves, ``(P, S · N)`` or, lifted, ``(S · N,)``.
+        lr: The learning rate of task and replication in the batch at hand.
     """
 
     exact = False
 
     def __init__(self, organism: Organism, replication: ReplicationConfig, training: TrainingConfig) -> None:
         self.organism, self.replication, self.training = organism, replication, training
+        self.lr = training.lr
         self.replicating = [False] * organism.copies
         self.trained = self.moved(organism)
         self.optimizer = build_optimizer([self.trained], training)
+
+    def set_rate(self, lr: float) -> None:
+        """Take the steps to come, on the task and on replication, at that learning rate."""
+        self.lr = lr
+        set_rate(self.optimizer, lr)
 
     @staticmethod
     def moved(organism: Organism) -> nn.Parameter:
@@ -153,8 +162,7 @@ class Descent:
                 call()
             torch.autograd.graph.increment_version(weights)
         else:
-            settings = self.training
-            step = weights, particle, gradient, self._momentum, settings.lr, settings.momentum
+            step = weights, particle, gradient, self._momentum, self.lr, self.training.momentum
             fast.sgd_step(*step, self._all_move)
 
     def calls(self, worth: Tensor, gradient: Tensor, replicated: Tensor) -> Calls | None:
@@ -187,7 +195,7 @@ class Descent:
         if isinstance(self.optimizer, Adam):
             count, move = self.optimizer.calls(fast, self.trained, moved, gradient, particle, worth)
             return Calls(move, count)
-        settings = gradient, self._momentum, self.training.lr, self.training.momentum
+        settings = gradient, self._momentum, self.lr, self.training.momentum
         if particle is None:
             return Calls(fast.descending_numbers(moved, *settings))
         return Calls(fast.descending(moved, particle, *settings, worth, self._all_move))

@@ -77,7 +77,7 @@ class Newton(Descent):
         )
         if isinstance(self.optimizer, Adam):
             return self.optimizer.calls(fast, self.trained, weights, gradient, particle, worth, iterations)
-        step = weights, particle, gradient, self._momentum, self.training.lr, self.training.momentum
+        step = weights, particle, gradient, self._momentum, self.lr, self.training.momentum
         return (fast.descending_and_projecting(*step, iterations, worth),)
 
     def rest(self, places: Collection[int]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from srnn.kernels import Kind, adam
 from srnn.methods.settings import TrainingConfig
 
 if TYPE_CHECKING:
-    from srnn.kernels.packets import Call
+    from srnn.kernels.packets import Call, Paced
 
 _BY_NAME: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adagrad": torch.optim.Adagrad,
@@ -144,10 +145,24 @@ class Adam:
             worth: Where goes what particles are then worth.
             iterations: Of a projection that follows; None for none.
         """
-        calls: tuple[Call, Call] = fast.adam(
+        count, move = fast.adam(
             moved, gradient, self.state[parameter], self._settings, self.lr, particle, worth, iterations
         )
-        return calls
+        return count._replace(paced=(*count.paced, *self._undecayed())), move
+
+    def _undecayed(self) -> tuple[Paced, ...]:
+        """The share of a number that a step leaves, where kernels read it."""
+        if not self.decay:
+            return ()
+        from srnn.kernels.packets import Paced
+
+        place = self._settings[adam.UNDECAYED :].data_ptr()
+        return (Paced(place, lambda lr: np.float32(1 - lr * self.decay)),)
+
+    def set_rate(self, lr: float) -> None:
+        """Take the steps to come at that learning rate."""
+        self.lr = lr
+        self._settings[adam.UNDECAYED] = 1 - lr * self.decay
 
 
 Optimizer = torch.optim.Optimizer | SGD | Adam
@@ -163,3 +178,15 @@ def build_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingConfig
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=lr, momentum=momentum)
     return _BY_NAME[settings.optimizer](parameters, lr=lr)
+
+
+def set_rate(optimizer: Optimizer, lr: float) -> None:
+    """Have an optimizer take the steps to come at that learning rate."""
+    match optimizer:
+        case SGD():
+            optimizer.lr = lr
+        case Adam():
+            optimizer.set_rate(lr)
+        case _:
+            for group in optimizer.param_groups:
+                group["lr"] = lr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from srnn.methods.optimizers import build_optimizer
+from srnn.methods.optimizers import build_optimizer, set_rate
 from srnn.methods.settings import TrainingConfig
 from srnn.organism import Organism
 
@@ -35,6 +36,11 @@ class Plain:
         self._optimizer.step()
         for place in range(len(self._parameters)):
             self._forget(place)
+
+    def set_rate(self, lr: float) -> None:
+        """Take the steps to come at that learning rate."""
+        if self._optimizer is not None:
+            set_rate(self._optimizer, lr)
 
     def scale(self, factor: float) -> None:
         """Multiply the gradients that they have."""
@@ -72,7 +78,7 @@ class Plain:
                     if "." not in key:
                         self._state(parameter)[key] = value.clone()
 
-    def _state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
         return {} if self._optimizer is None else self._optimizer.state[parameter]
 
 

@@ -33,17 +33,17 @@ class Replicating(Descent):
     def prepare(self, batch: int) -> Tensor | None:
         if self._joint or not self.places:
             return None
-        return self._replicate(self.replication.steps, self.organism.weights.detach(), self._buffer)
+        return self._replicate(self.replication.steps, self.organism.weights.detach(), self._buffer, self.lr)
 
     def at_rest(self, steps: int) -> Tensor | None:
         if not self.places:
             return None
         weights = self.organism.weights.detach().clone()
         # Without the momentum that there is: the task has a share in it, and would go on.
-        self._replicate(steps, weights, None)
+        self._replicate(steps, weights, None, self.training.lr)
         return weights
 
-    def _replicate(self, steps: int, weights: Tensor, buffer: Tensor | None) -> Tensor:
+    def _replicate(self, steps: int, weights: Tensor, buffer: Tensor | None, lr: float) -> Tensor:
         settings, training = self.replication, self.training
 
         def act(weights: Tensor, buffer: Tensor | None) -> Tensor:
@@ -51,7 +51,7 @@ class Replicating(Descent):
                 weights,
                 self.organism.replicator,
                 steps,
-                training.lr,
+                lr,
                 training.momentum,
                 settings.alpha,
                 settings.target,
@@ -68,7 +68,7 @@ class Replicating(Descent):
         fast = self.organism.fused(self._buffer)
         if fast is None or self._joint or settings.steps == 0:
             return None
-        how = settings.steps, training.lr, training.momentum, settings.alpha, settings.target, self._buffer, replicated
+        how = settings.steps, self.lr, training.momentum, settings.alpha, settings.target, self._buffer, replicated
         particle = self.organism.replicator
         prepare, weigh = fast.training(weights, particle, *how), fast.weighing(weights, particle, worth)
         calls = replace(calls, prepare=prepare, weigh=weigh)

@@ -56,17 +56,59 @@ class ReplicationConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """How the steps of the task become smaller: replication keeps its own."""
+    """How the steps become smaller in the course of training, and larger again."""
 
-    kind: Literal["constant", "cosine"] = "constant"
-    """``cosine``: from 1 to 0 along a half wave, and from 1 again. The gradient of the task is multiplied by it, so
-    that what a shared momentum hands on becomes smaller, too."""
+    kind: Literal["constant", "step", "cosine", "cyclic"] = "constant"
+    """``step``: smaller by ``factor`` after every so many epochs. ``cosine``: from 1 to the floor along a half wave,
+    and from 1 again. ``cyclic``: straight from 1 to the floor and back."""
     every: Count = 100
-    """Epochs of a half wave."""
+    """Epochs from one drop to the next, of the first half wave, or of a way down and back."""
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Of ``step``: what each drop leaves."""
+    growth: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """Of ``cosine``: how many times as long as the one before it a half wave is."""
+    floor: Share = 0.0
+    """Of ``cosine`` and ``cyclic``: the share that is left at the bottom."""
+    scales: Literal["task", "all"] = "task"
+    """``task``: the gradient of the task is multiplied, so that what a shared momentum hands on becomes smaller, too,
+    and replication keeps its own; by sgd. ``all``: the learning rate of the task, of replication and of ordinary
+    parameters, whatever the optimizer."""
+    per: Literal["epoch", "batch"] = "epoch"
+    """Whether it is looked up once in an epoch, or for each batch."""
 
-    def factor(self, epoch: int) -> float:
-        """What the gradient of the task is multiplied by, after so many epochs."""
-        return 1.0 if self.kind == "constant" else 0.5 + 0.5 * cos(pi * (epoch % self.every) / self.every)
+    def share(self, time: float) -> float:
+        """What is left of the steps after so many epochs, of which the last may be a part."""
+        every: float = self.every
+        match self.kind:
+            case "step":
+                return float(self.factor ** (time // every))
+            case "cyclic":
+                return 1 - (1 - self.floor) * (1 - abs(1 - 2 * (time % every) / every))
+            case "cosine":
+                time, every = _wave(time, every, self.growth)
+                return self.floor + (1 - self.floor) * (0.5 + 0.5 * cos(pi * time / every))
+        return 1.0
+
+    def bottoms(self, epochs: int) -> list[int]:
+        """The epochs, up to that one, after which the steps are smallest: where a snapshot is worth taking."""
+        if self.kind == "cyclic":
+            # Of an odd number of epochs the bottom is inside one.
+            return [*range(self.every // 2, epochs + 1, self.every)] if self.every > 1 else []
+        found, end, length = [], float(self.every), float(self.every)
+        while self.kind == "cosine" and end <= epochs:
+            found.append(int(end))
+            length *= self.growth
+            end += length
+        return found
+
+
+def _wave(time: float, every: float, growth: float) -> tuple[float, float]:
+    """The time since the last restart, and how long it is from there to the next."""
+    if growth == 1:
+        return time % every, every
+    while time >= every:
+        time, every = time - every, every * growth
+    return time, every
 
 
 class TrainingConfig(Section):
@@ -76,12 +118,21 @@ class TrainingConfig(Section):
     """Passes over the training data."""
     batch_size: Count = 50
     """Examples per step; an incomplete last batch is left out."""
+    order: Literal["shuffled", "fixed", "replacement"] = "shuffled"
+    """Of the examples of an epoch: another one in each, the same one in each, or as many drawn with replacement."""
     optimizer: Optimizer = "sgd"
     """What takes the steps of the task."""
     lr: Annotated[float, Field(gt=0, le=1000)] = 0.008
     """Learning rate of the task and of replication."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of both."""
+    keep: Literal["last", "best"] = "last"
+    """What a run ends as: what it is in the end, or what it was when the loss on validation data was least, which is
+    then looked at after every epoch."""
+    patience: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """With ``keep`` best: epochs without a smaller validation loss after which a seed ends; 0: when all are done."""
+    until_loss: Annotated[float, Field(ge=0, le=1e30)] = 0.0
+    """A seed ends after an epoch whose validation loss is not above that, or else with its epochs."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """ε: the right class of an example is 1 − ε of the target, and ε is divided among all."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,7 +9,18 @@ from matplotlib.figure import Figure
 from srnn.analysis.mobility import TOTAL
 from srnn.analysis.statistics import CORRELATION, interval, seeds, wide
 from srnn.errors import UserError
-from srnn.plots.style import PAGE, PERCENT, WIDTH, band, caption, in_house_style, new_figure, of_seeds, whole_numbers
+from srnn.plots.style import (
+    PAGE,
+    PERCENT,
+    WIDTH,
+    band,
+    caption,
+    in_house_style,
+    layer_looks,
+    new_figure,
+    of_seeds,
+    whole_numbers,
+)
 
 
 @in_house_style
@@ -26,13 +36,10 @@ def correlation(mobility: pd.DataFrame, title: str = "") -> Figure:
     """
     if mobility.empty:
         raise UserError("there is nothing to draw: no layer has hidden units")
-    layers = list(mobility["Layer"].unique())
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, max(1, len(layers) - 1)))
     figure = new_figure(title)
     axes = figure.subplots()
-    for place, layer in enumerate(layers):
+    for layer, look in layer_looks(mobility["Layer"].unique(), TOTAL).items():
         found = interval(wide(mobility[mobility["Layer"] == layer], "Epoch", "Spearman"), within=CORRELATION)
-        look = {"color": "black", "linewidth": 1.6} if layer == TOTAL else {"color": colours[place]}
         if layer != TOTAL:
             found[["Low", "High"]] = np.nan
         band(axes, found, look, "mean of the layers" if layer == TOTAL else f"layer {layer}")
@@ -57,13 +64,13 @@ def transitions(between: pd.DataFrame, title: str = "") -> Figure:
     """
     if between.empty:
         raise UserError("there is nothing to draw: two logged epochs and a hidden layer are needed")
+    grids = between.groupby(["Layer", "From", "To"], sort=False)["Share"].mean()
     layers = list(between["Layer"].unique())
     figure = new_figure(title, height=2.1)
     figure.set_figwidth(min(PAGE, max(WIDTH, 1.6 * len(layers) + 0.6)))
     panels = figure.subplots(1, len(layers), squeeze=False)[0]
     for axes, layer in zip(panels, layers, strict=True):
-        own = between[between["Layer"] == layer]
-        grid = own.groupby(["From", "To"])["Share"].mean().unstack()
+        grid = grids.loc[layer].unstack()
         image = axes.imshow(grid.to_numpy(), cmap="Blues", vmin=0, vmax=1, origin="lower")
         for (row, column), share in np.ndenumerate(grid.to_numpy()):
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=5.5, color=_ink(share))

@@ -20,7 +20,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "reinit": {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
     "shuffle": {"color": PURPLE, "marker": "o", "linestyle": (0, (2, 1))},
     "signs": {"color": GREY, "marker": "D", "linestyle": (0, (1, 1))},
-    "same worth": {"color": "black", "marker": "v", "linestyle": (0, (3, 1, 1, 1))},
+    "same_worth": {"color": "black", "marker": "v", "linestyle": (0, (3, 1, 1, 1))},
 }
 #: Densities that are named on the axis.
 _NAMED: Final = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
@@ -30,11 +30,13 @@ _NAMED: Final = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
     """Draw the test score at early stop, and the epoch of that, over the density: a line for each control.
 
+    Where no validation data tell when to stop, the score at the end alone.
+
     Of several seeds the mean is drawn, with its 95 % t-interval; the dense run is dashed.
 
     Args:
         branches: A row for each seed, round and control, that of the dense run among them: columns Seed, Density,
-            Control, Metric, Test score and Early stop (:func:`srnn.analysis.rounds.outcome`).
+            Control, Metric, Test score, Early stop and End score (:func:`srnn.analysis.rounds.outcome`).
         title: Above the figure.
 
     Raises:
@@ -45,12 +47,14 @@ def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
         raise UserError("there is no branch but the dense run, so there is nothing to draw")
     metric = str(branches["Metric"].iloc[0])
     score = "test accuracy" if metric == "accuracy" else "mean absolute error\non test data"
-    figure = new_figure(title, height=3.6)
-    panels: list[Axes] = list(figure.subplots(2, sharex=True))
-    shown = (
-        ("Test score", f"{score},\nat early stop", range_of(metric)),
-        ("Early stop", "early stop, epoch", POSITIVE),
-    )
+    shown = [("End score", f"{score},\nat the end", range_of(metric))]
+    if branches["Early stop"].notna().any():
+        shown = [
+            ("Test score", f"{score},\nat early stop", range_of(metric)),
+            ("Early stop", "early stop, epoch", POSITIVE),
+        ]
+    figure = new_figure(title, height=1.2 + 1.2 * len(shown))
+    panels: list[Axes] = list(figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0])
     for axes, (column, name, within) in zip(panels, shown, strict=True):
         axes.set_xscale("log")
         axes.set_ylabel(name)
@@ -61,11 +65,18 @@ def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
             if not own.empty:
                 band(axes, interval(wide(own, "Density", column), within=within), look, control)
     last = panels[-1]
-    last.set_xlim(1, others["Density"].min() / 1.1)
-    last.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= others["Density"].min() / 1.1]))
-    last.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
-    last.xaxis.set_minor_locator(NullLocator())
-    last.set_xlabel("of the weights, kept")
+    over_density(last, others["Density"])
     caption(last, of_seeds(seeds(branches)))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=2.2)
     return figure
+
+
+def over_density(axes: Axes, densities: pd.Series) -> None:
+    """Make the x axis one of densities, the dense end on the left, where pruning begins."""
+    least = densities.min() / 1.1
+    axes.set_xscale("log")
+    axes.set_xlim(min(1.0, 1.3 * densities.max()), least)
+    axes.xaxis.set_major_locator(FixedLocator([one for one in _NAMED if one >= least]))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("of the weights, kept")

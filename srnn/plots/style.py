@@ -71,6 +71,8 @@ PERCENT: Final = PercentFormatter(1, decimals=0, symbol=" %")
 GUIDE: Final[dict[str, Any]] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
 #: What single values are, in a caption.
 DOTS: Final = "dots: single seeds"
+#: Lines that are told apart without colours, too.
+_DASHES: Final = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 #: Width of an error bar, in points.
 _BAR: Final = 0.7
 #: About as many marks as a line carries over the width of a column before they touch.
@@ -281,6 +283,17 @@ def type_look(kind: FixpointType) -> dict[str, Any]:
 def type_handles(kinds: Iterable[FixpointType]) -> list[Patch]:
     """The areas of these types for a legend."""
     return [Patch(label=kind.label, **type_look(kind)) for kind in kinds]
+
+
+def layer_looks(layers: Iterable[str], total: str = "total") -> dict[str, dict[str, Any]]:
+    """Lines of layers: from dark to light with the depth, each with its own dashes; the total in black."""
+    names = [layer for layer in layers if layer != total]
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(names)))
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": colour, "linestyle": _DASHES[place % len(_DASHES)]}
+        for place, (name, colour) in enumerate(zip(names, colours, strict=True))
+    }
+    return looks | {total: {"color": "black", "linewidth": 1.6}}
 
 
 def legend_above(axes: Axes, handles: Sequence[Any], columns: int, **options: Any) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,6 +20,7 @@ from srnn.plots.style import (
     band,
     extent,
     in_house_style,
+    layer_looks,
     new_figure,
     of_seeds,
     show,
@@ -49,8 +48,6 @@ _STRUCTURE: Final = (
     (("effective_rank", "full_rank"), "effective rank", "share of the full rank"),
 )
 _TOTAL: Final = "total"
-#: Dashes of the layers, in turn.
-_DASHES: Final = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 @in_house_style
@@ -105,7 +102,7 @@ def structure(thinning: pd.DataFrame, title: str = "") -> Figure:
         UserError: Nothing is measured.
     """
     layers = _layers(thinning)
-    looks = _layer_looks(layers)
+    looks = layer_looks(layers)
     figure, panels = _panels(len(_STRUCTURE), title)
     for axes, (metrics, name, quantity) in zip(panels, _STRUCTURE, strict=False):
         curves = []
@@ -137,17 +134,6 @@ def _layers(thinning: pd.DataFrame) -> list[str]:
     if thinning.empty:
         raise UserError("no epoch is measured; let the run log at least one")
     return list(thinning["Layer"].unique())
-
-
-def _layer_looks(layers: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """From dark to light with the depth, each with its own dashes; the total in black."""
-    names = [layer for layer in layers if layer != _TOTAL]
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.85, len(names)))
-    looks: dict[str, dict[str, Any]] = {
-        name: {"color": colour, "linestyle": _DASHES[place % len(_DASHES)]}
-        for place, (name, colour) in enumerate(zip(names, colours, strict=True))
-    }
-    return looks | {_TOTAL: {"color": "black", "linewidth": 1.6}}
 
 
 def _panels(count: int, title: str, sharey: bool = False) -> tuple[Figure, list[Axes]]:

@@ -19,12 +19,16 @@ from srnn.untrusted import expanded
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
 
+#: What a sweep is to do, in its folder.
+PLAN = "plan.json"
+
 
 def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = None) -> list[Run]:
     """The runs in these folders, each once.
 
     A folder of seeds (``runs/digits``) stands for all of them, that of a comparison (``runs/trade-off``) for all of its
-    variants, and a folder of such folders (``runs``) for all of these.
+    variants, that of a study of pruning for all of its branches, that of a sweep for all of its points, and a folder of
+    such folders (``runs``) for all of these.
 
     Args:
         folders: The folders.
@@ -42,6 +46,9 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
                 raise UserError(f"{folder} is a comparison of which nothing is trained yet")
             runs += found
             continue
+        if is_study(folder):
+            runs += [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
+            continue
         runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
     opened = [Run(run.folder, body) for run in {run.folder.resolve(): run for run in runs}.values()]
@@ -51,14 +58,30 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
     return opened
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep: it says what is to be done."""
+    return is_file(folder / PLAN) and is_file(folder / "config.toml")
+
+
 def is_comparison(folder: Path) -> bool:
     """Whether a folder is that of a comparison: what it says to be has variants."""
+    experiment = _of_several(folder)
+    return experiment is not None and bool(experiment.comparison.variants)
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study of pruning."""
+    experiment = _of_several(folder)
+    return experiment is not None and experiment.pruning.asked
+
+
+def _of_several(folder: Path) -> Experiment | None:
+    """What a folder says to be that is not of a single run; None if it is, or says nothing."""
     if not is_file(folder / "config.toml") or is_file(folder / "status.json"):
-        return False
-    try:
-        return bool(Experiment.from_toml(folder / "config.toml").comparison.variants)
-    except UserError:
-        return False
+        return None
+    with suppress(UserError):
+        return Experiment.from_toml(folder / "config.toml")
+    return None
 
 
 def names_apart(groups: Sequence[Sequence[Run]]) -> list[str]:
@@ -92,7 +115,7 @@ def _seeds(folder: Path) -> list[Run]:
 def _below(folder: Path) -> list[Run]:
     """The runs of a folder of experiments, which is no run itself."""
     with suppress(OSError):
-        if not is_file(folder / "config.toml"):
+        if not is_file(folder / "config.toml") or is_sweep(folder):
             return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
     return []
 

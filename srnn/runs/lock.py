@@ -45,6 +45,10 @@ _SPARE_FILES = 48
 _NO_FILE = -1
 
 
+class BeingWrittenError(UserError):
+    """A folder to which another process writes."""
+
+
 @dataclass(frozen=True)
 class _Holder:
     """Who writes, as the lock file names it: ``start`` tells a process from a later one of the same number."""
@@ -66,7 +70,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Be the only one who writes to an existing folder, inside this context.
 
     Raises:
-        UserError: Another process is; the message names it.
+        BeingWrittenError: Another process is; the message names it.
         OSError: No file can be made there.
     """
     path = folder / NAME
@@ -74,7 +78,8 @@ def only_writer(folder: Path) -> Iterator[None]:
     while (held := _taken(path)) is None:
         if time.monotonic() > end:
             who = writer(folder) or "another process"
-            raise UserError(f"{folder} is being written by {who}: wait for its end, or choose another {option('out')}")
+            elsewhere = f"wait for its end, or choose another {option('out')}"
+            raise BeingWrittenError(f"{folder} is being written by {who}: {elsewhere}")
         time.sleep(0.02)
     try:
         yield

@@ -106,6 +106,11 @@ def lengthen(runs: Sequence[Run], epochs: int) -> None:
             raise UserError(f"{run.folder} has not ended: go on with it by {resume} before it is made longer")
         if epochs < 1:
             raise UserError(f"{option('extend', 'epochs')} is {epochs}; allowed: a whole number from 1")
+        if run.experiment.training.keep == "best":
+            raise UserError(
+                f"{run.folder} ended as it was when its validation loss was least (training.keep), and cannot be made "
+                "longer: begin another run there, by start.run and start.epoch 'end'"
+            )
         until = run.experiment.training.epochs + epochs
         longer[run.folder] = run.experiment.override(f"training.epochs={until}")
     if len(runs) > 1:
@@ -231,8 +236,8 @@ def starts(
         body: What makes their body, if that is not srnn's own.
 
     Returns:
-        Groups of seeds in their order, with their checkpoints; ``None`` for the very beginning. Seeds that have
-        diverged are in every group, at their end: to keep the others company.
+        Groups of seeds in their order, with their checkpoints; ``None`` for the very beginning. Seeds whose training
+        is over, as of those that diverged, are in every group, at their end: to keep the others company.
     """
     paths = {seed: {path.name: path for path in checkpoints.found(folder)} for seed, folder in folders.items()}
 
@@ -252,8 +257,8 @@ def starts(
     for seed, own in paths.items():
         if is_file(folders[seed] / "config.toml"):
             newest[seed] = next(filter(None, (whole(path) for _, path in sorted(own.items(), reverse=True))), None)
-    diverged = {seed: since for seed, since in newest.items() if since is not None and since.state["diverged"]}
-    begun = [seed for seed in newest if seed not in diverged]
+    over = {seed for seed, since in newest.items() if since is not None and _is_over(since)}
+    begun = [seed for seed in newest if seed not in over]
 
     since = {seed: newest.get(seed) for seed in folders}
     for name in sorted(set.intersection(*({*paths[seed]} for seed in begun)) if begun else (), reverse=True):
@@ -268,12 +273,16 @@ def starts(
 
     groups: dict[Path | str, list[int]] = {}
     for seed in folders:
-        if seed not in diverged:
+        if seed not in over:
             groups.setdefault(since[seed].path.name if since[seed] else "", []).append(seed)  # type: ignore[union-attr]
     return [
-        {seed: since[seed] for seed in folders if seed in group or seed in diverged}
-        for group in groups.values() or [[]]
+        {seed: since[seed] for seed in folders if seed in group or seed in over} for group in groups.values() or [[]]
     ]
+
+
+def _is_over(since: Checkpoint) -> bool:
+    """Whether it is that of a seed which diverged, or ended before its epochs."""
+    return bool(since.state["diverged"] or since.state.get("ended"))
 
 
 def _require_tensors(checkpoint: Checkpoint, experiment: Experiment) -> None:

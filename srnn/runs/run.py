@@ -156,10 +156,10 @@ class Run(Shown):
 
     @plain_torch()
     def organism(self, epoch: int | None = None, *, body: Body | None = None) -> Organism:
-        """The organism as the newest checkpoint has it, or as it was after a logged epoch: behind its gates at rest.
+        """The organism as the newest checkpoint has it, or as it was after an epoch: behind its gates at rest.
 
         Args:
-            epoch: The epoch; without one, the newest checkpoint.
+            epoch: One that was logged with all its particles, or has a checkpoint; without it, the newest checkpoint.
             body: The class of its body, if that is not srnn's own and the run was opened without it.
 
         Raises:
@@ -168,7 +168,10 @@ class Run(Shown):
         """
         if body is not None:
             return Run(self.folder, body).organism(epoch)
-        organism = self._newest_organism()
+        saved = self._newest if epoch is None else self.folder / checkpoints.FOLDER / checkpoints.name(epoch)
+        if epoch is not None and is_file(saved) and not self._logs_all_of(epoch):
+            return self._organism_of(saved)
+        organism = self._organism_of(self._newest)
         if epoch is not None:
             if epoch not in self.logged_epochs:
                 known = ", ".join(map(str, self.logged_epochs))
@@ -186,8 +189,12 @@ class Run(Shown):
             organism.opened = self._opened(organism, numbers, epoch)
         return organism
 
-    def _newest_organism(self) -> Organism:
-        path = self._newest
+    def _logs_all_of(self, epoch: int) -> bool:
+        """Whether the trajectory is to have all particles as they were after an epoch."""
+        return epoch in self.logged_epochs and self.experiment.log.particles == "all"
+
+    def _organism_of(self, path: Path) -> Organism:
+        """The organism as a checkpoint has it."""
         with records.open_checkpoint(path) as (tensors, state):
             inputs, outputs = records.count(state, "inputs"), records.count(state, "outputs")
             known = tasks.shape(self.experiment.task)

@@ -24,6 +24,7 @@ from srnn.runs.writer import read_checkpoint
 from srnn.settings import StartConfig
 from srnn.training.birth import build_organism, describe_organism, generators
 from srnn.training.loop import Training
+from srnn.training.minima import NAME as MINIMA
 from srnn.training.state import MASKS, image_of, require_layout
 from srnn.untrusted import expanded
 
@@ -121,7 +122,8 @@ def _pick(path: str, seed: int, key: str, body: Body | None = None) -> Run:
 
 
 def _checkpoint(run: Run, settings: StartConfig) -> Checkpoint:
-    epoch = run.experiment.training.epochs if settings.epoch == "end" else settings.epoch
+    last = run.status.epoch if run.status.ended else run.experiment.training.epochs
+    epoch = last if settings.epoch == "end" else settings.epoch
     path = run.folder / checkpoints.FOLDER / checkpoints.name(epoch)
     if not is_file(path):
         known = [str(int(one.stem.removeprefix("epoch-"))) for one in run.checkpoints if "_batch-" not in one.stem]
@@ -169,11 +171,22 @@ def _kept(training: Training, run: Run, checkpoint: Checkpoint, generator: torch
     if settings.drop is None:
         return None
     device = training.weights.device
-    measured = run.organism(None if settings.at == "end" else settings.at).to(device)
-    birth = run.organism(0).worth().to(device) if settings.drop in _SINCE_BIRTH else None
+    scored = _scored(training, run, seed)
+    measured = scored.organism(None if settings.at == "end" else settings.at).to(device)
+    birth = scored.organism(scored.logged_epochs[0]).worth().to(device) if settings.drop in _SINCE_BIRTH else None
     score = importance.score(settings.drop, measured, training.task, birth, generator).cpu()
     dropped, worth = None if left is None else ~left, measured.worth().cpu()
     return importance.keep(score, settings.density, measured.layers, settings.scope, worth=worth, dropped=dropped)
+
+
+def _scored(training: Training, run: Run, seed: int) -> Run:
+    """Whose weights are scored."""
+    if not (path := training.experiment.start.of):
+        return run
+    scored = _pick(path, seed, "start.of")
+    if (size := scored.organism().shapes) != training.organism.shapes:
+        raise UserError(f"{scored.folder} has layers of {size}, and here they are {training.organism.shapes}")
+    return scored
 
 
 def _shuffled(kept: Tensor, left: Tensor | None, layers: Mapping[str, slice], generator: torch.Generator) -> Tensor:
@@ -205,8 +218,13 @@ def _whole(
     """The other run's state. Gates, and streams to draw from, that it does not have are as at birth."""
     tensors, plain = training.state(place)
     state = {key: checkpoint.state[key] for key in ("epoch", "batch", "replicating")}
+    of_terms = ("gate.", "repulsion.") if training.terms.minima is None else ("gate.",)
     newborn = {name: value for name, value in tensors.items() if name.startswith(("generator.", "gate."))}
-    taken = {name: value for name, value in checkpoint.tensors.items() if name in tensors or "gate." not in name}
+    taken = {
+        name: value for name, value in checkpoint.tensors.items() if name in tensors or not name.startswith(of_terms)
+    }
+    if minima := len(taken.get(MINIMA, ())):
+        plain["minima"] = minima
     return newborn | taken, plain | state
 
 

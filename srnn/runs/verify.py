@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isclose, isnan
+from typing import Any
 
 import pandas as pd
 import torch
@@ -89,7 +90,7 @@ def _newest(run: Run) -> Checkpoint:
 def _config(run: Run) -> str:
     checkpoint = _newest(run)
     epochs, epoch = run.experiment.training.epochs, checkpoint.state["epoch"]
-    if epoch != epochs and run.status.status != "diverged":
+    if epoch != epochs and run.status.status != "diverged" and not checkpoint.state.get("ended"):
         raise _Wrong(f"config.toml asks for {epochs} epochs, {checkpoint.path.name} has {epoch}")
     organism = run.organism()  # of that shape, or it says so
     return f"{organism.size:,} particles, {epoch} epochs"
@@ -109,16 +110,17 @@ def _metrics(run: Run) -> str:
     types = {kind.label for kind in FixpointType} if run.experiment.particle.kind != "number" else set()
     when_logged = types | set(counts.iloc[0])
     for epoch in range(_first(run) + 1, state["epoch"] + 1):
-        expected = always | (when_logged if epoch in _logged(run, state["epoch"]) else set())
+        expected = always | (when_logged if epoch in _logged(run, state) else set())
         if missing := expected - counts.get(epoch, set()):
             raise _Wrong(f"epoch {epoch} lacks {', '.join(sorted(missing))}")
     return f"{len(frame):,} rows"
 
 
-def _logged(run: Run, last: int) -> list[int]:
-    every, epochs = run.experiment.log.every, run.experiment.training.epochs
-    first = _first(run)
-    return [epoch for epoch in range(first, last + 1) if epoch % every == 0 or epoch in (first, epochs)]
+def _logged(run: Run, state: Mapping[str, Any]) -> list[int]:
+    """The epochs that it has logged, by the state of its end."""
+    every, first, last = run.experiment.log.every, _first(run), state["epoch"]
+    end = last if state.get("ended") else run.experiment.training.epochs
+    return [epoch for epoch in range(first, last + 1) if epoch % every == 0 or epoch in (first, end)]
 
 
 def _first(run: Run) -> int:
@@ -132,7 +134,7 @@ def _table(run: Run, epoch: int, organism: Organism) -> pd.DataFrame:
 
 
 def _trajectory(run: Run) -> str:
-    expected, organism = _logged(run, _newest(run).state["epoch"]), run.organism()
+    expected, organism = _logged(run, _newest(run).state), run.organism()
     if run.logged_epochs != expected:
         odd = sorted({*expected} ^ {*run.logged_epochs})
         raise _Wrong(f"epochs missing or too many: {', '.join(map(str, odd))}")

@@ -6,6 +6,7 @@ their runs. Sections that are made already are left as they are.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +19,30 @@ from srnn.experiment import Experiment
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.job import run as run_experiment
+from srnn.laboratory.study import Study, run_study
 from srnn.presets import load_preset
 from srnn.runs.groups import same_experiment
 from srnn.runs.resume import go_on_for_longer
 from srnn.runs.run import Run
-from srnn.tables import arithmetic, exact, mending, questions, rates, rest, training
+from srnn.runs.status import recorded
+from srnn.sweeps.engine import Contact, Job, Watch, carry_out
+from srnn.sweeps.estimate import seconds
+from srnn.sweeps.workers import Processes
+from srnn.tables import (
+    arithmetic,
+    exact,
+    mending,
+    minima,
+    pruned,
+    questions,
+    rates,
+    regularisation,
+    rescuing,
+    rest,
+    training,
+    useful,
+)
 from srnn.tables.desk import Desk
-from srnn.tables.jobs import Job, Watch, run_all
-from srnn.training.birth import particle_count
 from srnn.untrusted import expanded
 
 HEADER = """# The figure tables
@@ -52,6 +69,7 @@ class Section:
     seeds: int = 10  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
+    study: str = ""  #: the preset of a study of pruning that it needs, which goes on wherever it was stopped
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -136,6 +154,18 @@ SECTIONS = {
     "repair": Section(
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
+    "pruning": Section(
+        "Masks of every kind on the same network", [], pruned.masks, seconds=20, published=False, study="pruning"
+    ),
+    "tickets": Section("Lottery tickets", [], pruned.tickets, seeds=5, seconds=20, published=False, study="tickets"),
+    "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
+    "rescue": Section(
+        "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False
+    ),
+    "minima": Section("Other minima", minima.PRESETS, minima.minima, seconds=600, published=False),
+    "regularisation": Section(
+        "Regularisation", regularisation.PRESETS, regularisation.regularisation, seconds=30, published=False
+    ),
 }
 
 
@@ -161,7 +191,7 @@ def make(
         runs: Where the runs are kept.
         data_dir: Where the IDX files of MNIST are.
         jobs: Processes to work in, of one thread each; 1: this one. What is made does not depend on it.
-        watch: Told what is going on, as :data:`srnn.tables.jobs.Watch` says.
+        watch: Told what is going on, as :data:`srnn.sweeps.engine.Watch` says.
 
     Returns:
         The sections made.
@@ -187,13 +217,21 @@ def make(
         TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
     ):
         missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
-        tables = []
+        tables: list[Job] = []
         for name, count in wanted.items():
             section = SECTIONS[name]
             work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
-            needs = frozenset(missing[preset].name for preset in needed[name] if preset in missing)
-            tables.append(Job(f"table {name}", work, section.seconds, needs))
-        run_all([*missing.values(), *tables], jobs, watch)
+            needs = {missing[preset].name for preset in needed[name] if preset in missing}
+            if section.study:
+                making = partial(_make_study, section.study, count, runs, data_dir)
+                tables.append(Job(f"study {section.study}", making, 600 * count))
+                needs.add(f"study {section.study}")
+            tables.append(Job(f"table {name}", work, section.seconds, frozenset(needs)))
+        every = [*missing.values(), *tables]
+        workers = Processes(min(jobs, len(every))) if jobs > 1 and len(every) > 1 else None
+        for _, error in carry_out(every, workers, watch):
+            if error is not None:
+                raise error
     parts = [path.read_text("utf-8") for name in SECTIONS if (path := out / name / "section.md").is_file()]
     write_whole(out / "README.md", "\n".join([HEADER, *parts]).encode())
     return [*wanted]
@@ -240,7 +278,7 @@ def _training(
         work = partial(_train, preset, experiment, seeds, shorter, runs, unfinished, data_dir)
         done = shorter.training.epochs if shorter else 0
         needs = frozenset({f"training {shorter.name}"} if shorter and shorter.name in missing else ())
-        jobs[preset] = Job(f"training {preset}", work, _seconds(experiment, len(seeds), done), needs)
+        jobs[preset] = Job(f"training {preset}", work, seconds(experiment, len(seeds), done), needs)
     return jobs
 
 
@@ -263,15 +301,6 @@ def _shorter(experiment: Experiment, others: Iterable[Experiment]) -> Experiment
     return max(found, key=lambda other: other.training.epochs, default=None)
 
 
-def _seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
-    """About how long a training takes, by what was measured, from an epoch on: of use only to compare."""
-    inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
-    settings = experiment.training
-    steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
-    return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
-
-
 def _train(
     preset: str,
     experiment: Experiment,
@@ -280,12 +309,15 @@ def _train(
     runs: Path,
     unfinished: Path,
     data_dir: Path | None,
-    watch: Callable[[str], None],
+    contact: Contact,
 ) -> None:
     epochs = experiment.training.epochs
     if shorter:
         for run in _kept(shorter.name, shorter, [seed for seed in seeds if _exists(runs, shorter.name, seed)], runs):
-            go_on_for_longer(run, experiment, unfinished / preset / run.folder.name)
+            longer = unfinished / preset / run.folder.name
+            if recorded(longer).ended:  # not begun, unless its process was ended from outside
+                shutil.rmtree(longer, ignore_errors=True)
+                go_on_for_longer(run, experiment, longer)
     trained = run_experiment(
         experiment,
         unfinished,
@@ -293,12 +325,29 @@ def _train(
         resume=True,
         data_dir=data_dir,
         image_format=None,  # the tables have figures of their own
-        after_report=lambda report: watch(f"epoch {report.epoch} of {epochs}"),
+        after_report=lambda report: contact.tell(f"epoch {report.epoch} of {epochs}"),
         progress=False,
     )
     (runs / preset).mkdir(exist_ok=True)
     for run in trained:
-        run.folder.rename(runs / preset / run.folder.name)
+        if not _exists(runs, preset, run.experiment.seed):
+            run.folder.rename(runs / preset / run.folder.name)
+
+
+def _make_study(preset: str, seeds: int, runs: Path, data_dir: Path | None, contact: Contact) -> None:
+    """Make a study in its place, for each of its runs is there whole or goes on."""
+    run_study(
+        run_experiment,
+        load_preset(preset),
+        runs,
+        range(seeds),
+        image_format=None,
+        stop=contact.stop,
+        resume=True,
+        data_dir=data_dir,
+        watch=lambda done, total, name: contact.tell(f"{done} of {total}, {name}"),
+        progress=False,
+    )
 
 
 def _make_section(
@@ -310,12 +359,13 @@ def _make_section(
     unfinished: Path,
     runs: Path,
     data_dir: Path | None,
-    watch: Callable[[str], None],
+    contact: Contact,
 ) -> None:
     kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
     folder = unfinished / name
-    folder.mkdir()
-    body = section.make(Desk(folder, kept, data_dir, watch))
+    folder.mkdir(exist_ok=True)
+    study = Study.open(runs / section.study) if section.study else None
+    body = section.make(Desk(folder, kept, data_dir, contact.tell, study))
     place = out / name
     place.mkdir(exist_ok=True)
     for image in folder.iterdir():
@@ -332,7 +382,10 @@ def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path)
     """
     kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
     for run in kept:
-        if run.status.status != "diverged" and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
+        if (
+            run.status.status not in ("diverged", "finished")
+            and int(run.metrics["Epoch"].max()) < experiment.training.epochs
+        ):
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
         if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")

@@ -11,7 +11,9 @@ import pandas as pd
 
 from srnn import tasks
 from srnn.analysis.statistics import FEW, Range, last_scores, mean_interval, paired
+from srnn.bodies.mlp import MLP
 from srnn.laboratory.questions.question import Drawing
+from srnn.laboratory.study import Study
 from srnn.laboratory.subject import Subject
 from srnn.plots.particle_types import particle_types
 from srnn.plots.style import save
@@ -25,12 +27,13 @@ ALPHA: Final = 0.05
 
 @dataclass(frozen=True)
 class Desk:
-    """The runs of a section's presets, where its data are, and the folder for its images."""
+    """The runs of a section's presets, where its data are, the folder for its images, and its study of pruning."""
 
     folder: Path
     runs: Mapping[str, Sequence[Run]]
     data_dir: Path | None
     watch: Callable[[str], None]
+    study: Study | None = None
 
     def task(self, preset: str) -> Task:
         """The data of a preset."""
@@ -144,6 +147,14 @@ def markdown(rows: Sequence[Sequence[object]], columns: Sequence[object]) -> str
 def side_by_side(images: Mapping[str, str]) -> str:
     """Images in a row, each under its heading."""
     return markdown([list(images.values())], list(images))
+
+
+def of_what(run: Run) -> str:
+    """The sizes of a run's MLP, its activation and its data, in words: ``225-64-64-10 (relu) on mnist``."""
+    body, experiment = run.organism().body, run.experiment
+    assert isinstance(body, MLP)
+    sizes, activation = "-".join(map(str, body.sizes)), experiment.body.model_dump().get("activation")
+    return f"{sizes} ({activation}) on {experiment.task.name}"
 
 
 def particles(run: Run) -> int:

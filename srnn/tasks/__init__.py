@@ -94,7 +94,7 @@ def load(config: TaskConfig, data_dir: Path | None = None) -> Task:
     from srnn.kernels.arithmetic import plain_torch  # torch itself, which nothing else here needs
 
     with plain_torch():
-        task = member.load(config, data_dir).holding_back(config.validation)
+        task = member.load(config, data_dir).holding_back(config.validation, config.hold_back)
     otherwise = (
         "than task.fingerprint records: bring back those that it was made of, or leave it out to begin with these"
     )
@@ -132,7 +132,7 @@ def shape(config: TaskConfig) -> tuple[int, int, int] | None:
     if (known := _member(config.name).shape(config)) is None:
         return None
     inputs, outputs, examples = known
-    return inputs, outputs, examples - config.validation
+    return inputs, outputs, examples - (config.validation if config.hold_back else 0)
 
 
 def image(config: TaskConfig) -> tuple[int, int, int] | None:

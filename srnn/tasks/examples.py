@@ -75,7 +75,10 @@ def named_arrays(path: Path, keys: Collection[str]) -> list[tuple[str, str]]:
             "numpy.savez(path, X=matrix.toarray(), y=y)"
         )
     if "arr_0" in keys:
-        known += ", as arrays are called that were saved without names: numpy.savez(path, X=X, y=y)"
+        raise UserError(
+            f"{path}: it holds {shorten(known, 200)}, as numpy calls arrays that are saved without names; save them "
+            "with: numpy.savez(path, X=X, y=y)"
+        )
     raise UserError(
         f"{path}: no array {'y' if X else 'X'}; it holds {shorten(known, 200)}; expected X and y, or X_train, y_train, "
         "X_test and y_test"
@@ -95,7 +98,9 @@ def joined(path: Path, pairs: list[tuple[str, str]], read: Callable[[str], NDArr
         require_shapes(path, X.shape, y.shape, y.dtype, fewest=1, names=(X_name, y_name))
     for name, first, last in zip(pairs[1], *arrays, strict=True):
         if first.shape[1:] != last.shape[1:] or (first.dtype.kind == "U") != (last.dtype.kind == "U"):
-            raise UserError(f"{path}: {name} is {_of(last)}, and of the training part {_of(first)}: they must agree")
+            raise UserError(
+                f"{path}: {name} is {_of(last)}, that to train on {_of(first)}: they may differ in rows only"
+            )
     X, y = (np.concatenate(part) for part in zip(*arrays, strict=True))
     return Examples(X, y, training=len(arrays[0][0]))
 

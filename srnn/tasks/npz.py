@@ -94,15 +94,19 @@ def _header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         found, _, dtype = read_header(start)
     # Labels may be text.
-    if dtype.kind not in "iufb" and not (dtype.kind == "U" and key.startswith("y")):
+    labels = key.startswith("y")
+    if dtype.kind not in "iufb" and not (dtype.kind == "U" and labels):
+        what = {"U": "text", "S": "bytes", "O": "Python objects", "c": "complex numbers"}.get(dtype.kind, str(dtype))
         hint = ""
-        if dtype.kind == "O":
-            hint = (
-                "; nothing is unpickled: save it as numbers, or labels as text, by array.astype(float) or .astype(str)"
-            )
-        raise UserError(
-            f"{path}: {key} has dtype {dtype}; allowed: integers, floats and bool, and text as labels{hint}"
-        )
+        if dtype.kind == "S" and labels:
+            hint = f"; save them by {key}.astype(str)"
+        elif dtype.kind == "O":
+            text = f", labels by {key}.astype(str)" if labels else ""
+            hint = f"; nothing is unpickled: save numbers by {key}.astype(float){text}"
+        elif dtype.kind == "U":
+            hint = "; turn it into numbers, as pandas.get_dummies does"
+        allowed = f"integers, floats and truth values{', and text' if labels else ''}"
+        raise UserError(f"{path}: {key} holds {what}; allowed: {allowed}{hint}")
     promised = math.prod(found) * dtype.itemsize
     if (
         min(found, default=0) < 0 or promised > LIMIT

@@ -42,6 +42,8 @@ class TaskConfig(Section):
     validation: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Training examples that are held back, the last ones: what is measured of them decides when to stop and what to
     choose, so that test data need be looked at once. Where data are scaled, that is still fitted with them."""
+    hold_back: bool = True
+    """Whether they are; false: they are measured, and trained on as well."""
     classes: Annotated[list[Text], Field(max_length=1_000)] | None = None
     """What the classes of ``arrays`` are called, in the order of the outputs: recorded by a run, where they are not
     0, 1, 2 …"""

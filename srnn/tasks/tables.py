@@ -77,8 +77,8 @@ def _csv(path: Path, size: int, target: str | None) -> pa.Table:
                 raise
             line, first, found, row = ragged.groups()
             raise UserError(
-                f"{path}: line {line} has {found} column{'' if found == '1' else 's'}, its first line {first}: "
-                f"{shorten(row)}; all must have the same number"
+                f"{path}: line {line} has {found} column{'' if found == '1' else 's'} and the first line {first}: "
+                f"{shorten(repr(row))}; every line must have as many as the first"
             ) from None
     return table.rename_columns([name.strip() for name in table.column_names])
 
@@ -154,8 +154,8 @@ def _examples(path: Path, table: pa.Table, target: str) -> Examples:
     if missing:
         number = sum(table.column(name).null_count for name in missing)
         raise UserError(
-            f"{path}: {number:,} cells are empty, in {_listed(map(repr, missing))}; fill them in, or leave those "
-            "rows or columns out"
+            f"{path}: {number:,} {'cell is' if number == 1 else 'cells are'} empty, in "
+            f"{_listed(map(repr, missing))}; fill in all cells, or leave such rows or columns out"
         )
     _require_numbers(path, (table.schema.field(name) for name in columns), table)
     if table.num_rows * len(columns) * 8 > LIMIT:

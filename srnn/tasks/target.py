@@ -96,8 +96,8 @@ def require_finite(path: Path, key: str, array: NDArray[Any]) -> None:
         bad = array.size - int(np.isfinite(array.astype(np.float32, copy=False)).sum())
     if bad:
         raise UserError(
-            f"{path}: {bad:,} of the {array.size:,} values of {key} are NaN or infinite as float32; "
-            f"remove or replace them"
+            f"{path}: {bad:,} of the {array.size:,} values of {key} {'is' if bad == 1 else 'are'} NaN or infinite as "
+            f"float32; remove or replace {'it' if bad == 1 else 'them'}"
         )
 
 

@@ -137,8 +137,12 @@ class Task:
         found = {str(self.metric): mean} | others
         return dict.fromkeys(found, nan) if isnan(mean) else found
 
-    def holding_back(self, examples: int) -> Task:
-        """The same task with the last examples of its training data for validation, and not for training.
+    def holding_back(self, examples: int, untrained: bool = True) -> Task:
+        """The same task with the last examples of its training data for validation.
+
+        Args:
+            examples: How many.
+            untrained: Whether they are no longer trained on.
 
         Raises:
             UserError: None would be left to train on.
@@ -150,7 +154,7 @@ class Task:
                 f"task.validation is {examples:,}; the task {self.name} has {count:,} training examples: set it to "
                 f"less than that"
             )
-        first, last = slice(None, -examples), slice(-examples, None)
+        first, last = slice(None, -examples if untrained else None), slice(-examples, None)
         return replace(
             self,
             train_x=self.train_x[first],

@@ -30,7 +30,7 @@ def read(path: Path) -> Examples:
             def tensor(key: str) -> NDArray[Any]:
                 found = tensors.get_tensor(key)
                 if found.is_complex():
-                    raise UserError(f"{path}: {key} holds complex numbers; allowed: integers, floats and bool")
+                    raise UserError(f"{path}: {key} holds complex numbers; allowed: integers, floats and truth values")
                 array: NDArray[Any] = (
                     found.float() if found.is_floating_point() and found.itemsize < 4 else found
                 ).numpy()

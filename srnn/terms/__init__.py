@@ -23,6 +23,7 @@ TERMS: Family[type[Section]] = Family(
         "inverse_gamma_gamma": "penalties:InverseGammaGamma",
         "capped_l1": "penalties:CappedL1",
         "particle_decay": "decay:ParticleDecay",
+        "repulsion": "repulsion:Repulsion",
         "hard_concrete": "hard_concrete:HardConcrete",
         "gaussian": "gaussian:Gaussian",
         "targeted": "targeted:Targeted",

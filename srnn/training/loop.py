@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,15 +15,18 @@ from srnn.events.event import Event, Moment
 from srnn.events.meeting import Meeting
 from srnn.experiment import Experiment, require_affordable
 from srnn.methods import METHODS
-from srnn.methods.plain import Plain
+from srnn.methods.plain import Plain, fill, ordinary_tensors
 from srnn.organism import stack
 from srnn.tasks import Task
 from srnn.training import state
 from srnn.training.batches import Batches
 from srnn.training.birth import build_organism, generators, steps
 from srnn.training.divergence import Divergence, columns_of
-from srnn.training.learning import learn, rows_at_once
-from srnn.training.measuring import Report, Sums, measure
+from srnn.training.fitting import require_fitting
+from srnn.training.learning import answer_by_torch, learn, rows_at_once
+from srnn.training.measuring import Report, Sums, densities, kept_and_left, measure
+from srnn.training.past import Past
+from srnn.training.stopping import Stopping
 from srnn.training.stretch import Done, stretch
 from srnn.training.terms import Terms
 
@@ -50,6 +54,8 @@ class Training:
         frozen: The particles that stay as they are, bool ``(S · N,)``; None if there are none.
         steps: By what the learning rate of each plain number is multiplied, ``(S · N,)``; None if by nothing.
         dropped: Those among them that are worth exactly 0, bool ``(S · N,)``; None if there are none.
+        past: What events know of it.
+        step: ``after_batch`` is called at every multiple of so many batches, if not more often.
         begun: Whether what there is at the beginning has been done and reported.
         sums: Those of the epoch that is being trained.
         epoch: Epochs trained so far.
@@ -61,7 +67,7 @@ class Training:
     """
 
     def __init__(self, experiment: Experiment, task: Task, seeds: Sequence[int]) -> None:
-        _require_fitting(experiment, task)
+        require_fitting(experiment, task)
         held_back = 0 if task.validation_x is None else len(task.validation_x)
         rows = max(experiment.training.batch_size, rows_at_once(experiment.body, max(len(task.test_x), held_back)))
         size = experiment.particle.size
@@ -70,11 +76,9 @@ class Training:
         self.streams = [generators(seed) for seed in seeds]
         newborn = [build_organism(experiment, task.inputs, task.outputs, own, task.image) for own in self.streams]
         self.organism = stack(newborn).to(task.train_x.device)
-        replication, settings = experiment.replication, experiment.training
-        self.method = METHODS[replication.method](self.organism, replication, settings)
-        self.plain = Plain(self.organism, settings)
-        self.batches = Batches(len(task.train_x), settings.batch_size, self.streams)
-        self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
+        self.batches = Batches(len(task.train_x), experiment.training, self.streams)
+        self.past, self.step = Past(self.organism, task), 1_000_000
+        self.stopping = Stopping(experiment.training, len(seeds))
         self.terms = Terms(experiment, self.organism, self.streams, len(task.train_x))
         self.events = _events(experiment)
         self.epoch = self.batch = 0
@@ -88,6 +92,17 @@ class Training:
         self.dropped: Tensor | None = None
         self.begun = False
         self.sums = self.no_sums()
+        self._set_out()
+        for name, event in experiment.events.items():
+            if isinstance(event, Event):
+                event.require_fitting(self, f"events.{name}")
+
+    def _set_out(self) -> None:
+        """Be about to move newborn organisms, with nothing that lasts from before."""
+        replication, settings = self.experiment.replication, self.experiment.training
+        self.method = METHODS[replication.method](self.organism, replication, settings)
+        self.plain = Plain(self.organism, settings)
+        self.divergence = Divergence(replication.divergent, self.organism, self.method, self.streams)
         if replication.method != "none" and replication.start_accuracy == 0:
             self.method.begin(self.running)
 
@@ -121,9 +136,10 @@ class Training:
         Raises:
             UserError: The batch is larger than the training data.
         """
-        _require_fitting(experiment, task)
+        require_fitting(experiment, task)
         self.experiment, self.task = experiment, task
-        self.batches = Batches(len(task.train_x), experiment.training.batch_size, self.streams)
+        self.past.task = task
+        self.batches = Batches(len(task.train_x), experiment.training, self.streams)
         self.sums = self.no_sums()
 
     def state(self, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -144,8 +160,11 @@ class Training:
             self.begun = True
             if not self.experiment.start.run:  # else it has happened where this goes on from
                 self._happen("start", 0)
+                self._happen("epoch", 0)
             yield self._report(self.running, logged=True)
         while self.running and self.epoch < self.experiment.training.epochs:
+            if not self.inside_epoch:
+                self._leave_minimum()
             for diverged in self.train_batches(self.batches.epoch(self.sums.batches).to(self.weights.device)):
                 if diverged:
                     self.running = [place for place in self.running if place not in diverged]
@@ -162,10 +181,26 @@ class Training:
                     self.method.rest(self.running)
             self.epoch += 1
             self._happen("epoch", self.epoch)
-            report = self._report(self.running, self._is_logged(self.epoch))
-            self._start_replication(report)
+            reports = list(self._after_epoch())
             self.sums, self.divergence.redrawn = self.no_sums(), [0] * len(self.seeds)
-            yield report
+            yield from reports
+
+    def _after_epoch(self) -> Iterator[Report]:
+        """What is to be told of the seeds that end here, and of the others."""
+        losses = self.stopping.look(self) if self.stopping.looks else {}
+        if ended := [place for place in self.running if place in self.stopping.ended]:
+            self.running = [place for place in self.running if place not in ended]
+            report = self._report(ended, logged=True)
+            for place, own in report.scores.items():
+                own |= self.stopping.measure(place)
+            yield replace(report, ended=True)
+            if not self.running:
+                return
+        report = self._report(self.running, self._is_logged(self.epoch))
+        for place, own in report.scores.items():
+            own |= {"validation_loss": losses[place]} if place in losses else {}
+        self._start_replication(report)
+        yield report
 
     def train_batches(self, order: Tensor) -> Iterator[list[int]]:
         """Train batches, the examples ``(batches, S, B)``; after one or more each time the seeds that have to stop."""
@@ -176,7 +211,7 @@ class Training:
                 together = stretch(self, order)
             if together is not None:
                 started = time.perf_counter()
-                ended = together(done, min(at_once, len(order) - done))
+                ended = together(done, min(at_once, len(order) - done, self.step - self.batch % self.step))
                 if time.perf_counter() - started < _PATIENCE / 2:
                     at_once *= 2
                 done, self.batch = done + ended.batches, self.batch + ended.batches
@@ -196,7 +231,9 @@ class Training:
             The task loss of each example, ``(S, B)``.
         """
         organism, method = self.organism, self.method
+        task_share = self._keep_pace(sums.batches)
         if begun is None:
+            self._happen("inside", sums.batches)
             with organism.still(self.frozen):
                 self._happen("batch", self.batch)
                 replicated = method.prepare(self.batch)
@@ -214,9 +251,9 @@ class Training:
         called = self._without_dropped(self.terms.draw(worth, self.epoch))
         lesson = learn(organism, called, self.task, index, self.streams, self.batch, self.experiment.training)
         gradient = self.terms.through(worth, lesson.gradient, self.epoch)
-        if (factor := self.experiment.schedule.factor(self.epoch)) != 1:
-            gradient = gradient * factor
-            self.plain.scale(factor)
+        if task_share != 1:
+            gradient = gradient * task_share
+            self.plain.scale(task_share)
         if self.steps is not None:
             gradient = gradient * self.steps
         gradient = self._without_dropped(gradient)
@@ -237,11 +274,65 @@ class Training:
         sums.batches += 1
         return lesson.losses
 
+    def pace(self, done: int) -> float:
+        """What the schedule leaves of the steps in a batch of this epoch, of which so many are done."""
+        schedule = self.experiment.schedule
+        return schedule.share(self.epoch + (done / self.batches.per_epoch if schedule.per == "batch" else 0))
+
+    def _keep_pace(self, done: int) -> float:
+        """Take a batch's steps at its learning rate; what the gradient of the task is to be multiplied by."""
+        schedule, lr = self.experiment.schedule, self.experiment.training.lr
+        if schedule.kind == "constant":
+            return 1.0
+        share = self.pace(done)
+        if schedule.scales == "task":
+            return share
+        for one in (self.method, self.plain, self.terms):
+            one.set_rate(lr * share)
+        return 1.0
+
+    def _leave_minimum(self) -> None:
+        """Where training is to be pushed away from what it has come to, keep that, and be born again if so wished."""
+        minima, task = self.terms.minima, self.task
+        if minima is None or not minima.term.due(self.epoch):
+            return
+        minima.leave()
+        if minima.term.start == "clone":
+            return
+        weights, dropped = self.weights.detach(), self.dropped
+        for place, streams in enumerate(self.streams):
+            newborn = build_organism(self.experiment, task.inputs, task.outputs, streams, task.image)
+            with self.organism.only(columns := self.columns(place)):
+                weights[:, columns] = newborn.weights.detach().to(weights.device)
+            fill(self.organism.bodies[place], ordinary_tensors(newborn.body))
+        self._set_out()
+        for place in range(len(self.seeds)) if dropped is not None else ():
+            self.drop(place, dropped[self.columns(place)].nonzero().flatten())  # type: ignore[index]
+
     def freeze(self, place: int, particles: Tensor) -> None:
         """Keep particles of a seed, by their places ``(n,)``, as they are from now on, whoever moves them."""
         if self.frozen is None:
             self.frozen = torch.zeros(self.weights.shape[1], dtype=torch.bool, device=self.weights.device)
         self.frozen[self.columns(place).start + particles] = True
+
+    def thaw(self, place: int, particles: Tensor) -> None:
+        """Have particles of a seed, by their places ``(n,)``, be trained again; dropped ones stay frozen."""
+        if self.frozen is not None:
+            self.frozen[self.columns(place).start + particles] = False
+            if self.dropped is not None:
+                self.frozen |= self.dropped
+            elif not self.frozen.any():
+                self.frozen = None
+
+    @torch.no_grad()
+    def judge(self, place: int) -> tuple[Tensor, Tensor]:
+        """What a seed answers to the training examples, in evaluation: losses and scores, ``(n,)`` each."""
+        task, _ = self.task, self.organism.eval()
+        with self.organism.behind(self.terms.opened(self.epoch)):
+            own = self.organism.worth()[self.columns(place)]
+        output = answer_by_torch(self.organism, own, task.train_x, place)
+        self.organism.train()
+        return task.loss(output, task.train_y), task.score(output, task.train_y)
 
     def drop(self, place: int, particles: Tensor) -> None:
         """Have particles of a seed, by their places ``(n,)``, be worth exactly 0 from now on, whoever moves them.
@@ -283,12 +374,19 @@ class Training:
             return self.frozen if stopping is None else stopping
         return self.frozen | stopping
 
-    def _happen(self, moment: Moment, time: int) -> None:
-        for event in self.events:
-            if event.moment == moment and event.due(time):
-                self._follow(range(len(self.seeds)))
-                for place in range(len(self.seeds)):
-                    event.act(self, place)
+    def _happen(self, moment: Moment | Literal["inside"], time: int) -> None:
+        """Have happen what is due then, or inside an epoch after so many batches of it."""
+        if moment == "inside":
+            due = [event for event in self.events if time in event.due_inside(self.epoch, self.batches.per_epoch)]
+        else:
+            due = [event for event in self.events if event.moment == moment and event.due(time)]
+        asking = [event for event in self.events if moment == "epoch" and event.asks_later(time)]
+        if asking or any(event.recalls for event in due):
+            self.past.measure()
+        for event in due:
+            self._follow(range(len(self.seeds)))
+            for place in range(len(self.seeds)):
+                event.act(self, place)
 
     def _is_logged(self, epoch: int) -> bool:
         return epoch % self.experiment.log.every == 0 or epoch == self.experiment.training.epochs
@@ -314,36 +412,17 @@ class Training:
             rest = self.experiment.log.rest
             with self.organism.behind(self.terms.opened(self.epoch)):
                 for place, own in measure(self.organism, self.method, self.task, places, rest).items():
-                    scores[place] |= own | self._densities(place)
+                    scores[place] |= own | densities(self.organism, self.dropped, place) | self._focus(place)
+                    if self.terms.minima is not None:
+                        scores[place] |= self.terms.minima.measure(place)
         return Report(self.epoch, self.batch, scores, logged, stopped, self.divergence.found(scores))
 
-    def _densities(self, place: int) -> dict[str, float]:
-        """The share of the weights that is not dropped, of all and in each layer, and layers that have none left."""
-        if self.dropped is None:
+    def _focus(self, place: int) -> dict[str, float]:
+        """How many examples are kept in training and how many left out, and how each are answered."""
+        if (weights := self.batches.weights[place]) is None:
             return {}
-        kept = (~self.dropped[self.columns(place)]).double()
-        layers = {layer: float(kept[part].mean()) for layer, part in self.organism.layers.items()}
-        empty = float(sum(density == 0 for density in layers.values()))
-        own = {f"{layer}_density": density for layer, density in layers.items()}
-        return {"density": float(kept.mean()), **own, "collapsed_layers": empty}
-
-
-def _require_fitting(experiment: Experiment, task: Task) -> None:
-    if experiment.training.batch_size > len(task.train_x):
-        raise UserError(
-            f"training.batch_size is {experiment.training.batch_size:,}; the task {task.name} has "
-            f"{len(task.train_x):,} training examples: set it to at most that"
-        )
-    if experiment.training.label_smoothing and task.kind != "classification":
-        raise UserError(
-            f"training.label_smoothing is {experiment.training.label_smoothing}; a regression has no labels: set it "
-            "to 0, or take training.noise"
-        )
-    if experiment.replication.start_accuracy > 0 and task.metric != "accuracy":
-        raise UserError(
-            f"replication.start_accuracy is {experiment.replication.start_accuracy}; a regression has no accuracy: "
-            "set it to 0"
-        )
+        frozen = None if self.frozen is None else self.frozen[self.columns(place)]
+        return kept_and_left(*self.judge(place), weights > 0, self.task.metric, frozen)
 
 
 def _events(experiment: Experiment) -> list[Event]:

@@ -39,6 +39,7 @@ class Report(Shown):
             the metric on test data with the particles as they are then, ``rest_test_accuracy``.
         logged: Whether this is one of the epochs whose census, test metric and trajectory are recorded.
         stopped: Whether training of these seeds ended here because they diverged.
+        ended: Whether it ended here because that is how long they were to be trained, if that is not said in epochs.
         diverged: What of a seed is not finite, in words, by its place; seeds that are well are left out.
     """
 
@@ -48,6 +49,7 @@ class Report(Shown):
     logged: bool
     stopped: bool = False
     diverged: Mapping[int, str] = field(default_factory=dict)
+    ended: bool = False
 
     def _shown(self) -> tuple[str, Rows]:
         shown = list(self.scores)[:_SEEDS]
@@ -123,7 +125,8 @@ def measure(
     for place in places:
         own = {f"test_{name}": score for name, score in task.metrics(outputs[place], task.test_y).items()}
         if validated is not None and task.validation_y is not None:
-            own |= _validation(task, validated[place], task.validation_y)
+            found = validation(task, validated[place], task.validation_y)
+            own |= {f"validation_{name}": value for name, value in found.items()}
         own |= {name: float(output[place].flatten()[0]) for name, output in probes.items()}
         own |= method.measure(place)
         if organism.opened is not None:
@@ -139,11 +142,49 @@ def measure(
     return scores
 
 
-def _validation(task: Task, output: Tensor, y: Tensor) -> dict[str, float]:
-    """The mean loss and the metric on validation data, of one seed."""
+def kept_and_left(
+    losses: Tensor, scores: Tensor, kept: Tensor, metric: str, frozen: Tensor | None = None
+) -> dict[str, float]:
+    """How many training examples are kept by a focus and how many left out, how each are answered, what is frozen.
+
+    Args:
+        losses: Of each example, ``(n,)``.
+        scores: Likewise.
+        kept: bool ``(n,)``.
+        metric: What the scores are.
+        frozen: The particles that stay as they are, bool ``(N,)``; None for none.
+    """
+    found = {"frozen": 0.0 if frozen is None else float(frozen.double().mean())}
+    for name, own in (("kept", kept), ("left", ~kept)):
+        found[f"{name}_examples"] = float(own.sum())
+        if own.any():
+            found[f"{name}_loss"] = float(losses.cpu()[own].double().mean())
+            found[f"{name}_{metric}"] = float(scores.cpu()[own].double().mean())
+    return found
+
+
+def validation(task: Task, output: Tensor, y: Tensor) -> dict[str, float]:
+    """The mean ``loss`` and the metric on validation data, of one seed."""
     means = {"loss": task.loss(output, y), task.metric: task.score(output, y)}
     # numpy's sum of many numbers does not depend on the number of threads.
-    return {f"validation_{name}": float(each.cpu().numpy().mean(dtype=np.float64)) for name, each in means.items()}
+    return {str(name): float(each.cpu().numpy().mean(dtype=np.float64)) for name, each in means.items()}
+
+
+def densities(organism: Organism, dropped: Tensor | None, place: int) -> dict[str, float]:
+    """The share of one seed's weights that is not dropped, of all and in each layer, and layers that have none left.
+
+    Args:
+        organism: Whose.
+        dropped: Which are, bool ``(S · N,)``; None for none.
+        place: The seed.
+    """
+    if dropped is None:
+        return {}
+    kept = (~dropped[organism.columns(place)]).double()
+    layers = {layer: float(kept[part].mean()) for layer, part in organism.layers.items()}
+    empty = float(sum(density == 0 for density in layers.values()))
+    own = {f"{layer}_density": density for layer, density in layers.items()}
+    return {"density": float(kept.mean()), **own, "collapsed_layers": empty}
 
 
 def _types(organism: Organism, weights: Tensor) -> Tensor | None:

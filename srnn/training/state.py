@@ -13,22 +13,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from srnn.errors import UserError
 from srnn.experiment import Experiment
 from srnn.methods import METHODS
 from srnn.methods.optimizers import build_optimizer
 from srnn.methods.plain import Plain, require_same_kind
 from srnn.terms.gate import gates_of
+from srnn.training import past
 from srnn.training.birth import STREAMS, describe_organism
+from srnn.training.minima import NAME
 
 if TYPE_CHECKING:
     from srnn.training.loop import Training
 
 #: Particles that are kept as they are, and those of them that are dropped: bool ``(N,)`` where there are any.
 MASKS = ("frozen", "dropped")
+#: What the names of the tensors begin with that a seed had when it was best.
+PREFIX = "best."
+#: Of no run are there more.
+_MOST_MINIMA = 1_000_000
 
 
-def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """What one seed's training depends on, inside an epoch, too: tensors, and small plain values."""
+def lasting(training: Training, place: int) -> dict[str, Tensor]:
+    """What training has made of one seed: its particles and all that moves with them."""
     organism, method = training.organism, training.method
     columns = organism.columns(place)
     tensors = {"weights": organism.weights[:, columns]}
@@ -37,8 +44,39 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
         tensors["effective"] = ahead[columns]
     tensors |= {name: buffer[..., columns] for name, buffer in method.buffers().items()}
     tensors |= {f"optimizer.{name}": value for name, value in method.counters().items()}
-    tensors |= training.plain.tensors(place)
-    tensors |= training.terms.tensors(place)
+    return tensors | training.plain.tensors(place) | training.terms.tensors(place)
+
+
+def put(training: Training, place: int, tensors: Mapping[str, Tensor]) -> None:
+    """Take one seed to what :func:`lasting` gave; what is not among the tensors stays."""
+    put_weights(training, place, tensors)
+    training.plain.load(place, tensors)
+    training.terms.load(place, tensors)
+    scalars = {name for name in tensors if name.startswith("optimizer.") and name.count(".") == 1}
+    counters = {name.removeprefix("optimizer."): tensors[name] for name in scalars}
+    training.method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
+
+
+def put_weights(training: Training, place: int, tensors: Mapping[str, Tensor]) -> None:
+    """Take the particles of one seed to those among the tensors, and to be worth what is said there."""
+    organism = training.organism
+    columns, device = organism.columns(place), organism.weights.device
+    with organism.only(columns):
+        organism.weights.detach()[:, columns] = tensors["weights"].to(device)
+    if "effective" in tensors:
+        ahead = organism.worth()
+        ahead[columns] = tensors["effective"].to(device)
+        organism.remember(ahead, ahead=True)
+
+
+def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """What one seed's training depends on, inside an epoch, too: tensors, and small plain values."""
+    organism, method = training.organism, training.method
+    columns, tensors = organism.columns(place), lasting(training, place)
+    best, told = training.stopping.state(place)
+    tensors |= best | training.past.tensors(place)
+    if (weights := training.batches.weights[place]) is not None:
+        tensors["event.examples"] = weights
     for name in streams_of(training.experiment):
         tensors[f"generator.{name}"] = training.streams[place][name].get_state()
     if training.frozen is not None:
@@ -60,8 +98,11 @@ def state(training: Training, place: int) -> tuple[dict[str, Tensor], dict[str, 
         "inputs": training.task.inputs,
         "outputs": training.task.outputs,
     }
-    if ahead is not None:
+    plain |= told
+    if "effective" in tensors:
         plain["behind"] = True
+    if NAME in tensors:
+        plain["minima"] = len(tensors[NAME])
     if training.experiment.body.needs_image:
         plain["image"] = list(training.task.image or ())
     return tensors, plain
@@ -77,25 +118,25 @@ def load(training: Training, place: int, tensors: Mapping[str, Tensor], plain: M
     """
     organism, method = training.organism, training.method
     columns, device = organism.columns(place), organism.weights.device
-    with organism.only(columns):
-        organism.weights.detach()[:, columns] = tensors["weights"].to(device)
-    if "effective" in tensors:
-        ahead = organism.worth()
-        ahead[columns] = tensors["effective"].to(device)
-        organism.remember(ahead, ahead=True)
+    put_weights(training, place, tensors)
     for name in streams_of(training.experiment):
         training.streams[place][name].set_state(tensors[f"generator.{name}"])
     method.replicating[place] = plain["replicating"]
     if plain["diverged"]:
         # It only keeps the others company: what an optimizer keeps for all seeds is theirs.
         training.stopped[place] = plain["diverged"]
+    if plain.get("ended"):
+        training.stopping.ended.add(place)
+    if plain["diverged"] or plain.get("ended"):
         training.running.remove(place)
         return
-    training.plain.load(place, tensors)
-    training.terms.load(place, tensors)
-    scalars = {name for name in tensors if name.startswith("optimizer.") and name.count(".") == 1}
-    counters = {name.removeprefix("optimizer."): tensors[name] for name in scalars}
-    method.load(place, {name: value for name, value in tensors.items() if _is_buffer(name)}, counters)
+    put(training, place, tensors)
+    training.past.load(place, tensors)
+    if (weights := tensors.get("event.examples")) is not None:
+        if weights.shape != (count := len(training.task.train_x),):
+            raise UserError(f"the checkpoint is of {len(weights):,} training examples; there are {count:,}")
+        training.batches.weights[place] = weights
+    training.stopping.load(place, tensors, plain)
     if "frozen" in tensors:
         training.freeze(place, tensors["frozen"].nonzero().flatten().to(device))
     if "dropped" in tensors:
@@ -119,6 +160,17 @@ def streams_of(experiment: Experiment) -> list[str]:
     return [name for name in STREAMS if used.get(name, True)]
 
 
+def _require_best(best: Any, ended: Any) -> None:
+    """Raise ValueError unless it is as :class:`srnn.training.stopping.Stopping` tells it."""
+    if type(ended) is not bool:
+        raise ValueError(f"whether it has ended is {ended!r}")
+    if best is None:
+        return
+    kinds = {"epoch": int, "loss": float}
+    if not isinstance(best, dict) or {name: type(one) for name, one in best.items()} != kinds or best["epoch"] < 1:
+        raise ValueError(f"its best is {best!r}")
+
+
 def _is_buffer(name: str) -> bool:
     """Whether a tensor of that name is a buffer of the method, which alone have names without a prefix."""
     return "." not in name and name not in ("weights", "effective", *MASKS)
@@ -136,13 +188,21 @@ def require_layout(
         KeyError: Likewise: one that always is there is missing.
     """
     layout = _layout(experiment, plain)
+    _require_best(plain.get("best"), plain.get("ended", False))
+    if experiment.training.keep == "best" and "best" in plain:
+        kept = {name: one for name, one in layout.items() if one.ndim and not name.startswith(("repulsion.", "sums."))}
+        # It may have been behind, then or now.
+        kept |= {} if f"{PREFIX}effective" in tensors else {"effective": kept["weights"]}
+        layout |= {PREFIX + name: one for name, one in kept.items() if PREFIX + name in tensors}
+        tensors[f"{PREFIX}weights"]
     for name, wanted in layout.items():
         require_same_kind(name, tensors[name], wanted)
-    for name in MASKS:
+    optional = _optional(experiment, tensors, plain)
+    for name, wanted in optional.items():
         if name in tensors:
-            require_same_kind(name, tensors[name], torch.empty(layout["weights"].shape[1:], dtype=torch.bool))
+            require_same_kind(name, tensors[name], wanted)
     # Each would become a buffer of the optimizer.
-    known = {*layout, *MASKS} if not plain["diverged"] else None
+    known = {*layout, *optional} if not plain["diverged"] else None
     if known is not None and (
         odd := [name for name in tensors if name not in known and not name.startswith("generator.")]
     ):
@@ -173,6 +233,20 @@ def image_of(plain: Mapping[str, Any]) -> tuple[int, ...] | None:
     return tuple(image)
 
 
+def _optional(experiment: Experiment, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of :func:`state` that are there only after an event, without their content."""
+    organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image_of(plain))
+    mask = torch.empty(organism.size, dtype=torch.bool, device="meta")
+    optional = dict.fromkeys(MASKS, mask)
+    if not experiment.events:
+        return optional
+    if (weights := tensors.get("event.examples")) is not None:
+        optional["event.examples"] = torch.empty(weights.numel(), dtype=torch.float64, device="meta")
+        if not (weights >= 0).all() or not 0 < float(weights.sum()) < float("inf"):
+            raise ValueError("its event.examples are no weights of examples")
+    return optional | past.layout(organism)
+
+
 def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of :func:`state` but for the generators, without their content."""
     organism = describe_organism(experiment, plain["inputs"], plain["outputs"], image_of(plain))
@@ -193,6 +267,10 @@ def _layout(experiment: Experiment, plain: Mapping[str, Any]) -> dict[str, Tenso
             number = organism.weights.detach()[0]
             tensors |= {f"gate.{name}{key}": number for key in ("", ".exp_avg", ".exp_avg_sq")}
             tensors[f"gate.{name}.step"] = torch.empty((), device="meta")
+    if "repulsion" in experiment.terms and (found := plain.get("minima", 0)):
+        if type(found) is not int or not 0 < found <= _MOST_MINIMA:
+            raise ValueError(f"its minima are {found!r}")
+        tensors[NAME] = torch.empty(found, *organism.weights.shape[1:], device="meta")
     replication = experiment.replication
     if (replication.method, replication.momentum) == ("sgd", "separate") and experiment.training.momentum:
         tensors["replication_buffer"] = organism.weights.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,15 @@ from srnn.kernels import mlp
 from srnn.training import learning
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from srnn.kernels.packets import Call
     from srnn.methods.descent import Calls, Descent
     from srnn.training.loop import Training
+
+
+#: The calls of a method, and of the terms, by their names in :class:`srnn.methods.descent.Calls`.
+_CALLS = ("prepare", "weigh", "cost", "push", "count", "move", "move_on", "settle")
 
 
 class Done(NamedTuple):
@@ -61,7 +69,8 @@ class Stretch:
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
         fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
-        for name in ("prepare", "weigh", "cost", "count", "move", "move_on", "settle"):
+        done = [call for name in _CALLS if (call := getattr(calls, name)) is not None]
+        for name in _CALLS:
             if (call := getattr(calls, name)) is not None:
                 fields[name], fields[f"{name}_packet"] = call.kernel.address, call.packet.buffer_info()[0]
         every = training.experiment.replication.every
@@ -82,7 +91,16 @@ class Stretch:
             self._dropped = training.dropped
             fields["dropped"] = training.dropped.data_ptr()
         fields["factor"] = learning.factor(training.task)
-        fields["slower"] = training.experiment.schedule.factor(training.epoch)
+        self._slower: NDArray[np.float64] | None = None
+        self._rows: NDArray[np.int32] | None = None
+        if training.experiment.schedule.kind != "constant":
+            before = training.batches.per_epoch - len(order)
+            shares = np.array([training.pace(before + batch) for batch in range(len(order))])
+            if training.experiment.schedule.scales == "task":
+                self._slower = shares
+            else:
+                self._places, self._rows = _words(done, training.experiment.training.lr * shares)
+                fields["words"], fields["places"] = len(self._places), self._places.ctypes.data
 
     @property
     def holds(self) -> bool:
@@ -93,6 +111,10 @@ class Stretch:
         """Do so many batches, from that place in the order on, or as many as go well."""
         training, organism, fields = self._training, self._training.organism, self._packet[0]
         fields["batches"], fields["first"], behind = batches, training.batch, organism.ahead is not None
+        if self._slower is not None:
+            fields["slower"] = self._slower[start:].ctypes.data
+        if self._rows is not None:
+            fields["rows"] = self._rows[start:].ctypes.data
         self._batch.read_from(self._order[start])
         known = organism.worth()
         if known.data_ptr() != self._worth.data_ptr():
@@ -122,6 +144,7 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
         or training.steps is not None
         or not _only_dropped(training)
         or any(event.moment == "batch" for event in training.events)
+        or any(event.due_inside(training.epoch, training.batches.per_epoch) for event in training.events)
     ):
         return None
     if training.divergence.policy == "stop" or len(order) == 0 or not kernels.fused() or not _own_calls(type(method)):
@@ -137,8 +160,21 @@ def stretch(training: Training, order: Tensor) -> Stretch | None:
     calls = method.calls(worth, batch.gradient, replicated)
     if calls is None:
         return None
-    calls = replace(calls, cost=training.terms.call(worth, batch.gradient))
+    terms = training.terms
+    calls = replace(calls, cost=terms.call(worth, batch.gradient), push=terms.push(worth, batch.gradient))
     return Stretch(training, order, worth, batch, calls, replicated)
+
+
+def _words(calls: Sequence[Call], rates: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """What follows the learning rate: the addresses of its words of 32 bits, and what they are in each batch, a row."""
+    paced = [one for call in calls for one in call.paced]
+    columns, places = [], []
+    for one in paced:
+        own = np.append(rates[1:], rates[-1:]) if one.next else rates
+        words = np.array([one.of(float(lr)) for lr in own]).view(np.int32).reshape(len(rates), -1)
+        columns.append(words)
+        places += [one.address + words.itemsize * word for word in range(words.shape[1])]
+    return np.array(places, np.int64), np.ascontiguousarray(np.hstack(columns))
 
 
 def _only_dropped(training: Training) -> bool:

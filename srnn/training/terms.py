@@ -14,8 +14,10 @@ from srnn.organism import Organism
 from srnn.terms.decay import ParticleDecay
 from srnn.terms.gate import Circumstances, Drawn, Gate, gates_of, opened
 from srnn.terms.penalties import Penalty
+from srnn.terms.repulsion import Repulsion
 from srnn.terms.term import Term
 from srnn.training.learning import Streams
+from srnn.training.minima import Minima
 
 if TYPE_CHECKING:
     from srnn.kernels.packets import Call
@@ -35,8 +37,12 @@ class Terms:
         terms, lr = experiment.terms.values(), experiment.training.lr
         self._organism, self._examples = organism, examples
         self._slopes = [term.slope(organism, lr) for term in terms if isinstance(term, Penalty)]
-        self._kept = [1 - lr * term.strength for term in terms if isinstance(term, ParticleDecay)]
+        self._decays = [term.strength for term in terms if isinstance(term, ParticleDecay)]
+        self._lr = lr
         self._costs = [term for term in terms if isinstance(term, Term) and type(term).cost is not Term.cost]
+        repulsion = [term for term in terms if isinstance(term, Repulsion)]
+        #: Where the organisms have been, if they are pushed away from there.
+        self.minima = Minima(repulsion[0], organism, lr) if repulsion else None
         self._gates = {name: _Passed(gate, organism, streams) for name, gate in gates_of(experiment.terms).items()}
 
     def draw(self, worth: Tensor, epoch: int) -> Tensor:
@@ -56,13 +62,19 @@ class Terms:
             gradient = gradient + self._by_torch(worth)
         for slope in self._slopes:
             slope.add(worth, gradient)
+        if self.minima is not None:
+            self.minima.add(worth, gradient, self._lr)
         return gradient
 
     @torch.no_grad()
     def decay(self) -> None:
         """Shrink what the particles are made of, after a step."""
-        for kept in self._kept:
-            self._organism.weights.mul_(kept)
+        for strength in self._decays:
+            self._organism.weights.mul_(1 - self._lr * strength)
+
+    def set_rate(self, lr: float) -> None:
+        """Take the steps to come at that learning rate."""
+        self._lr = lr
 
     def opened(self, epoch: int) -> Tensor | None:
         """What each effective weight is multiplied by at rest, ``(S · N,)``; None without gates."""
@@ -99,30 +111,38 @@ class Terms:
             call = slope.call(worth, gradient, call)
         return call
 
+    def push(self, worth: Tensor, gradient: Tensor) -> Call | None:
+        """What repulsion adds after that, likewise."""
+        return None if self.minima is None else self.minima.call(worth, gradient)
+
     @property
     def together(self) -> bool:
-        """Whether :meth:`call` does it all."""
-        return not (self._costs or self._kept or self._gates)
+        """Whether :meth:`call` and :meth:`push` do it all."""
+        return not (self._costs or self._decays or self._gates)
 
     # -- what lasts from one batch to the next ------------------------------------------------------------------------
 
     def tensors(self, place: int) -> dict[str, Tensor]:
-        """What the gates of one organism depend on, by ``gate.NAME`` and ``gate.NAME.KEY``."""
-        kept: dict[str, Tensor] = {}
+        """What the terms of one organism depend on: of gates by ``gate.NAME`` and ``gate.NAME.KEY``, and its minima."""
+        kept = {} if self.minima is None else self.minima.tensors(place)
         for name, gate in self._gates.items():
             kept |= {f"gate.{name}{key}": value for key, value in gate.tensors(self._organism.columns(place)).items()}
         return kept
 
     def numbers(self, place: int) -> dict[str, Tensor]:
         """The gates' own numbers of one organism, ``(N,)``, by ``gate.NAME``: copies."""
-        return {name: one.clone() for name, one in self.tensors(place).items() if name.count(".") == 1}
+        gates = {name: one for name, one in self.tensors(place).items() if name.startswith("gate.")}
+        return {name: one.clone() for name, one in gates.items() if name.count(".") == 1}
 
     def load(self, place: int, tensors: Mapping[str, Tensor]) -> None:
-        """Take the gates of one organism to what :meth:`tensors` gave."""
+        """Take the gates and minima of one organism to what :meth:`tensors` gave."""
+        if self.minima is not None:
+            self.minima.load(place, tensors)
         columns = self._organism.columns(place)
         for name, gate in self._gates.items():
             for key, value in gate.tensors(columns).items():
-                value.copy_(tensors[f"gate.{name}{key}"])
+                if (kept := tensors.get(f"gate.{name}{key}")) is not None:
+                    value.copy_(kept)
 
 
 class _Passed:

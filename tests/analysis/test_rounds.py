@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from srnn import MLP, Organism
+from srnn.analysis.densities import densities
 from srnn.analysis.rounds import DENSE, TICKET, against_dense, choice, outcome, schedule, winning
 from srnn.errors import UserError
 from srnn.importance import keep, magnitude
@@ -26,8 +27,8 @@ def test_the_published_densities_come_out_of_the_schedule() -> None:
     layers = {f"L{place}": slice(*ends) for place, ends in enumerate(pairwise(ends))}
     worth = torch.randn(ends[-1], generator=torch.Generator().manual_seed(0))
     dropped, found = torch.zeros(ends[-1], dtype=torch.bool), []
-    for densities in schedule(len(layers), 18):
-        kept = keep(magnitude(worth), densities, layers, "layer", worth=worth, dropped=dropped)
+    for shares in schedule(len(layers), 18):
+        kept = keep(magnitude(worth), shares, layers, "layer", worth=worth, dropped=dropped)
         assert not (kept & dropped).any()
         dropped = ~kept
         found.append(100 * float(kept.double().mean()))
@@ -71,8 +72,8 @@ def test_what_is_kept_and_how_it_moved() -> None:
     made = Organism(MLP(3, 1, 2, 1), Number())
     made.weights.data = torch.tensor([[2.0, -1.0, 0.0, 4.0]])
     kept = torch.tensor([True, True, False, True])
-    found = choice(made, torch.tensor([1.0, 1.0, -5.0, 4.0]), kept)
-    expected = {"Density": 3 / 4, "Effective": 3 / 4, "Collapsed": 0, "L0": 2 / 3, "L1": 1}
+    found = choice(made, torch.tensor([1.0, 1.0, -5.0, 4.0]), kept, densities(made, kept))
+    expected = {"Density": 3 / 4, "Effective": 3 / 4, "Collapsed": 0}
     assert found == pytest.approx(expected | {"Sign changes": 1 / 3, "Moved": 1})
 
 
@@ -85,7 +86,7 @@ class TestWinning:
         *[(seed, 1, "reinit", 0.8 + seed / 100, 12) for seed in range(2)],
     ]
     branches = pd.DataFrame(rows, columns=["Seed", "Round", "Control", "Test score", "Early stop"]).assign(
-        Metric="accuracy"
+        Metric="accuracy", By="magnitude"
     )
 
     def test_differences_are_paired_by_seed(self) -> None:

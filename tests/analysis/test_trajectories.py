@@ -13,7 +13,13 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from sklearn.decomposition import PCA
 
 from srnn import Particle
-from srnn.analysis.trajectories import against_random_walk, project_each, project_together, trajectories
+from srnn.analysis.trajectories import (
+    against_random_walk,
+    project_each,
+    project_together,
+    trajectories,
+    types_over_epochs,
+)
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots import trajectories as plots
@@ -98,6 +104,12 @@ class TestPrincipalComponents:
         L0_C1_W0=[[1.0] * 7, [np.inf] * 7, [1.0] * 7],
         L1_C0_W0=on_a_line(6, 2, 1, along=4),
     )
+
+    def test_of_numbers_there_is_one_component(self) -> None:
+        scores, explained = project_together(np.array([[[0.0], [1.0]], [[2.0], [5.0]]]))
+        assert scores[..., 0].ravel() == pytest.approx([-2.0, -1.0, 0.0, 3.0])
+        assert (scores[..., 1] == 0).all()
+        assert explained.tolist() == [[1, 0], [1, 0]]
 
     def test_rows(self) -> None:
         found = trajectories(self.FRAME, PARTICLE)
@@ -209,3 +221,11 @@ class TestAgainstRandomWalk:
     def test_two_epochs_have_no_later_part(self) -> None:
         with pytest.raises(UserError, match="needs three logged epochs; there are 2"):
             against_random_walk(trajectory(L0_0_0=on_a_line(1, 2)))
+
+
+def test_types_are_those_of_every_epoch() -> None:
+    zero, other = [0.0] * 7, [0.5] * 7
+    found = types_over_epochs(trajectory(L0_C0_W0=[other, zero], L0_C0_W1=[zero, [float("nan")] * 7]), PARTICLE)
+    assert found.index.tolist() == [0, 5]
+    assert found["L0_C0_W0"].tolist() == [FixpointType.OTHER, FixpointType.ZERO]
+    assert found["L0_C0_W1"].tolist() == [FixpointType.ZERO, FixpointType.DIVERGENT]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
@@ -38,14 +41,23 @@ def by_hand(body: MLP, x: torch.Tensor, added: dict[int, int]) -> torch.Tensor:
         ((5, 4, 1, 5), "none", {}),
         ((5, 4, 2, 5), "layer", {}),
         ((1, 1, 1, 1), "layer", {0: 0}),
+        ((7, [4, 5], 3, 3), "layer", {}),
+        ((7, [7, 5, 5, 3], 5, 3), "layer", {0: 0, 2: 2, 4: 4}),
+        ((7, [4, 4, 4, 5, 5, 5, 5, 5], 9, 3), "pair", {2: 1, 5: 4, 7: 6}),
     ],
 )
-def test_residual_links(sizes: tuple[int, int, int, int], residual: str, added: dict[int, int]) -> None:
+def test_residual_links(sizes: tuple[int, Any, int, int], residual: str, added: dict[int, int]) -> None:
     body = MLP(*sizes, residual=residual, generator=generator())  # type: ignore[arg-type]
     if sizes == (5, 4, 1, 5) and residual == "layer":
         added = {0: 0}
     x = torch.randn(6, sizes[0], generator=generator())
     torch.testing.assert_close(body(x), by_hand(body, x, added))
+
+
+def test_a_width_for_each_layer_is_as_one_for_all() -> None:
+    one, each = (MLP(3, width, 3, 2, "pair", generator=generator()) for width in (4, [4, 4]))
+    assert all(torch.equal(*pair) for pair in zip(one.weights, each.weights, strict=True))
+    assert (one.sizes, one.sources) == (each.sizes, each.sources)
 
 
 def test_weights_are_uniform_within_one_over_root_fan_in() -> None:
@@ -89,6 +101,8 @@ def test_dropout_zeroes_a_share_in_training_only_and_keeps_the_mean() -> None:
     ("changes", "message"),
     [
         ({"inputs": 0}, "inputs is 0"),
+        ({"depth": 3, "width": [2, 0]}, "width is 0"),
+        ({"width": [2, 2]}, "width is [2, 2]; allowed: one for each of 1 hidden layers"),
         ({"depth": 0}, "depth is 0"),
         ({"residual": "all"}, "residual is 'all'; allowed: none, layer, pair"),
         ({"activation": "reul"}, "activation is 'reul'; allowed: none, relu"),
@@ -96,5 +110,5 @@ def test_dropout_zeroes_a_share_in_training_only_and_keeps_the_mean() -> None:
     ],
 )
 def test_impossible_bodies_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=re.escape(message)):
         MLP(**{"inputs": 3, "width": 2, "depth": 2, "outputs": 1, **changes})  # type: ignore[arg-type]

@@ -23,12 +23,12 @@ from processes import SRNN, Answer, forked, process, start, without_compiling
 from srnn import Run, UserError
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.commands import main
-from srnn.commands.tables import with_interval
 from srnn.laboratory.live import _mean
 from srnn.laboratory.questions import QUESTIONS
 from srnn.presets import load_preset, preset_names
 from srnn.runs.groups import open_runs
 from srnn.seeds import parse_seeds
+from srnn.shown import with_interval
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--set", "training.epochs=2", "--set", "log.every=1")
@@ -163,6 +163,7 @@ class TestRun:
     ) -> None:
         write_idx(tmp_path / "files")
         quick = ("run", "mnist-h5", "--set=training.epochs=1", "--set=training.batch_size=4", "--quiet")
+        quick += ("--format=none",)
         ours = (
             f"srnn: {(tmp_path / 'files').resolve()}: its four files are not officially of MNIST (another checksum): "
         )
@@ -226,7 +227,9 @@ class TestComparison:
 
     def test_variants_and_the_dense_body_are_compared(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
         file.write_text(file.read_text() + DENSE)
-        answer = srnn("run", file, "--seeds", 2, "--out", tmp_path)
+        assert srnn("run", file, "--seeds", 2, "--out", tmp_path, "--format", "none").code == 0
+        assert not list(tmp_path.rglob("*.png"))
+        answer = srnn("run", file, "--seeds", 2, "--out", tmp_path, "--resume")
         assert (answer.code, answer.err) == (0, "")
         for variant, method in (("plain", "none"), ("lifted", "lifted")):
             runs = open_runs([tmp_path / f"pair-{variant}"])
@@ -243,13 +246,13 @@ class TestComparison:
     def test_a_regression_is_compared_by_its_error(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
         file.write_text(file.read_text() + DENSE)
         file.write_text(file.read_text() + '[task]\nname = "add"\nsamples = 60\n')
-        answer = srnn("run", file, "--out", tmp_path)
+        answer = srnn("run", file, "--out", tmp_path, "--format", "none")
         assert (answer.code, answer.err) == (0, "")
         final = pd.read_csv(tmp_path / "pair" / "results" / "final.csv")
         assert {*final.loc[final["Metric"] == "test_mae", "Group"]} == {"plain", "lifted", "dense"}
 
     def test_what_has_ended_is_left_as_it_is(self, srnn: Srnn, tmp_path: Path, file: Path) -> None:
-        arguments = ("run", file, "--out", tmp_path, "--quiet")
+        arguments = ("run", file, "--out", tmp_path, "--quiet", "--format", "none")
         assert srnn(*arguments).code == 0
         before = (tmp_path / "pair-plain" / "seed-0" / "metrics.csv").stat().st_mtime_ns
         shutil.rmtree(tmp_path / "pair-lifted")
@@ -273,9 +276,10 @@ class TestComparison:
             return []
 
         monkeypatch.setattr(doing, interrupted)
-        answer = srnn("run", file, "--quiet")
+        none = ["--format", "none"] if "compare" in doing else []
+        answer = srnn("run", file, "--quiet", *none)
         assert answer.code == code
-        command = "srnn run runs/pair --seeds 0-0 --resume --quiet"
+        command = shlex.join(["srnn", "run", "runs/pair", "--seeds", "0-0", "--resume", *none, "--quiet"])
         assert answer.err == f"srnn: interrupted; go on with: {command}\n"
         trained = [path.name for path in sorted(Path("runs").glob("pair-*"))]
         assert trained == (["pair-plain"] if "job" in doing else ["pair-lifted", "pair-plain"])
@@ -291,7 +295,7 @@ class TestComparison:
             raise UserError("they are too many")
 
         monkeypatch.setattr("srnn.laboratory.compare.compare", refuse)
-        answer = srnn("run", file, *(["--quiet"] if quiet else []))
+        answer = srnn("run", file, "--format", "none", *(["--quiet"] if quiet else []))
         assert (answer.code, answer.err) == (0, "")
         folders = [f"runs/pair-{variant}/seed-0" for variant in ("plain", "lifted")]
         if quiet:
@@ -460,7 +464,7 @@ class TestErrors:
             (["run", "--set"], "--set needs a value (srnn"),
             (["run", "digits", "connectivity"], "connectivity is more than srnn run takes"),
             (["run", "--device", "tpu"], "--device is 'tpu'; allowed: cpu, cuda"),
-            (["run", "--format", "gif"], "--format is 'gif'; allowed: png, svg, pdf"),
+            (["run", "--format", "gif"], "--format is 'gif'; allowed: png, svg, pdf, none"),
             (["run", "--seeds", "many"], "--seeds is 'many'; allowed: a number of seeds (3), a range (0-4) or a list"),
             (["show"], "RUN is missing (srnn show --help"),
             (["show", "x" * 300], "is not a folder"),
@@ -579,6 +583,18 @@ class TestPrune:
         assert max(map(len, answer.out.splitlines()[:6])) <= 80
         assert "144 of 720" in answer.out
         assert answer.out.splitlines()[-1] == f"run     {tmp_path / 'digits-magnitude-0.2/seed-0'}"
+
+    def test_a_preset_is_trained_first(self, srnn: Srnn, tmp_path: Path) -> None:
+        small = ["--set", "body.width=3", "--set", "log.every=1", "--set", "name=small", "--out", tmp_path]
+        few = [*small, "--set", "training.epochs=1", "--seeds", "3-4", "--epochs", "1"]
+        answer = srnn("prune", "digits", "--density", "0.2", *few)
+        assert answer.code == 0, answer.err
+        assert re.search(r"seed 4 +48 of 240", answer.out)
+        assert Run.open(tmp_path / "small/seed-4").status.status == "finished"
+        line = srnn("prune", tmp_path / "small", "--density", "0.1", "--seeds", "2").line
+        assert line.endswith("are trained as they were begun; leave --seeds out")
+        line = srnn("prune", "digits", "--density", "0.1", *small, "--set", "log.every=3").line
+        assert line.startswith("training.epochs is 100, no multiple of log.every, 3: ")
 
     def test_a_score_that_is_none(self, srnn: Srnn, first: Session) -> None:
         line = srnn("prune", first.folder / "runs/digits/seed-0", "--density", "0.2", "--score", "size").line

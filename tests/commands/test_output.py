@@ -21,7 +21,7 @@ from processes import SRNN, environment, forked, process, start
 
 from srnn import Run, terminal
 from srnn.commands.output import Lasting, clean_environment
-from srnn.commands.tables import with_interval
+from srnn.shown import with_interval
 
 SMALL = """name = "small"
 [task]

@@ -145,7 +145,13 @@ def test_it_is_what_torch_computes(case):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "activation"), [((225, 64, 3, 10), "relu"), ((30, 256, 3, 33), "gelu"), ((3, 2, 100, 2), "none")]
+    ("sizes", "activation"),
+    [
+        ((225, 64, 3, 10), "relu"),
+        ((30, 256, 3, 33), "gelu"),
+        ((3, 2, 100, 2), "none"),
+        ((20, [40, 40, 7], 4, 5), "relu"),
+    ],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_wide_and_deep(sizes, activation, kind):

@@ -31,6 +31,8 @@ RESULTS = {
     "usefulness": {"usefulness", *(f"usefulness_{part}" for part in PARTS)},
     "mobility": {"mobility", "mobility_transitions", "mobility_measures"},
     "prediction": {"prediction_film", "prediction_features"},
+    "rhythm": {"rhythm", *(f"rhythm_{part}" for part in ("measures", "spectra", "groups"))},
+    "groups": {"groups", "groups_measures"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},
@@ -49,7 +51,7 @@ def short(**changes: str) -> srnn.Experiment:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    return srnn.run(short(), tmp_path_factory.mktemp("trained"), seeds=[3, 4])
+    return srnn.run(short(), tmp_path_factory.mktemp("trained"), seeds=[3, 4], image_format=None)
 
 
 @pytest.fixture
@@ -72,12 +74,12 @@ def test_every_question_leaves_its_results_and_figures(name: str, runs: list[Run
 
 def test_all_are_asked_but_those_that_train() -> None:
     assert set(QUESTIONS) == set(RESULTS)
-    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction"}
+    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction", "rhythm"}
 
 
 def test_experiments_are_compared(tmp_path: Path) -> None:
     groups = {
-        name: srnn.run(short(**changes), tmp_path / name, seeds=[0, 1])
+        name: srnn.run(short(**changes), tmp_path / name, seeds=[0, 1], image_format=None)
         for name, changes in (("small", {}), ("smaller", {"body.width": "2"}))
     }
     figures = compare(groups, tmp_path / "comparison")
@@ -146,20 +148,20 @@ def test_what_does_not_apply_is_left_out_and_the_rest_is_answered(tmp_path: Path
     """A regression has no image; a newborn organism has no self-replicators."""
     short_addition = srnn.load_preset("addition").override(["training.epochs=1", "replication.method=none"])
     asked = ["heatmap", "robustness", "stability", "dropout"]
-    answers = analyze(srnn.run(short_addition, tmp_path), asked)
+    answers = analyze(srnn.run(short_addition, tmp_path, image_format=None), asked)
     assert [path.stem for path in answers.figures] == ["dropout"]
     assert [reason.partition(":")[0] for reason in answers.left_out] == ["heatmap", "robustness", "stability"]
 
 
 def test_a_sampled_trajectory_leaves_out_thinning_alone(tmp_path: Path) -> None:
-    runs = srnn.run(short(**{"log.particles": "20"}), tmp_path)
+    runs = srnn.run(short(**{"log.particles": "20"}), tmp_path, image_format=None)
     answers = analyze(runs, ["thinning", "trajectories", "dropout"])
     assert {path.stem for path in answers.figures} >= {"dropout", "trajectories_layer"}
     assert [reason.partition(":")[0] for reason in answers.left_out] == ["thinning"]
 
 
 def test_divergent_organisms_are_told_of_without_an_end(tmp_path: Path) -> None:
-    runs = srnn.run(short(**{"training.lr": "5.0", "replication.divergent": "keep"}), tmp_path)
+    runs = srnn.run(short(**{"training.lr": "5.0", "replication.divergent": "keep"}), tmp_path, image_format=None)
     assert runs[0].status.status == "diverged"
     answers = analyze(runs, ["transfer", "connectivity"])
     assert [path.stem for path in answers.figures] == ["connectivity"]

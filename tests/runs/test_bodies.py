@@ -111,7 +111,7 @@ def test_it_trains_by_every_method_and_goes_on_to_the_same_bytes(body: str, meth
 def test_kill_9(body: str, tmp_path: Path) -> None:
     small = experiment(body, epochs=9)
     (tmp_path / "small.toml").write_text(small.to_toml())
-    command = ["run", "small.toml", "--seeds", "2", "--quiet"]
+    command = ["run", "small.toml", "--seeds", "2", "--quiet", "--format", "none"]
     # On a slow disk, so that it cannot have come to its end before it is killed.
     process = start(command, tmp_path, before=slow_disk, SLOW="0.05")
     until = time.monotonic() + 100

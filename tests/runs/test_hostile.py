@@ -113,7 +113,7 @@ def assert_none_wrong(answers: list[Answer]) -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small run."""
-    [run] = srnn.run(SMALL, tmp_path_factory.mktemp("runs"))
+    [run] = srnn.run(SMALL, tmp_path_factory.mktemp("runs"), image_format=None)
     return run.folder
 
 
@@ -143,8 +143,15 @@ WRONG = {
     "object": ["3", '"text"', "[1]", "[{}]", "2000-01-01", "false"],
 }
 #: Of these values, those that are right after all.
-RIGHT = {(key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation")} | {
-    ("versions", "{}")
+RIGHT = {
+    (key, "0") for key in ("seed", "replication.steps", "log.rest", "start.epoch", "task.validation", "sweep.seed")
+} | {
+    ("versions", "{}"),
+    ("pruning.rounds", "[1]"),
+    ("pruning.rewind", "0"),
+    ("schedule.floor", "0"),
+    ("training.patience", "0"),
+    ("training.until_loss", "0"),
 }
 ODD = [
     "\x00",
@@ -603,7 +610,7 @@ class Files:
     def _run(self, name: str, settings: list[str], *options: str) -> None:
         out = self.folder / f"out-{len(self.cases)}"
         chosen = [f"--set={setting}" for setting in settings]
-        self.cases.append(Case(name, ["run", *chosen, *options, *SVG, "--quiet", "--out", str(out)]))
+        self.cases.append(Case(name, ["run", *chosen, *options, *NONE, "--quiet", "--out", str(out)]))
 
 
 def holding(content: bytes) -> Callable[[Path], None]:
@@ -634,8 +641,8 @@ def configurations(good: str) -> Iterator[tuple[str, bytes]]:
         yield new[:40], good.replace(old, new, 1).encode()
 
 
-#: The figures are not looked at: let them be quick.
-SVG = ("--format", "svg")
+#: The figures are not looked at: let there be none, or let them be quick where they show what a stranger wrote.
+NONE, SVG = ("--format", "none"), ("--format", "svg")
 CHECKPOINT = "checkpoints/epoch-000002.safetensors"
 TRAJECTORY = "trajectory/epoch-000001.parquet"
 PICTURES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -647,8 +654,8 @@ def damaged_files(files: Files) -> None:
     run, odd = files.run, odd_files()
     config = (run / "config.toml").read_text()
     for part, command, forged in (
-        (CHECKPOINT, ["analyze", *SVG, "--only", "heatmap"], checkpoints((run / CHECKPOINT).read_bytes())),
-        (TRAJECTORY, ["analyze", *SVG, "--only", "trajectories"], parquets(run / TRAJECTORY)),
+        (CHECKPOINT, ["analyze", *NONE, "--only", "heatmap"], checkpoints((run / CHECKPOINT).read_bytes())),
+        (TRAJECTORY, ["analyze", *NONE, "--only", "trajectories"], parquets(run / TRAJECTORY)),
         ("metrics.csv", ["show"], metrics((run / "metrics.csv").read_text())),
         ("config.toml", ["show"], configurations(config)),
     ):

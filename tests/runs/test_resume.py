@@ -69,7 +69,14 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     },
     "newton": {"replication": {"method": "newton", "every": 3, "start_accuracy": 0.16}},
     "lifted": {"replication": {"method": "lifted"}, "training": {"optimizer": "nadam"}},
-    "behind": {"replication": {"method": "lifted", "every": "epoch"}, "events": {"freeze": {"at": [2], "share": 0.2}}},
+    "behind": {
+        "replication": {"method": "lifted", "every": "epoch"},
+        "events": {
+            "freeze": {"at": [2], "share": 0.2},
+            "copy": {"at": [3.5, 5], "who": "persistent", "noise": 0.1, "rest": 1},
+            "focus": {"at": [4], "keep": "loss"},
+        },
+    },
     "gates": {
         "terms": {"hard_concrete": {"lr": 0.1}, "gaussian": {"warmup": 3}, "targeted": {"ramp": 4}, "lp": {}},
         "training": {"optimizer": "adam"},
@@ -140,7 +147,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
         key = (name, os.environ.get("SRNN_KERNELS"))
         if key not in made:
             made[key] = tmp_path_factory.mktemp("reference")
-            srnn.run(experiment(name), made[key], seeds=seeds(name), say=say_nothing)
+            # Figures take longer than all else: one experiment has them.
+            drawn_as = "png" if name == "shared" else None
+            srnn.run(experiment(name), made[key], seeds=seeds(name), say=say_nothing, image_format=drawn_as)
         return made[key]
 
     return make
@@ -497,8 +506,9 @@ def write_config(folder: Path, name: str) -> None:
     (folder / "my.toml").write_text(tomli_w.dumps(experiment(name).model_dump(exclude_none=True)))
 
 
-def options(name: str) -> list[str]:
-    return ["run", "my.toml", "--out", "runs", "--quiet", "--seeds", f"0-{seeds(name)[-1]}"]
+def options(name: str, image_format: str = "none") -> list[str]:
+    seeds_option = f"0-{seeds(name)[-1]}"
+    return ["run", "my.toml", "--out", "runs", "--quiet", "--seeds", seeds_option, "--format", image_format]
 
 
 class Slow:
@@ -573,9 +583,9 @@ def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     # A process in which no file can grow beyond that size.
     limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (int(size), int(size)))
     if SOAK:
-        full = start_fresh((*SRNN, *options("shared")), tmp_path, limited).end()
+        full = start_fresh((*SRNN, *options("shared", "png")), tmp_path, limited).end()
     else:
-        full = start(options("shared"), tmp_path, limited).end()
+        full = start(options("shared", "png"), tmp_path, limited).end()
     assert (full.code, full.out, len(full.err.splitlines())) == (3, "", 1), full.err
     assert re.match(r"srnn: runs/small\S*: File too large; once that is mended, ", full.err)
     assert not list(tmp_path.rglob("*.tmp"))
@@ -584,7 +594,7 @@ def test_a_full_disk(reference: Reference, tmp_path: Path, size: int) -> None:
     if (tmp_path / "runs/small/seed-0/config.toml").exists():
         assert full.err.endswith("go on with: srnn run runs/small --seeds 0-1 --resume --quiet\n")
         assert read_status(tmp_path / "runs/small/seed-0").status in ("failed", "killed")
-    answer = forked([*options("shared"), "--resume"], tmp_path)
+    answer = forked([*options("shared", "png"), "--resume"], tmp_path)
     assert (answer.code, answer.err) == (0, "")
     assert_same(tmp_path / "runs", reference("shared"))
 
@@ -629,7 +639,7 @@ class TestSignals:
         running.process.send_signal(number)
         answer = running.end()
         assert (answer.code, answer.out) == (code, "")
-        command = "srnn run runs/small --seeds 0-1 --resume --quiet"
+        command = "srnn run runs/small --seeds 0-1 --resume --format none --quiet"
         assert answer.err == f"srnn: interrupted; go on with: {command}\n"
         assert not list(tmp_path.rglob(".*"))
         # It has not simply gone back to the last regular checkpoint.
@@ -710,7 +720,7 @@ class TestOneWriter:
 
     def test_two_at_the_same_time(self, slow: Callable[..., Slow], reference: Reference, tmp_path: Path) -> None:
         write_config(tmp_path, "shared")
-        both = [slow(options("shared")), slow(options("shared"))]
+        both = [slow(options("shared", "png")), slow(options("shared", "png"))]
         answers = sorted(one.end() for one in both)
         assert [answer.code for answer in answers] == [0, 2]
         # It depends on how far the one had come when the other looked.
@@ -808,7 +818,8 @@ class TestRunFolder:
     def test_on_a_terminal_it_asks(self, reference: Reference, interrupted: Path) -> None:
         ours, theirs = pty.openpty()
         os.write(ours, b"y\n")
-        running = start(["run", "runs/small", "--quiet"], interrupted.parent, stdin=os.ttyname(theirs))
+        arguments = ["run", "runs/small", "--quiet", "--format", "none"]
+        running = start(arguments, interrupted.parent, stdin=os.ttyname(theirs))
         code, out, _ = running.end()
         os.close(ours)
         os.close(theirs)
@@ -818,7 +829,7 @@ class TestRunFolder:
 
     def test_one_seed_alone(self, reference: Reference, interrupted: Path) -> None:
         before = content(interrupted / "small/seed-1")
-        answer = forked(["run", "seed-0", "--resume", "--quiet"], interrupted / "small")
+        answer = forked(["run", "seed-0", "--resume", "--quiet", "--format", "none"], interrupted / "small")
         assert answer.code == 0
         assert_same(interrupted / "small/seed-0", reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before
@@ -830,7 +841,7 @@ class TestRunFolder:
         (interrupted / "link").symlink_to(where)
         (interrupted / "all").symlink_to(interrupted / "small")
         before = content(interrupted / "small/seed-1")
-        answer = forked(["run", name, "--resume", "--quiet"], where)
+        answer = forked(["run", name, "--resume", "--quiet", "--format", "none"], where)
         assert answer == Answer(0, f"{where}\n", "")
         assert_same(where, reference("shared") / "small/seed-0")
         assert content(interrupted / "small/seed-1") == before

@@ -18,9 +18,9 @@ import srnn
 from srnn import tables as figure_tables
 from srnn.errors import UserError
 from srnn.presets import preset_names
+from srnn.sweeps import engine
 from srnn.tables import SECTIONS, desk, training
 from srnn.tables.desk import Desk
-from srnn.tables.jobs import Job, run_all
 
 Make = Callable[..., list[str]]
 
@@ -203,6 +203,8 @@ class TestParallel:
             assert 2 in srnn.Run.open(folder).metrics["Epoch"].tolist()
 
     def test_a_process_that_is_killed_is_told(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is begun again; one that is killed each time ends all."""
+        monkeypatch.setattr(engine, "_ATTEMPTS", 2)
         monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], make=killed))
         with pytest.raises(UserError, match="was ended from outside"):
             make("sanity", "addition", jobs=2)
@@ -228,21 +230,6 @@ def test_an_error_ends_with_exit_code_2(tmp_path: Path) -> None:
     places = ["--out", str(tmp_path / "figures"), "--runs", str(tmp_path / "runs"), "--data-dir", str(tmp_path)]
     answer = forked(["figures", "later", "smaller", "--seeds", "1", "--jobs", "1", *places], tmp_path)
     assert str(tmp_path) in answer.line
-
-
-def test_what_others_wait_for_starts_first() -> None:
-    """A takes long, but B is what the longest waits for."""
-    started: list[str] = []
-    run_all(
-        [
-            Job("a", lambda tell: started.append("a"), 10),
-            Job("b", lambda tell: started.append("b"), 1),
-            Job("c", lambda tell: started.append("c"), 20, frozenset({"b"})),
-        ],
-        1,
-        lambda done, total, running: None,
-    )
-    assert started == ["b", "c", "a"]
 
 
 def test_an_unknown_table_is_named(make: Make) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from srnn.tables import rescuing
 from srnn.tables.desk import interval, probability, values, verdict
 from srnn.tables.exact import _spared
 from srnn.tables.questions import _cost_of_identity
@@ -78,3 +79,40 @@ def test_an_interval_that_is_not_symmetric_has_its_ends() -> None:
 
 def test_a_test_that_was_not_done_is_a_dash() -> None:
     assert (probability(float("nan")), probability(0.0321)) == ("–", "0.032")
+
+
+class TestInterventions:
+    """Five seeds by hand: redraw gains a point each time and copying two, of which chance gives one."""
+
+    @staticmethod
+    def found(**gains: float) -> pd.DataFrame:
+        noise = np.array([-0.0002, -0.0001, 0, 0.0001, 0.0002])
+        actions = dict.fromkeys([*rescuing._NUMBERS, *rescuing._RANDOM, *rescuing._LIFTED], 0.0) | gains
+        rows = [
+            (action.replace("_", "-"), seed, metric, value)
+            for place, (action, gain) in enumerate(actions.items())
+            for seed in range(5)
+            for metric, value in (
+                ("Score gain", gain + noise[(seed * (1 + place % 4)) % 5]),
+                ("Rescued", 0.5),
+                ("Rescued, left alone", 0.25),
+            )
+        ]
+        return pd.DataFrame(rows, columns=["Action", "Seed", "Metric", "Score"]).drop_duplicates(
+            ["Action", "Seed", "Metric"], keep="last"
+        )
+
+    def judged(self, **gains: float) -> str:
+        found = self.found(**gains)
+        return rescuing._judged(rescuing._against(found), found)
+
+    def test_better_than_both_none_and_random(self) -> None:
+        said = self.judged(copy=0.02, copy_random=0.01, redraw=0.01, redraw_random=0.01)
+        assert said.startswith("better than both none and random is copy, with p-values corrected")
+        assert "The largest gain is that of copy: against none +2.00 (" in said
+        assert "and against random +1.00 (" in said
+        assert "redraw +0.25 (+0.25 … +0.25)" in said
+
+    def test_that_none_is_better_is_not_said(self) -> None:
+        said = self.judged(redraw=0.01, redraw_random=0.01)
+        assert said.startswith("that any action is better than both none and random is not shown")

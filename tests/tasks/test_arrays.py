@@ -152,7 +152,7 @@ class TestArrays:
             ),
             (
                 {"arr_0": X, "arr_1": LABELS},
-                "'arr_1', as arrays are called that were saved without names",
+                "it holds 'arr_0', 'arr_1', as numpy calls arrays that are saved without names; save them with: nu",
             ),
             (
                 {"indices": LABELS, "indptr": LABELS, "format": b"csr", "shape": [40, 3], "data": X},
@@ -161,10 +161,14 @@ class TestArrays:
             ({}, "no array X; it holds no arrays"),
             (
                 {"X": X.astype(object), "y": LABELS},
-                "X has dtype object; allowed: integers, floats and bool, and text as labels; nothing is unpickled",
+                "X holds Python objects; allowed: integers, floats and truth values; nothing is unpickled: save "
+                "numbers by X.astype(float)",
             ),
-            ({"X": X.astype(str), "y": LABELS}, "X has dtype <U"),
-            ({"X": X, "y": LABELS.astype("S")}, "y has dtype |S"),
+            ({"X": X.astype(str), "y": LABELS}, "X holds text; allowed: integers, floats and truth values; turn it"),
+            (
+                {"X": X, "y": LABELS.astype("S")},
+                "y holds bytes; allowed: integers, floats and truth values, and text; save",
+            ),
             ({"X": X, "y": np.where(LABELS > 1, "a", " ")}, "some rows of y have no label"),
             ({"X": X, "y": np.where(LABELS > 1, "a", "x" * 101)}, "y has the label 'xxx"),
             ({"X": X, "y": np.where(LABELS > 1, "a", "\x1b[2J")}, "y has the label"),
@@ -172,7 +176,9 @@ class TestArrays:
             ({"X": X, "y": np.full(40, 2.5)}, "y is 2.5 in every row: there is nothing to learn"),
             ({"X": X, "y": np.full((40, 2), 2.5)}, "y is [2.5 2.5] in every row: there is nothing to learn"),
             ({"X": X, "y": np.eye(3)[0 * LABELS]}, "y has only the class 0; at least 2 classes are needed"),
-            ({"X": X + 1j, "y": LABELS}, "X has dtype complex128"),
+            ({"X": X + 1j, "y": LABELS}, "X holds complex numbers; allowed: integers, floats and truth values"),
+            ({"X": X.astype("M8[s]"), "y": LABELS}, "X holds datetime64[s]; allowed"),
+            ({"X": np.where(X[3, 1] == X, np.inf, X), "y": LABELS}, "1 of the 120 values of X is NaN or infinite as"),
             (
                 {"X": X[:, 0], "y": LABELS},
                 "X has shape (40,); expected one row of at least 1 number per example: (n, inputs); of one number an "

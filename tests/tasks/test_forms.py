@@ -100,11 +100,11 @@ class TestDivided:
             ({"y_test": LABELS[31:]}, "x_test has 10 rows, y_test has 9; they must have the same number"),
             (
                 {"x_test": X[30:, :2]},
-                "x_test is float64 (10, 2), and of the training part float64 (30, 3): they must a",
+                "x_test is float64 (10, 2), that to train on float64 (30, 3): they may differ in rows only",
             ),
             ({"x_test": X[30:, 0]}, "x_test has shape (10,); expected one row"),
             ({"x_test": X[:0], "y_test": LABELS[:0]}, "x_test has 0 rows; at least 1 are needed"),
-            ({"y_test": LABELS[30:].astype(str)}, "y_test is <U21 (10,), and of the training part int64 (30,)"),
+            ({"y_test": LABELS[30:].astype(str)}, "y_test is <U21 (10,), that to train on int64 (30,)"),
         ],
     )
     def test_parts_that_do_not_fit_are_refused(self, tmp_path: Path, changes: Any, complaint: str) -> None:

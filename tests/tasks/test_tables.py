@@ -84,7 +84,9 @@ class TestForms:
     def test_empty_cells_are_refused(self, tmp_path: Path, ending: str) -> None:
         frame = FRAME.assign(width=FRAME["width"].where(LABELS > 0), petals=FRAME["petals"].where(LABELS != 1))
         message = error_of(save(frame, tmp_path / f"a{ending}"))
-        assert "20 cells are empty, in 'width', 'petals'; fill them in, or leave those rows or columns out" in message
+        assert (
+            "20 cells are empty, in 'width', 'petals'; fill in all cells, or leave such rows or columns out" in message
+        )
 
     def test_the_numbers_of_rows_are_left_out(self, tmp_path: Path, ending: str) -> None:
         path = tmp_path / f"a{ending}"
@@ -140,8 +142,8 @@ class TestCsv:
         [
             (b"", "the file is empty"),
             (b"a,y\n", "it has names of columns and no rows"),
-            (b"a,y\n1,2\n3\n", "line 3 has 1 column, its first line 2: 3; all must have the same number"),
-            (b"a,y\n1,2\n3,4,5\n", "line 3 has 3 columns, its first line 2: 3,4,5; all must"),
+            (b"a,y\n1,2\n3\n", "line 3 has 1 column and the first line 2: '3'; every line must have as many"),
+            (b"a,y\n1,2\n3,4,5\n", "line 3 has 3 columns and the first line 2: '3,4,5'; every"),
             (b"a,a,y\n1,2,3\n", "two columns are called 'a'; their names must differ"),
             (b"1.5,1.5,y\n1,2,3\n", "two columns are called '1.5'; their names must differ; is the first line an exam"),
             (b"a\n1\n2\n", "it has one column only, 'a'; expected one to be learnt and others to learn it from"),

@@ -6,6 +6,7 @@ are loaded: each setting is a process of its own.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,13 +14,17 @@ import pytest
 from processes import process
 
 ALONE = (sys.executable, str(Path(__file__).parents[1] / "alone.py"))
+#: All kernels are compiled anew for another processor, whose digests are recorded, too: as with ``make soak``.
+SOAK = pytest.mark.skipif(not os.environ.get("SRNN_SOAK"), reason="for make soak")
 
 
 @pytest.mark.parametrize(
     ("settings", "by"),
     [
         ({"OMP_NUM_THREADS": "2"}, ()),
-        ({"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell"}, ()),
+        pytest.param(
+            {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "avx2", "NUMBA_CPU_NAME": "haswell"}, (), marks=SOAK
+        ),
         # What MKL and torch are told does not reach the kernels.
         ({"MKL_CBWR": "AVX512", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"}, ("torch",)),
     ],

@@ -141,9 +141,9 @@ class TestBasin:
 class TestSchedule:
     def test_half_waves(self) -> None:
         wave = ScheduleConfig(kind="cosine", every=4)
-        assert [wave.factor(epoch) for epoch in (0, 2, 4, 6)] == pytest.approx([1, 0.5, 1, 0.5])
-        assert wave.factor(3) == pytest.approx(0.1464, abs=1e-4)
-        assert ScheduleConfig().factor(7) == 1
+        assert [wave.share(epoch) for epoch in (0, 2, 4, 6)] == pytest.approx([1, 0.5, 1, 0.5])
+        assert wave.share(3) == pytest.approx(0.1464, abs=1e-4)
+        assert ScheduleConfig().share(7) == 1
 
     def test_what_is_multiplied_is_the_gradient_of_the_task(self, digits: Task) -> None:
         """Of plain numbers without momentum: as a learning rate that falls."""
@@ -159,7 +159,7 @@ class TestSchedule:
                 output = organism.call_with(leaf, digits.train_x[index[0]])
                 digits.loss(output, digits.train_y[index[0]]).mean().backward()
                 assert leaf.grad is not None
-                weights = weights - chosen.training.lr * chosen.schedule.factor(epoch) * leaf.grad
+                weights = weights - chosen.training.lr * chosen.schedule.share(epoch) * leaf.grad
         assert torch.allclose(training.weights.detach()[0], weights, atol=1e-5)
 
     def test_biases_fade_as_well(self, digits: Task) -> None:

@@ -26,6 +26,8 @@ NUMBERS = {"particle": {"kind": "number"}, "replication": {"method": "none"}}
 ADAM = {"training": {"optimizer": "adam"}}
 WILD = {"training": {"lr": 0.3}, "particle": {"init": "xavier"}}
 
+COSINE = {"kind": "cosine", "every": 2}
+
 #: What can be trained in a stretch.
 TOGETHER: list[dict[str, Any]] = [
     {},
@@ -57,6 +59,13 @@ TOGETHER: list[dict[str, Any]] = [
     {"terms": {"l1": {"strength": 0.01}, "horseshoe": {"strength": 0.01}}},
     ADAM | {"terms": {"student_t": {}}, "replication": {"method": "lifted", "every": 3}},
     NUMBERS | {"terms": {"capped_l1": {"strength": 0.01}}, "schedule": {"kind": "cosine", "every": 2}},
+    {"schedule": COSINE | {"per": "batch"}},
+    {"schedule": COSINE | {"scales": "all", "per": "batch"}},
+    {"schedule": COSINE | {"scales": "all", "per": "batch"}, "replication": {"method": "newton", "every": 2}},
+    ADAM | NUMBERS | {"schedule": COSINE | {"scales": "all", "per": "batch"}},
+    {"training": {"optimizer": "adamw", "lr": 0.03}, "replication": {"method": "lifted"}}
+    | {"schedule": {"kind": "cyclic", "every": 2, "scales": "all", "per": "batch"}},
+    NUMBERS | {"schedule": {"kind": "step", "every": 1, "scales": "all"}},
     # What diverges.
     WILD,
     WILD | {"replication": {"divergent": "keep"}},

@@ -21,6 +21,8 @@ QUESTIONS: Family[Question] = Family(
         "usefulness": "usefulness:QUESTION",
         "mobility": "mobility:QUESTION",
         "prediction": "prediction:QUESTION",
+        "rhythm": "rhythm:QUESTION",
+        "groups": "groups:QUESTION",
         "transfer": "transfer:QUESTION",
         "trajectories": "trajectories:QUESTION",
         "robustness": "robustness:QUESTION",

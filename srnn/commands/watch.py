@@ -1,0 +1,113 @@
+"""``srnn watch``: runs in progress, whoever trains them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from srnn.commands.options import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from srnn.laboratory.watching import Progress
+
+#: Lines beside those of runs: headings, what there are in all, and the prompt.
+_BESIDE: Final = 6
+
+
+def command(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", help="Run folders; a folder of seeds or of experiments stands for all in it."),
+    ],
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds from one look to the next.", parser=number("--every"))
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+) -> None:
+    """Watch runs in progress until all have ended: how far they are, and what they measured last.
+
+    Everything is read from the folders: it does not matter who trains the runs, or
+    on which machine. Where the output is no terminal, it looks once.
+
+    \b
+    Examples:
+      srnn watch runs/digits
+      srnn watch runs --every 30
+    """
+    import time
+
+    from rich.live import Live
+
+    from srnn.commands.output import console
+    from srnn.errors import UserError
+    from srnn.laboratory.watching import Watch
+
+    if not 0.1 <= every <= 86_400:
+        raise UserError(f"--every is {every:g}; allowed: a number of seconds from 0.1 to 86400")
+    printed, watch = console(), Watch(runs)
+    found = watch.look()
+    if once or not printed.is_terminal:
+        printed.print(picture(found))
+        return
+    with Live(picture(found, printed.height), console=printed, auto_refresh=False) as live:
+        while any(progress.status.status == "running" for progress in found):
+            time.sleep(every)
+            found = watch.look()
+            live.update(picture(found, printed.height), refresh=True)
+        live.update(picture(found), refresh=True)
+
+
+def picture(found: Sequence[Progress], height: int | None = None) -> RenderableType:
+    """A line for each run, those in progress first if not all fit into the height, and a line for all."""
+    from rich.console import Group
+    from rich.markup import escape
+
+    from srnn.commands.tables import grid
+    from srnn.shown import figure
+
+    shown = list(found)
+    if height is not None and len(shown) > max(1, height - _BESIDE):
+        shown.sort(key=lambda progress: progress.status.status != "running")
+        shown = shown[: max(1, height - _BESIDE)]
+    table = grid()
+    table.add_column("run", overflow="fold")
+    for heading in ("epoch", "", "test", "identity", "zero", "left", "last"):
+        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=heading != "")
+    for progress in shown:
+        scores = progress.scores
+        test = scores.get("test_accuracy", scores.get("test_mae"))
+        state = progress.status.status
+        counts = [figure(scores[name]) if name in scores else "" for name in ("identity", "zero")]
+        table.add_row(
+            escape("/".join(progress.run.folder.parts[-2:])),
+            f"{progress.epoch:,}/{progress.epochs:,}",
+            f"[red]{state}[/red]" if state in _BAD else state,
+            "" if test is None else f"{test:.4g}",
+            *counts,
+            _time(progress.left),
+            _time(progress.quiet) if state == "running" else "",
+        )
+    states = Counter(progress.status.status for progress in found)
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    hidden = f"; {len(found) - len(shown)} not shown" if len(shown) < len(found) else ""
+    return Group(table, f"\n{len(found)} run{'s' if len(found) > 1 else ''}: {told}{hidden}")
+
+
+#: How no run should end.
+_BAD: Final = ("failed", "killed", "diverged")
+
+
+def _time(seconds: float | None) -> str:
+    """A time in one unit."""
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,74 @@
+"""A report: everything that is known of some runs, in one page that any browser shows, without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srnn.errors import UserError, option
+from srnn.files import write_whole
+from srnn.laboratory.report import answers, courses, overview, particles
+from srnn.laboratory.report.render import render
+from srnn.runs.groups import by_experiment, names_apart, open_runs
+from srnn.untrusted import expanded
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
+
+
+def report(
+    runs: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str] = "report.html",
+    *,
+    title: str | None = None,
+    force: bool = False,
+    body: Body | None = None,
+) -> Path:
+    """Write a report of some runs: one page, which works from a file and asks nobody for anything.
+
+    It shows what was run, curves, census, connectivity and the ways of the particles, and, of what :func:`analyze` has
+    answered before, the tables in ``results/`` of each run. Several experiments are shown side by side.
+
+    Args:
+        runs: Folders of runs, of their seeds, or of comparisons.
+        out: The file.
+        title: Its heading; without it, the names of the experiments.
+        force: Whether a file that is there already is replaced.
+        body: The class of their body, or its import path, if that is not srnn's own.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: A folder holds no run, no run has measured anything yet, or the file is there already.
+        OSError: The file cannot be written.
+
+    Example:
+        >>> srnn.report(["runs/digits"], "digits.html")  # doctest: +SKIP
+        PosixPath('digits.html')
+    """
+    path = expanded(out)
+    if path.is_dir():
+        raise UserError(f"{option('out')} is {path}, a folder; name a file, such as {path / 'report.html'}")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already: give {option('force', 'force=True')} to replace it, or another file")
+    opened = open_runs(runs, body)
+    measured = [run for run in opened if (run.folder / "metrics.csv").is_file()]
+    if not measured:
+        raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
+    apart = by_experiment(measured)
+    groups = dict(zip(names_apart(apart), apart, strict=True))
+    facts = [*overview.what_was_run(groups), *overview.how_it_ended(groups)]
+    sections = [
+        *([overview.differences(groups)] if len(groups) > 1 else []),
+        courses.curves(groups),
+        *filter(None, [courses.census(groups)]),
+        particles.graph(groups),
+        particles.cube(groups),
+        *answers.answers(groups),
+    ]
+    page = render(title or ", ".join(groups), facts, sections)
+    write_whole(path, page.encode())
+    return path

@@ -1,0 +1,67 @@
+"""Masks of every kind on the same network: its score over the share of the weights that is kept."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from srnn.analysis.rounds import DENSE, TICKET
+from srnn.analysis.statistics import interval, mean_interval, range_of, seeds, wide
+from srnn.errors import UserError
+from srnn.plots.rounds import over_density
+from srnn.plots.style import (
+    GREEN,
+    GUIDE,
+    LINE_COLOURS,
+    ORANGE,
+    PURPLE,
+    band,
+    caption,
+    in_house_style,
+    new_figure,
+    of_seeds,
+)
+
+_DASHES = ("-", (0, (4, 1)), (0, (2, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+_MARKERS = ("o", "^", "D", "v", "x", "+")
+
+
+@in_house_style
+def arms(branches: pd.DataFrame, title: str = "", marked: str = "") -> Figure:
+    """Draw the test score at the end over the density: a line with its 95 % band for each arm.
+
+    Args:
+        branches: A row for each seed and branch, that of the dense run among them: columns Seed, By, Density, Control,
+            Metric and End score. The dense run is dashed.
+        title: Above the figure.
+        marked: The arm that the others are compared with: green, with squares.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
+    others = branches[branches["Control"] == TICKET]
+    if others.empty:
+        raise UserError("there is no branch but the dense run, so there is nothing to draw")
+    metric = str(branches["Metric"].iloc[0])
+    figure = new_figure(title, height=4.0)
+    axes: Axes = figure.subplots()
+    over_density(axes, others["Density"])
+    axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute error on test data")
+    mean, _, _ = mean_interval(branches[branches["Control"] == DENSE]["End score"], range_of(metric))
+    axes.axhline(mean, label=DENSE, **GUIDE)
+    colours = cycle([ORANGE, PURPLE, *dict.fromkeys(LINE_COLOURS.values())])
+    looks = zip(cycle(_DASHES), cycle(_MARKERS), colours, strict=False)
+    for by, own in others.groupby("By", sort=False):
+        dashes, marker, colour = next(looks)
+        look = {"color": colour, "marker": marker, "linestyle": dashes, "linewidth": 0.8, "markersize": 3}
+        if by == marked:
+            look |= {"color": GREEN, "marker": "s", "linestyle": "-", "linewidth": 1.8, "zorder": 3}
+        # Two seeds may not keep quite as many of each: as many as were asked for.
+        own = own.assign(Density=own.groupby("Round")["Density"].transform("mean"))
+        band(axes, interval(wide(own, "Density", "End score"), within=range_of(metric)), look, str(by))
+    caption(axes, of_seeds(seeds(branches)))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=3)
+    return figure

@@ -1,0 +1,47 @@
+"""About how long a training takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from srnn import tasks
+from srnn.experiment import Experiment
+from srnn.training.birth import particle_count
+from srnn.training.loop import Training
+
+#: Seconds of training that are enough to tell of all the others.
+_ENOUGH = 5.0
+
+
+def seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
+    """About how long a training takes, by what was measured once, from an epoch on: of use only to compare.
+
+    Args:
+        experiment: What is trained.
+        seeds: How many seeds.
+        done: Epochs that are trained already.
+    """
+    inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
+    settings = experiment.training
+    steps = experiment.replication.steps * (examples // settings.batch_size)
+    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
+    return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
+
+
+def measured(experiment: Experiment, data_dir: Path | None) -> float:
+    """Seconds of one seed's training by its first epochs, which are trained for that; without what begins it."""
+    task = tasks.load(experiment.task, data_dir)
+    training = Training(experiment, task, [experiment.seed])
+    begun = time.monotonic()
+    first = last = (begun, 0)
+    for report in training.run(lambda: None):
+        now = time.monotonic()
+        if report.epoch <= 1:  # what is compiled and loaded by then is so only once
+            first = (now, report.epoch)
+        last = (now, report.epoch)
+        # One round of the epochs that are logged, which take longer than others.
+        if report.epoch > experiment.log.every or now - begun > _ENOUGH:
+            break
+    each = (last[0] - first[0]) / (last[1] - first[1]) if last[1] > first[1] else last[0] - begun
+    return each * experiment.training.epochs

@@ -1,0 +1,31 @@
+"""The figures of a sweep."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+from srnn.analysis import sweeps
+from srnn.plots import sweeps as plots
+from srnn.plots.style import save
+from srnn.sweeps.folder import Sweep
+from srnn.untrusted import own_folder
+
+#: Pairs of settings that are drawn, of many.
+_MOST_PAIRS = 15
+
+
+def draw(found: Sweep, image_format: str = "png") -> list[Path]:
+    """Draw how a sweep ended, over each pair of its settings, and its Pareto front; the figures."""
+    table, goals, axes = found.table, found.goals, found.axes
+    pairs: list[tuple[str, ...]] = [*combinations(axes, 2 if len(axes) > 1 else 1)]
+    drawn = {}
+    for goal in goals:
+        for pair in pairs[:_MOST_PAIRS]:
+            name = "-".join([goal, *(axis.replace(".", "_") for axis in pair)])
+            drawn[name] = partial(plots.landscape, sweeps.means(table, list(pair), goal), pair, goal)
+    if len(goals) == 2:
+        drawn["front"] = partial(plots.front, sweeps.of_points(table, goals), goals)
+    folder = own_folder(found.folder / "figures") if drawn else found.folder
+    return [save(plot(found.experiment.name), folder / f"{name}.{image_format}") for name, plot in drawn.items()]

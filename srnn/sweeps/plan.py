@@ -1,0 +1,192 @@
+"""What a sweep is to do, point by point: ``plan.json``, written before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from srnn.errors import UserError, shorten
+from srnn.experiment import Experiment, folder_name
+from srnn.files import write_whole
+from srnn.runs.groups import PLAN
+from srnn.section import unknown
+from srnn.settings import RangeConfig, SweepConfig
+from srnn.untrusted import require_file
+
+#: Points of a grid.
+_MOST = 10_000
+#: Bytes of a plan that is read.
+_LARGEST = 64 * 1024**2
+#: What is the same at all points.
+_FIXED = ("name", "seed", "about", "duration", "comparison", "sweep", "versions")
+#: Digits of a number that is drawn, so that it can be told and written down.
+_DIGITS = 4
+#: Characters of a point's name, and of its hash in one that tells too little of it.
+_LONGEST, _HASH = 60, 8
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a sweep.
+
+    Attributes:
+        name: Of its folder, ``alpha-0.1-hidden-3``.
+        settings: Dotted, in which it differs from the others.
+        digest: Of all of its settings but for seeds: SHA-256.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    digest: str
+
+
+def point_of(experiment: Experiment, settings: Settings) -> tuple[Point, Experiment]:
+    """A point of a sweep, and what is run there.
+
+    Raises:
+        UserError: It is no experiment.
+    """
+    for key in settings:
+        if key.partition(".")[0] in _FIXED:
+            raise UserError(
+                f"sweep.over.{shorten(key)}: {key.partition('.')[0]} is the same at all points: leave it out"
+            )
+    alone = experiment.model_copy(update={"sweep": SweepConfig()})
+    told = ", ".join(f"{key} = {_written(value)}" for key, value in settings.items())
+    try:
+        there = alone.override([f"{key}={json.dumps(value)}" for key, value in settings.items()])
+    except UserError as error:
+        raise UserError(f"sweep.over, at {shorten(told)}: {error}") from None
+    same = {"name": "point", "seed": 0, "about": "", "duration": "", "versions": {}}
+    digest = hashlib.sha256(there.model_copy(update=same).model_dump_json().encode()).hexdigest()
+    name = _name(settings, digest)
+    return Point(name, dict(settings), digest), there.model_copy(update={"name": name})
+
+
+def _name(settings: Settings, digest: str) -> str:
+    last = [key.rpartition(".")[2] for key in settings]
+    words = [key if last.count(own) > 1 else own for key, own in zip(settings, last, strict=True)]
+    plain = "-".join(f"{word}-{_written(value)}" for word, value in zip(words, settings.values(), strict=True))
+    name = folder_name(plain)
+    if name == plain and len(plain) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - _HASH - 1].rstrip('._-')}-{digest[:_HASH]}"
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def planned(experiment: Experiment) -> list[Point]:
+    """The points of a grid or random sweep.
+
+    Raises:
+        UserError: There is none, there are too many, or one is no experiment.
+    """
+    over = experiment.sweep.over
+    if not over:
+        raise UserError(f"{experiment.name} has no [sweep.over]: name there which settings take which values")
+    require_settings(experiment)
+    choices = _grid(over) if experiment.sweep.method == "grid" else _drawn(experiment.sweep)
+    points = [point_of(experiment, settings)[0] for settings in choices]
+    names: dict[str, str] = {}
+    for point in points:
+        if names.setdefault(point.digest, point.name) != point.name:
+            raise UserError(
+                f"sweep.over: {names[point.digest]} and {point.name} are the same experiment: leave one out"
+            )
+    return points
+
+
+def require_settings(experiment: Experiment) -> None:
+    """Raise UserError unless all that is swept over is a setting."""
+    for key in experiment.sweep.over:
+        section = key.partition(".")[0]
+        if section not in type(experiment).model_fields:
+            raise UserError(f"sweep.over: {unknown(type(experiment), key)}")
+
+
+def _grid(over: Mapping[str, Any]) -> Iterable[Settings]:
+    count = 1
+    for values in over.values():
+        count *= len(values)
+    if count > _MOST:
+        raise UserError(f"sweep.over has {count:,} points; allowed: up to {_MOST:,}")
+    return (dict(zip(over, values, strict=True)) for values in itertools.product(*over.values()))
+
+
+def _drawn(sweep: SweepConfig) -> Iterable[Settings]:
+    """Points drawn at random, each once: as many as are asked for, or fewer if there are no more."""
+    generator = torch.Generator().manual_seed(sweep.seed)
+    found: dict[str, Settings] = {}
+    for _ in range(100 * sweep.points):
+        settings = {
+            key: between(values, float(torch.rand((), generator=generator, dtype=torch.float64)))
+            if isinstance(values, RangeConfig)
+            else values[int(torch.randint(len(values), (), generator=generator))]
+            for key, values in sweep.over.items()
+        }
+        found.setdefault(json.dumps(settings), settings)
+        if len(found) == sweep.points:
+            break
+    return found.values()
+
+
+def between(values: RangeConfig, share: float) -> int | float:
+    """The number of a range that is above a share (from 0 to below 1) of it."""
+    low, high = values.low, values.high
+    if whole := isinstance(low, int) and isinstance(high, int):
+        high += 1
+    drawn = exp(log(low) + share * (log(high) - log(low))) if values.log else low + share * (high - low)
+    return min(int(drawn), values.high) if whole else rounded(drawn)
+
+
+def rounded(number: float) -> float:
+    """With so many digits as can be told."""
+    return float(f"{number:.{_DIGITS}g}")
+
+
+def write_plan(folder: Path, sweep: SweepConfig, points: Iterable[Point]) -> None:
+    """Write down what a sweep is to do."""
+    values = {
+        "seeds": sweep.all_seeds,
+        "seeds_per_task": sweep.seeds_per_task,
+        "points": [{"name": one.name, "settings": one.settings, "hash": one.digest} for one in points],
+    }
+    write_whole(folder / PLAN, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_plan(folder: Path) -> list[Point]:
+    """The points of a sweep.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    path = folder / PLAN
+    try:
+        if require_file(path) > _LARGEST:
+            raise ValueError("it is too large")
+        points = [
+            Point(str(one["name"]), dict(one["settings"]), str(one["hash"]))
+            for one in json.loads(path.read_text("utf-8"))["points"]
+        ]
+        for point in points:
+            if point.name != folder_name(point.name):
+                raise ValueError(f"{shorten(repr(point.name))} is not the name of a point")
+        return points
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} is missing: {folder} is not the folder of a sweep; name one such as runs/NAME"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}; run the sweep again from its file") from None

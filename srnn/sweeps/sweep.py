@@ -1,0 +1,272 @@
+"""Doing a sweep, in any number of processes: its folder is the queue, and the lock of each run keeps them apart."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from srnn.bodies.module import ModuleConfig, with_body
+from srnn.errors import StoppedError, UserError, option, shorten
+from srnn.experiment import Experiment
+from srnn.files import is_file
+from srnn.laboratory.job import Named, require_device, run
+from srnn.plots.style import require_format
+from srnn.presets import load_experiment
+from srnn.runs.lock import BeingWrittenError
+from srnn.runs.status import Status, read_status, write_status
+from srnn.sweeps.engine import Contact, Job, LostError, carry_out
+from srnn.sweeps.estimate import seconds
+from srnn.sweeps.figures import draw
+from srnn.sweeps.folder import State, Sweep, Task, begin
+from srnn.sweeps.plan import point_of
+from srnn.sweeps.search import Search
+from srnn.untrusted import expanded
+
+if TYPE_CHECKING:
+    from srnn.bodies.module import Body
+    from srnn.sweeps.workers import Workers
+
+#: Seconds between two looks at what other processes are doing.
+_PAUSE = 1.0
+
+
+@dataclass
+class Doing:
+    """What a sweep tells of while it goes on.
+
+    Attributes:
+        states: How many tasks are in which state, those of other processes among them.
+        running: What this process and its workers do: task → state.
+    """
+
+    states: Counter[State] = field(default_factory=Counter)
+    running: Mapping[str, str] = field(default_factory=dict)
+
+
+def sweep(
+    experiment: Named,
+    out: str | os.PathLike[str] = "runs",
+    *,
+    workers: Workers | None = None,
+    fail_fast: bool = False,
+    retry_failed: bool = False,
+    wait: bool = True,
+    data_dir: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    image_format: str | None = "png",
+    body: Body | None = None,
+    watch: Callable[[Doing], None] = lambda doing: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Sweep:
+    """Run all points of an experiment with a ``[sweep]``, or what others have left of them.
+
+    Any number of processes may do so at once, on any machines that share the folder: none trains what another does, and
+    what one leaves behind, however it ends, is gone on with by the others.
+
+    Args:
+        experiment: What is run: an experiment, or a TOML file.
+        out: Its folder is ``out/NAME``.
+        workers: Where to work, such as ``srnn.sweeps.workers.Processes(4)``; without, in this process.
+        fail_fast: End with the first point that fails; otherwise all others are done first.
+        retry_failed: Do again what has failed before.
+        wait: Wait for what other processes are doing, to go on with it should they end.
+        data_dir, device, body: As of :func:`srnn.run`.
+        image_format: Of the figures of the whole sweep; its runs have none.
+        watch: Told now and then what is going on.
+        stop: Asked likewise; once it says yes, the whole state of all runs is saved, and it ends.
+
+    Raises:
+        UserError: A setting is wrong, another sweep is in the folder, or, at the end, some points have failed.
+        OSError: A folder cannot be written.
+        StoppedError: Because of ``stop``.
+
+    Example:
+        >>> srnn.sweep("my-sweep.toml", workers=srnn.sweeps.workers.Processes(4)).table  # doctest: +SKIP
+    """
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    experiment = with_body(experiment, body, begins=True)
+    device = require_device(device)
+    if image_format is not None:
+        require_format(image_format)
+    found = begin(experiment, expanded(out))
+    data_dir = None if data_dir is None else expanded(data_dir).absolute()
+    train = partial(_train, data_dir=data_dir, device=device, body=_body_of(experiment))
+    doing = _Worker(found, workers, train, fail_fast, retry_failed, watch, stop)
+    while (tasks := doing.to_do()) or doing.may_ask():
+        free = [task for task in tasks if task.state != "running"]
+        if free or doing.may_ask():
+            doing.carry_out(free)
+        elif not wait:
+            break
+        else:
+            doing.look()
+            time.sleep(_PAUSE)
+    return doing.end(image_format)
+
+
+def _body_of(experiment: Experiment) -> str | None:
+    """The class of the body, to which whoever begins the sweep has consented."""
+    return experiment.body.path if isinstance(experiment.body, ModuleConfig) else None
+
+
+def _train(
+    experiment: Mapping[str, object],
+    out: Path,
+    seeds: tuple[int, ...],
+    contact: Contact,
+    *,
+    data_dir: Path | None,
+    device: str,
+    body: str | None,
+) -> None:
+    """Train some seeds of a point, in whatever process; without figures, which take longer than many a small run."""
+    there = Experiment.from_dict(experiment)
+    epochs = there.training.epochs
+    run(
+        there,
+        out,
+        seeds=seeds,
+        resume=True,
+        data_dir=data_dir,
+        device=device,
+        image_format=None,
+        body=body,
+        after_report=lambda report: contact.tell(f"epoch {report.epoch:,} of {epochs:,}"),
+        stop=contact.stop,
+        say=_say_nothing,
+        progress=False,
+    )
+
+
+def _say_nothing(message: str) -> NoReturn:
+    """Nobody listens here: it stands in the status of the run."""
+    raise OSError(message)
+
+
+class _Worker:
+    """What one process does of a sweep."""
+
+    def __init__(
+        self,
+        found: Sweep,
+        workers: Workers | None,
+        train: Callable[..., None],
+        fail_fast: bool,
+        retry_failed: bool,
+        watch: Callable[[Doing], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._sweep, self._workers, self._train, self._fail_fast = found, workers, train, fail_fast
+        self._watch, self._stop = watch, stop
+        self._search = Search(found) if found.experiment.sweep.method == "optuna" else None
+        self._tasks = {task.name: task for task in found.tasks}
+        self._ended: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self._again = {name for name, state in self._states().items() if retry_failed and state == "failed"}
+        self._looked, self._counts = -inf, Counter[State]()
+
+    def _states(self) -> dict[str, State]:
+        """What becomes of each task; what has ended is not looked at again."""
+        found: dict[str, State] = {
+            name: "ended" if name in self._ended else task.state for name, task in self._tasks.items()
+        }
+        self._ended |= {name for name, state in found.items() if state == "ended"}
+        return found
+
+    def to_do(self) -> list[Task]:
+        """What is still to be done, or is being done."""
+        if self._search is not None:
+            self._ask(0)
+        return [
+            self._tasks[name]
+            for name, state in self._states().items()
+            if name not in self._failed
+            and (state in ("waiting", "running") or (state == "failed" and name in self._again))
+        ]
+
+    def may_ask(self) -> bool:
+        """Whether there are points that are not chosen yet."""
+        return self._search is not None and self._search.left
+
+    def _ask(self, count: int) -> list[Task]:
+        """Have points chosen; the tasks that were not known before, of whoever asked for them."""
+        assert self._search is not None
+        self._sweep = Sweep(self._sweep.folder, self._sweep.experiment, self._search.ask(count))
+        new = [task for task in self._sweep.tasks if task.name not in self._tasks]
+        self._tasks |= {task.name: task for task in new}
+        return new
+
+    def _more(self, count: int) -> list[Job]:
+        seeds = self._sweep.experiment.sweep
+        each = -(-len(seeds.all_seeds) // seeds.seeds_per_task)
+        return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
+
+    def _job(self, task: Task) -> Job:
+        _, there = point_of(self._sweep.experiment, task.point.settings)
+        work = partial(self._train, there.model_dump(), task.folder.absolute().parent, task.seeds)
+        return Job(task.name, work, seconds(there, len(task.seeds)))
+
+    def carry_out(self, tasks: list[Task]) -> None:
+        """Do what no other process is doing."""
+        jobs = [self._job(task) for task in tasks]
+        for job, error in carry_out(jobs, self._workers, self._told, self._stop, self._more):
+            if error is None or isinstance(error, BeingWrittenError):
+                continue  # by another process
+            if isinstance(error, StoppedError | OSError):
+                if self._stop():
+                    continue  # the others are stopping, too
+                raise error
+            if isinstance(error, LostError):
+                self._give_up(self._tasks[job.name], str(error))
+            self._failed[job.name] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            if self._fail_fast:
+                raise UserError(f"{job.name}: {self._failed[job.name]}") from error
+        self.look()
+
+    def _give_up(self, task: Task, why: str) -> None:
+        """Record that it cannot be done, so that no other process tries it, too."""
+        for seed in task.seeds:
+            folder = task.folder / f"seed-{seed}"
+            if is_file(folder / "config.toml") and not (status := read_status(folder)).ended:
+                write_status(folder, Status("failed", status.epoch, why))
+
+    def look(self) -> None:
+        """Tell what is going on, and stop if that is wished."""
+        if self._stop():
+            raise StoppedError("a sweep was asked to stop; the whole state of its runs is saved")
+        self._told(0, 0, {})
+
+    def _told(self, done: int, total: int, running: Mapping[str, str]) -> None:
+        if (now := time.monotonic()) - self._looked > _PAUSE:
+            self._counts, self._looked = Counter(self._states().values()), now
+        self._watch(Doing(self._counts, running))
+
+    def end(self, image_format: str | None) -> Sweep:
+        """Write down and draw how all runs have ended.
+
+        Raises:
+            UserError: Some have failed.
+        """
+        if self._search is not None:
+            self._ask(0)
+        ended = Sweep(self._sweep.folder, self._sweep.experiment, self._sweep.points)
+        self._watch(Doing(ended.states))
+        ended.write_table()
+        if image_format is not None:
+            draw(ended, image_format)
+        failed = [name for name, state in self._states().items() if name in self._failed or state == "failed"]
+        if failed:
+            runs = self._sweep.runs(self._tasks[failed[0]].point)
+            why = self._failed.get(failed[0]) or "; ".join(filter(None, (one.status.why for one in runs)))
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            again = option("retry-failed", "retry_failed=True")
+            raise UserError(f"{failed[0]} failed{more}: {shorten(why, 300)}; do it again by {again}")
+        return ended

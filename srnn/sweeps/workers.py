@@ -1,0 +1,121 @@
+"""Where jobs are done: in processes of this machine, by loky, or in the workers of a Dask scheduler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+#: What is sent to all processes of a job; SIGTERM is not, by which they are ended.
+_FOR_ALL = {
+    getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU") if hasattr(signal, name)
+}
+#: By which libraries are told how many threads to use.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Workers(Protocol):
+    """Where jobs are done, a context manager; an error ends what is still being done.
+
+    Attributes:
+        folder: Where files are made that all workers can read; None: anywhere on this machine.
+    """
+
+    folder: Path | None
+
+    def room(self) -> int:
+        """How many jobs there is room for, beside each other."""
+
+    def submit(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
+        """Have a function called by a worker that has nothing to do."""
+
+    def release(self, future: Future[None]) -> None:
+        """What was submitted has ended."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def cores() -> int:
+    """The cores that this process may use: on a cluster or in a container, fewer than the machine has."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+class Processes:
+    """Processes of this machine, which share its cores. One that is ended from outside takes no other with it.
+
+    Args:
+        count: How many.
+    """
+
+    folder: Path | None = None
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        # One executor for each process: loky ends all processes of an executor of which one has died.
+        self._idle: list[Any] = []
+        self._at_work: dict[Future[None], Any] = {}
+
+    def room(self) -> int:
+        return self._count
+
+    def submit(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        if self._idle:
+            executor = self._idle.pop()
+        else:
+            share = str(max(1, cores() // self._count))
+            threads = {name: os.environ.get(name, share) for name in _THREADS}
+            executor = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),), env=threads)
+        # A new process inherits what is blocked: what a terminal or a cluster sends to all is for this one to handle.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_ALL)
+        try:
+            future: Future[None] = executor.submit(function, *arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._at_work[future] = executor
+        return future
+
+    def release(self, future: Future[None]) -> None:
+        executor = self._at_work.pop(future)
+        if not future.cancelled() and isinstance(future.exception(), BrokenExecutor | CancelledError):
+            executor.shutdown(wait=False, kill_workers=True)
+        else:
+            self._idle.append(executor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for executor in (*self._idle, *self._at_work.values()):
+            executor.shutdown(wait=True, kill_workers=kind is not None)
+        self._idle.clear()
+        self._at_work.clear()
+
+
+# What follows runs in the workers.
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, however that was."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

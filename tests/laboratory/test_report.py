@@ -1,0 +1,233 @@
+"""A report is one page that asks nobody for anything and tells what the runs' own files tell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from base64 import b64decode, b64encode
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import srnn
+from srnn.analysis.trajectories import trajectories
+from srnn.laboratory.ask import analyze
+from srnn.laboratory.report.answers import answers
+from srnn.laboratory.report.particles import cube
+from srnn.runs.run import Run
+
+SHORT = ("body.width=3", "body.depth=3", "training.epochs=3", "log.every=1")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'& {{ 7 * 7 }}"
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page: its elements, and what its scripts and styles hold."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.inside: list[str] = []
+        self.held: dict[str, str] = {}
+        self.words = ""
+        self.text = path.read_text("utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.inside.append(f"{tag} {dict(attrs).get('type', '')}".strip())
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.inside and self.inside[-1].startswith(tag):
+            self.inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.inside[-1].startswith(("script", "style")):
+            self.held[self.inside[-1]] = self.held.get(self.inside[-1], "") + data
+        else:
+            self.words += data
+
+    @property
+    def policy(self) -> dict[str, str]:
+        [content] = [own["content"] for _, own in self.elements if own.get("http-equiv") == "Content-Security-Policy"]
+        parts = [part.strip().partition(" ") for part in str(content).split(";")]
+        return {name: value for name, _, value in parts}
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        return {section["key"]: section for section in json.loads(self.held["script application/json"])}
+
+    def table(self, section: str, title: str) -> pd.DataFrame:
+        columns = self.sections[section]["tables"][title]
+        return pd.DataFrame(
+            {one["name"]: one.get("values") or [one["words"][place] for place in one["places"]] for one in columns}
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds of a small organism, of which two questions were asked, and another experiment of numbers."""
+    out = tmp_path_factory.mktemp("reported")
+    runs = srnn.run(srnn.load_preset("digits").override(SHORT), out, seeds=2, image_format=None)
+    analyze(runs, ["dropout", "thinning"], image_format=None)
+    numbers = ("name=numbers", 'particle.kind="number"', 'replication.method="none"', f"about={json.dumps(HOSTILE)}")
+    srnn.run(srnn.load_preset("digits").override([*SHORT, *numbers]), out, image_format=None)
+    return out
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path) -> Path:
+    return srnn.report([folder / "digits"], folder / "one.html")
+
+
+@pytest.fixture(scope="module")
+def both(folder: Path) -> Path:
+    return srnn.report([folder / "digits", folder / "numbers"], folder / "both.html")
+
+
+class TestNoRequest:
+    def test_the_policy_allows_nothing_from_anywhere(self, one: Path) -> None:
+        policy = Page(one).policy
+        assert policy.pop("script-src").startswith("'sha256-")
+        assert policy.pop("style-src").startswith("'sha256-")
+        assert policy == {
+            "default-src": "'none'",
+            "img-src": "data:",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "require-trusted-types-for": "'script'",
+            "trusted-types": "'none'",
+        }
+
+    def test_of_scripts_and_styles_only_its_own(self, one: Path) -> None:
+        page = Page(one)
+        for element, allowed in (("script", "script-src"), ("style", "style-src")):
+            digest = b64encode(hashlib.sha256(page.held[element].encode()).digest()).decode()
+            assert page.policy[allowed] == f"'sha256-{digest}'"
+
+    def test_nothing_in_it_leads_out(self, both: Path) -> None:
+        page = Page(both)
+        leading = [own[key] for _, own in page.elements for key in ("src", "href", "action", "srcset") if key in own]
+        assert {str(one)[0] for one in leading} == {"#", "d"}
+        assert {one for one in leading if not str(one).startswith("#")} == {"data:,"}
+        # The name of a namespace is no address that is asked.
+        assert set(re.findall(r"https?://[^\"'\s]+", page.text)) == {"http://www.w3.org/2000/svg"}
+        assert not [name for _, own in page.elements for name in own if name.startswith("on") or name == "style"]
+
+
+class TestStrangers:
+    def test_what_they_have_named_is_text(self, both: Path) -> None:
+        page = Page(both)
+        assert HOSTILE in page.words
+        assert [tag for tag, _ in page.elements].count("script") == 2
+        assert "img" not in {tag for tag, _ in page.elements}
+
+    def test_and_so_it_is_in_their_tables(self, folder: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "<b>" / "seed-0")
+        path = copy / "results/dropout.csv"
+        path.write_text(path.read_text().replace("identity", HOSTILE.replace('"', "")))
+        page = Page(srnn.report([copy], tmp_path / "out.html"))
+        assert HOSTILE.replace('"', "") in set(page.table("dropout", "Dropout")["Type"])
+        assert page.text.count("<script") == 2
+        assert "<b>" not in page.text
+
+    @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"Scope,Type\n1,2\n", b"Scope\n" + b'"' * 9])
+    def test_a_damaged_table_is_left_out_and_said(self, folder: Path, tmp_path: Path, content: bytes) -> None:
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "seed-0")
+        (copy / "results/dropout.csv").write_bytes(content)
+        sections = {section.key: section for section in answers({"digits": [Run.open(copy)]})}
+        assert sections["dropout"].tables == {}
+        assert "dropout.csv" in sections["dropout"].notes[0]
+        assert sections["thinning"].tables
+
+
+class TestNumbers:
+    def test_curves_and_census_are_those_of_the_runs(self, folder: Path, one: Path) -> None:
+        page, runs = Page(one), [Run.open(folder / f"digits/seed-{seed}") for seed in range(2)]
+        curves = page.table("curves", "Curves").query("Metric == 'test_accuracy'").set_index("Epoch")
+        for epoch in (0, 3):
+            scores = [
+                run.metrics.query(f"Metric == 'test_accuracy' and Epoch == {epoch}")["Score"].item() for run in runs
+            ]
+            assert curves["Mean"][epoch] == pytest.approx(np.mean(scores), rel=1e-5)
+        census = page.table("census", "Census of digits").query("Moment == 'in motion' and Scope == 'total'")
+        assert (census.groupby("Epoch")["Mean"].sum().round() == runs[0].organism().size).all()
+
+    def test_answers_are_those_that_were_given(self, folder: Path, one: Path) -> None:
+        told = Page(one).table("dropout", "Dropout").query("Quantity == 'After' and Scope == 'total'")
+        files = [pd.read_csv(folder / f"digits/seed-{seed}/results/dropout.csv") for seed in range(2)]
+        given = pd.concat(files).query("Scope == 'total'").groupby("Type")["After"].mean()
+        for _, row in told[told["Seeds"] == 2].iterrows():
+            assert row["Mean"] == pytest.approx(given[row["Type"]], rel=1e-5)
+
+    def test_the_cube_holds_the_trajectories(self, folder: Path, one: Path) -> None:
+        [chart] = Page(one).sections["trajectories"]["charts"]
+        run = Run.open(folder / "digits/seed-0")
+        courses = trajectories(run.trajectory(), run.organism().particle, "layer")
+        layer = chart["layers"]["L1"]
+        wanted = courses[courses["Layer"] == "L1"]
+        steps = unpacked(layer["points"], "<u2").reshape(len(chart["epochs"]), -1, 2)
+        low, high = np.array(layer["low"]), np.array(layer["high"])
+        for place, name in enumerate(layer["names"]):
+            own = wanted[wanted["Weight"] == name]
+            found = low + steps[:, place] / 65535 * (high - low)
+            assert np.abs(found - own[["PC1", "PC2"]].to_numpy()).max() <= (high - low).max() / 65535
+            assert chart["labels"][layer["types"][place]] == own["Type"].iloc[0]
+        then = unpacked(layer["then"], "<u1").reshape(len(chart["epochs"]), -1)
+        assert then[-1].tolist() == layer["types"]
+
+    def test_of_many_particles_some_of_each_type_are_drawn(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("srnn.laboratory.report.particles._POINTS", 400)
+        run = Run.open(folder / "digits/seed-0")
+        [chart] = cube({"digits": [run]}).charts
+        layer = chart.spec["layers"]["L0"]
+        assert len(layer["names"]) < layer["of"]
+        assert len(unpacked(layer["points"], "<u2")) == 2 * 4 * len(layer["names"])
+        ends = trajectories(run.trajectory(), run.organism().particle, "layer").query("Layer == 'L0'")["Type"]
+        assert {chart.spec["labels"][kind] for kind in layer["types"]} == {*ends}
+
+    def test_experiments_are_side_by_side(self, both: Path) -> None:
+        page = Page(both)
+        assert {*page.table("curves", "Curves")["Group"]} == {"digits", "numbers"}
+        assert "particle.kind" in page.words
+        # What has no types has no census; a single common seed tests nothing.
+        assert [chart["title"] for chart in page.sections["census"]["charts"]] == [
+            "digits, in motion",
+            "digits, at rest",
+        ]
+        assert "nothing can be tested" in page.words
+        assert len(page.sections["trajectories"]["charts"]) == 2
+
+    def test_the_same_runs_make_the_same_bytes(self, folder: Path, one: Path) -> None:
+        assert srnn.report([folder / "digits"], folder / "again.html").read_bytes() == one.read_bytes()
+
+
+class TestErrors:
+    def test_a_file_that_is_there_is_replaced_only_if_that_is_said(self, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "mine.html"
+        out.write_text("mine")
+        with pytest.raises(srnn.UserError, match=r"mine.html is there already: give force=True to replace it"):
+            srnn.report([folder / "digits"], out)
+        assert out.read_text() == "mine"
+        srnn.report([folder / "numbers"], out, force=True)
+        assert out.read_text().startswith("<!doctype html>")
+
+    def test_a_folder_is_no_file(self, folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(srnn.UserError, match="a folder; name a file, such as"):
+            srnn.report([folder / "digits"], tmp_path)
+
+    def test_what_has_measured_nothing_has_no_report(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        shutil.copy(folder / "digits/seed-0/config.toml", tmp_path / "run")
+        with pytest.raises(srnn.UserError, match="has measured nothing yet: there is nothing to report"):
+            srnn.report([tmp_path / "run"], tmp_path / "out.html")
+
+
+def unpacked(text: str, kind: str) -> NDArray[Any]:
+    return np.frombuffer(b64decode(text), kind)

@@ -1,0 +1,44 @@
+"""Jobs of tests that other processes have to find, without torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from srnn.sweeps.engine import Contact
+
+
+def write(path: Path, contact: Contact) -> None:
+    """Leave a line behind: the number of threads that libraries are told of."""
+    with path.open("a") as file:
+        file.write(os.environ["OMP_NUM_THREADS"] + "\n")
+    contact.tell("written")
+
+
+def be_killed_once(path: Path, contact: Contact) -> None:
+    """Die by SIGKILL, and do it the second time."""
+    if not (mark := path.with_suffix(".killed")).exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, contact)
+
+
+def wait_for_stop(path: Path, contact: Contact) -> None:
+    """Go on until somebody asks to stop."""
+    path.touch()
+    while not contact.stop():
+        time.sleep(0.02)
+    path.write_text("stopped")
+
+
+def wait_for(path: Path, others: list[Path], contact: Contact) -> None:
+    """Go on until others are there."""
+    while not all(other.exists() for other in others):
+        time.sleep(0.02)
+    write(path, contact)
+
+
+def fail(message: str, contact: Contact) -> None:
+    raise ValueError(message)

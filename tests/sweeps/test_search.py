@@ -1,0 +1,105 @@
+"""Points that optuna chooses: shared by processes, whenever one of them is killed, and the front of both goals."""
+
+from __future__ import annotations
+
+import json
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from processes import Answer, forked, start
+from test_sweeps import SOAK, log_trainings, tiny
+
+import srnn
+from srnn import Experiment, Sweep, UserError
+from srnn.analysis.sweeps import of_points
+from srnn.sweeps.search import JOURNAL, study_of
+
+optuna = pytest.importorskip("optuna")
+
+TRIALS = 30 if SOAK else 5
+OVER: dict[str, Any] = {
+    "training.lr": {"low": 0.001, "high": 0.1, "log": True},
+    "replication.alpha": {"low": 1, "high": 100},
+    "body.activation": ["relu", "sigmoid"],
+}
+
+
+def searched(**sweep: Any) -> Experiment:
+    goals = {"maximize": ["test_accuracy"], "minimize": ["replication_loss"]}
+    return tiny(**{"method": "optuna", "points": TRIALS, "over": OVER, "seeds": 1, **goals, **sweep})
+
+
+def test_two_processes_one_killed_and_the_front_is_that_of_the_table(tmp_path: Path) -> None:
+    """Of the two, one is killed inside its second training, and begun again."""
+    file = tmp_path / "tiny.toml"
+    searched().to_toml(file)
+    arguments = ["sweep", str(file), "--out", str(tmp_path), "-q"]
+    first = start(arguments, tmp_path, partial(log_trainings, tmp_path / "log", 2))
+    second = start(arguments, tmp_path, partial(log_trainings, tmp_path / "log"))
+    assert first.end().code == -signal.SIGKILL
+    third = start(arguments, tmp_path)
+    assert [second.end(), third.end()] == [Answer(0, f"{tmp_path / 'tiny'}\n", "")] * 2
+
+    sweep = Sweep.open(tmp_path / "tiny")
+    study = study_of(sweep)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * TRIALS
+    # Two trials may be of one point.
+    assert sweep.states == {"ended": len(sweep.points)}
+    table = pd.read_parquet(sweep.folder / "sweep.parquet")
+    points = of_points(table, sweep.goals)
+    best = {tuple(row) for row in points[points["Front"]][list(sweep.goals)].to_numpy()}
+    assert best == {tuple(trial.values) for trial in study.best_trials}
+    assert list(sweep.goals) == ["test_accuracy", "replication_loss"]
+    for key in ("training.lr", "replication.alpha"):
+        assert table[key].between(OVER[key]["low"], OVER[key]["high"]).all()
+
+
+def test_a_half_line_of_a_killed_process_is_no_harm_and_more_points_are_asked_for(tmp_path: Path) -> None:
+    sweep = srnn.sweep(searched(points=2), tmp_path, image_format=None)
+    with (sweep.folder / JOURNAL).open("a") as file:
+        file.write('{"op_code": 4, "wor')
+    more = srnn.sweep(searched(points=3), tmp_path, image_format=None)
+    assert len(study_of(more).trials) == 3
+    assert more.points[:2] == sweep.points
+
+
+def test_a_trial_without_an_answer_is_given_up_and_another_asked_for(tmp_path: Path) -> None:
+    """As of a process that was killed while it asked."""
+    sweep = srnn.sweep(searched(points=1), tmp_path, image_format=None)
+    study_of(sweep).ask()
+    ended = srnn.sweep(searched(points=3), tmp_path, image_format=None)
+    assert [trial.state.name for trial in study_of(ended).trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_the_same_point_twice_is_trained_once(tmp_path: Path) -> None:
+    one = searched(points=3, over={"body.activation": ["relu"]})
+    sweep = srnn.sweep(one, tmp_path, image_format=None)
+    assert [trial.state.name for trial in study_of(sweep).trials] == ["COMPLETE"] * 3
+    assert [point.name for point in sweep.points] == ["activation-relu"]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "complaint"),
+    [
+        ({"maximize": [], "minimize": []}, "needs a goal"),
+        ({"maximize": ["test_acuracy"]}, r"no run measured test_acuracy, which is searched for; did you mean test_acc"),
+        ({"over": {"particle.hiden": [3]}}, "did you mean particle.hidden"),
+    ],
+)
+def test_what_cannot_be_searched_is_told_in_one_line(tmp_path: Path, sweep: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        srnn.sweep(searched(points=1, **sweep), tmp_path, image_format=None)
+
+
+def test_the_plan_grows_before_work_and_goals_stay(tmp_path: Path) -> None:
+    sweep = srnn.sweep(searched(points=1), tmp_path, image_format=None)
+    plan = json.loads((sweep.folder / "plan.json").read_text())
+    assert [point["name"] for point in plan["points"]] == [sweep.points[0].name]
+    with pytest.raises(UserError, match=r"sweep\.maximize"):
+        srnn.sweep(searched(points=1, maximize=["train_accuracy"]), tmp_path)
+    answer = forked(["sweep", str(sweep.folder), "--dry-run"], tmp_path)
+    assert answer == Answer(0, "1 points × 1 seeds, each chosen by how those before it have ended\n", "")

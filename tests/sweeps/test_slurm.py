@@ -1,0 +1,205 @@
+"""A real SLURM of two nodes on this machine, on loopback alone: an array, requeued, cancelled, and a node that is lost.
+
+It needs ``apt-get install --no-install-recommends slurmctld slurmd slurm-client munge``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from processes import environment, forked
+from test_sweeps import Reference, assert_whole, file, reference, soak, wait_until
+
+from srnn import Sweep
+
+__all__ = ["file", "reference"]
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
+pytestmark = [
+    soak,
+    pytest.mark.slurm,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not all(map(shutil.which, PROGRAMS)), reason="needs SLURM, munge and to be root"
+    ),
+]
+SLOW_SRNN = Path(__file__).parents[1] / "slow_disk.py"
+NODES = ("n0", "n1")
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+CredType=cred/munge
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerType=sched/builtin
+SlurmdTimeout=10
+KillWait=5
+SlurmdParameters=config_overrides
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+NodeName=n0 NodeAddr=127.0.0.1 NodeHostname={host} Port={ports[1]} CPUs=1 RealMemory=2000
+NodeName=n1 NodeAddr=127.0.0.1 NodeHostname={host} Port={ports[2]} CPUs=1 RealMemory=2000
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+class Slurm:
+    """The two nodes and what rules them, until :meth:`end`."""
+
+    def __init__(self, folder: Path) -> None:
+        for part in ("munge", "state", "spool/n0", "spool/n1"):
+            (folder / part).mkdir(parents=True)
+        (folder / "munge").chmod(0o700)
+        key = folder / "munge/key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
+        self.folder = folder
+        self._configuration = folder / "slurm.conf"
+        self._configuration.write_text(
+            CONFIGURATION.format(folder=folder, host=socket.gethostname().partition(".")[0], ports=_free_ports(3))
+        )
+        places = [f"--{name}={folder / 'munge' / file}" for name, file in (("socket", "socket"), ("key-file", "key"))]
+        places += [f"--{name}-file={folder / 'munge' / name}" for name in ("pid", "log", "seed")]
+        self.call("munged", "--force", *places)
+        self.call("slurmctld", "-c", "-f", str(self._configuration))
+        for node in NODES:
+            self.call("slurmd", "-N", node, "-f", str(self._configuration))
+        wait_until(lambda: self.call("sinfo", "-h", "-o", "%t %D").split() == ["idle", "2"])
+
+    def call(self, *command: str) -> str:
+        """What a command of SLURM prints."""
+        variables = environment(SLURM_CONF=str(self._configuration), SLOW="0.03")
+        done = subprocess.run(
+            command, env=variables, cwd=self.folder.parent, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout.strip()
+
+    def tasks(self) -> dict[str, tuple[str, str]]:
+        """State and node of each task of all arrays that are not over."""
+        lines = self.call("squeue", "-h", "-r", "-o", "%i %T %N").splitlines()
+        return {words[0]: (words[1], words[2] if len(words) > 2 else "") for words in map(str.split, lines)}
+
+    def lose(self, node: str) -> None:
+        """All processes of a node die at once."""
+        os.kill(int((self.folder / f"{node}.pid").read_text()), signal.SIGKILL)
+        for process in _processes():
+            with suppress(OSError):
+                variables = (process / "environ").read_bytes()
+                is_step = b"slurmstepd" in (process / "cmdline").read_bytes()
+                own = str(self.folder).encode() in variables
+                if own and (
+                    f"SLURMD_NODENAME={node}\0".encode() in variables or (is_step and node.encode() in variables)
+                ):
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    def end(self) -> None:
+        with suppress(AssertionError):
+            self.call("scancel", "--user=root")
+        for name in ("n0.pid", "n1.pid", "slurmctld.pid", "munge/pid"):
+            with suppress(OSError, ValueError):
+                os.kill(int((self.folder / name).read_text()), signal.SIGTERM)
+
+
+def _processes() -> list[Path]:
+    return [*Path("/proc").glob("[0-9]*")]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[Slurm]:
+    # The path of a socket may have 100 characters.
+    folder = Path("/tmp") / f"slurm-{secrets.token_hex(4)}"
+    begun = Slurm(folder)
+    try:
+        yield begun
+    finally:
+        begun.end()
+        shutil.copytree(folder, tmp_path / "slurm", ignore=shutil.ignore_patterns("socket*", "key", "state", "spool"))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_an_array_is_requeued_cancelled_and_loses_a_node(
+    tmp_path: Path, file: Path, reference: Reference, slurm: Slurm
+) -> None:
+    """On a slow disk, so that each happens in the middle."""
+    out = tmp_path / "runs"
+    answer = forked(["sweep", str(file), "--out", str(out), "--sbatch", "--jobs", "2"], tmp_path)
+    script = tmp_path / "sweep.sh"
+    script.write_text(answer.out.replace(f"{sys.executable} -m srnn", f"{sys.executable} {SLOW_SRNN}"))
+    assert str(SLOW_SRNN) in script.read_text()
+
+    def ended() -> int:
+        return Sweep.open(out / "tiny").states["ended"] if (out / "tiny/plan.json").exists() else 0
+
+    def state(task: str) -> tuple[str, str]:
+        return slurm.tasks().get(task, ("", ""))
+
+    job = slurm.call("sbatch", "--parsable", str(script))
+    first, second = f"{job}_0", f"{job}_1"
+    wait_until(lambda: ended() >= 2)
+
+    # Requeued: it saves its state, and goes on where it was.
+    slurm.call("scontrol", "requeue", first)
+    wait_until(lambda: state(first)[0] == "PENDING")
+    slurm.call("scontrol", "update", f"jobid={first}", "StartTime=now")
+    wait_until(lambda: state(first)[0] == "RUNNING")
+
+    # A node is lost: its task is begun again on the other one, once that is free.
+    lost = state(second)[1]
+    slurm.lose(lost)
+    wait_until(lambda: "down" in slurm.call("sinfo", "-h", "-n", lost, "-o", "%t"))
+
+    # Cancelled: the rest is done by whatever is submitted next.
+    slurm.call("scancel", job)
+    wait_until(lambda: not slurm.tasks())
+    done = ended()
+    assert 2 <= done < 24
+    assert slurm.call("sbatch", "--parsable", "--wait", str(script))
+    assert ended() == 24
+    assert_whole(out / "tiny", reference)
+
+    listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    own = {f"{port:04X}" for port in _ports(slurm)}
+    at = {line.split()[1].partition(":")[0] for line in listening if line.split()[1].partition(":")[2] in own}
+    assert at == {"0100007F"}
+
+
+def _ports(slurm: Slurm) -> list[int]:
+    words = (slurm.folder / "slurm.conf").read_text().split()
+    return [int(word.partition("=")[2]) for word in words if word.startswith(("Port=", "SlurmctldPort="))]
