@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from contextlib import suppress
-from errno import EAGAIN
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
@@ -58,15 +57,12 @@ class Lasting(io.TextIOBase):
     def _try(self, act: Any) -> None:
         if self._stream is None or self.error is not None:
             return
+        # Another program may have made it so; all of ours wait until they are read. To try again when something did not
+        # fit would be too late: what a stream had in hand is lost then.
+        with suppress(OSError, ValueError):
+            os.set_blocking(self.fileno(), True)
         try:
-            try:
-                act(self._stream)
-            except BlockingIOError as error:
-                # Another program has made it so; all of ours wait until they are read.
-                if error.errno != EAGAIN:
-                    raise
-                os.set_blocking(self.fileno(), True)
-                act(self._stream)
+            act(self._stream)
         except OSError as error:
             self.error = error
             self._give_up()

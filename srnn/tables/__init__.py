@@ -381,11 +381,11 @@ def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path)
         UserError: One is not complete, or not what the preset says.
     """
     kept = [Run.open(runs / preset / f"seed-{seed}") for seed in seeds]
+    # Some have their end before the last epoch.
+    settings = experiment.training
+    ends = ("diverged", "finished") if settings.keep == "best" or settings.until_loss else ("diverged",)
     for run in kept:
-        if (
-            run.status.status not in ("diverged", "finished")
-            and int(run.metrics["Epoch"].max()) < experiment.training.epochs
-        ):
+        if run.status.status not in ends and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
         if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")

@@ -287,7 +287,7 @@ class TestErrorsFromInside:
 
         monkeypatch.setattr("srnn.laboratory.job.run", fail)
         with pytest.raises(OSError, match="Input/output error; once that is mended, ") as told:
-            run._train(Experiment(), tmp_path, [0], False, True, [], "", {})
+            run.train(Experiment(), tmp_path, [0], False, True, [], "", {})
         assert told.value.filename is None
 
 

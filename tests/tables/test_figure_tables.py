@@ -264,7 +264,8 @@ def test_a_markdown_table() -> None:
 
 
 def test_the_bodies_that_the_header_calls_linear_are() -> None:
-    presets = {preset for section in SECTIONS.values() for preset in section.presets}
+    presets = {preset for section in SECTIONS.values() if section.published for preset in section.presets}
+    presets |= {*SECTIONS["exact"].presets}
     activations = {preset: srnn.load_preset(preset).body.activation for preset in presets}
     assert [preset for preset, activation in activations.items() if activation != "none"] == ["exact-comparison"]
     assert "exact-comparison" in SECTIONS["exact"].presets

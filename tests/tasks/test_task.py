@@ -106,7 +106,8 @@ class TestShape:
     def test_every_task_has_one(self) -> None:
         assert list(TASKS) == ["multiply", "add", "digits", "mnist", "fashion_mnist", "arrays"]
         for name in TASKS:
-            config: Any = SimpleNamespace(name=name, size=None, path=None, factor=1.0, samples=10, validation=0)
+            own = {"size": None, "path": None, "factor": 1.0, "samples": 10, "validation": 0, "hold_back": True}
+            config: Any = SimpleNamespace(name=name, **own)
             assert shape(config) is None or len(shape(config) or ()) == 3
 
 
