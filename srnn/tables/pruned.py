@@ -10,7 +10,7 @@ import pandas as pd
 from srnn import tasks
 from srnn.analysis import arms, rounds
 from srnn.analysis.rounds import DENSE, KEYS, TICKET
-from srnn.analysis.statistics import SHARE, mean_interval, paired
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval, paired
 from srnn.analysis.thinning import TOTAL
 from srnn.laboratory.branches import TRUNK
 from srnn.laboratory.study import Study
@@ -64,7 +64,8 @@ one is `srnn run pruning --seeds 10 --set name=pruning-whole --set training.epoc
 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01]' --set 'pruning.controls=["shuffle"]'`.
 
 The endpoint is the mean test accuracy over the densities; the dense network ends at
-{interval(*mean_interval(dense, SHARE), form="{:.4f}")}.
+{interval(*mean_interval(dense, SHARE), form="{:.4f}")}. What was scored in its place had itself come to
+{_scored(study)}: a run that has not learnt its task yet says little of what the task needs.
 
 {desk.image(draw_arms, branches, "masks on the same network", "masks", marked=MARKED)}
 
@@ -129,6 +130,16 @@ def _mechanism(study: Study, desk: Desk, number: int) -> str:
         paths = means.loc[by, ("Effective", TOTAL)] / means.loc[by, ("Density", TOTAL)]
         rows.append([by, *shown, f"{paths:.1%}", f"{quiet.mean():.1%}"])
     return markdown(rows, ["mask by", *names, "of it on paths", "of it on quiet inputs"])
+
+
+def _scored(study: Study) -> str:
+    """How accurate the other runs were that were scored."""
+    found = []
+    for name in study.experiment.pruning.others:
+        last = last_scores(one for one in study if one.folder.parent.name == name)
+        ends = last.loc[last["Metric"] == "test_accuracy", "Score"]
+        found.append(f"{interval(*mean_interval(ends, SHARE), form='{:.3f}')} ({name})")
+    return _listed(found)
 
 
 def _named(study: Study, by: str, number: int) -> str:
