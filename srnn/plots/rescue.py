@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from srnn.analysis.statistics import SHARE, interval, seeds, wide
 from srnn.errors import UserError
@@ -15,7 +16,6 @@ from srnn.plots.style import (
     GREY,
     GUIDE,
     PAGE,
-    PERCENT,
     band,
     caption,
     in_house_style,
@@ -90,7 +90,7 @@ def rounds(found: pd.DataFrame, title: str = "") -> Figure:
             if mean["Mean"].notna().any():
                 band(axes, mean, {"color": colour}, arm if column == "Test" else "")
         axes.set_title(words)
-        axes.yaxis.set_major_formatter(PERCENT)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.xaxis.set_major_locator(whole_numbers())
         axes.tick_params(color=GREY)
     for axes in panels[2:]:
