@@ -93,6 +93,15 @@ DataDir = Annotated[
         envvar="SRNN_DATA_DIR",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where to compute.",
+        metavar="|".join(DEVICES),
+        parser=one_of("--device", *DEVICES),
+        autocompletion=completing(lambda: DEVICES),
+    ),
+]
 ImageFormat = Annotated[
     str,
     typer.Option(

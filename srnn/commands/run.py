@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
+from srnn.commands.options import Body, DataDir, Device, ImageFormat, Settings, completing, path_option, whole
 from srnn.errors import UserError
 from srnn.seeds import parse_seeds
 
@@ -57,15 +57,7 @@ def command(
         ),
     ] = None,
     data_dir: DataDir = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where to compute.",
-            metavar="|".join(DEVICES),
-            parser=one_of("--device", *DEVICES),
-            autocompletion=completing(lambda: DEVICES),
-        ),
-    ] = "cpu",
+    device: Device = "cpu",
     image_format: ImageFormat = "png",
     body: Body = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the run folders.")] = False,

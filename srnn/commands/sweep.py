@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srnn.commands.options import DEVICES, Body, DataDir, ImageFormat, Settings, completing, one_of, path_option, whole
+from srnn.commands.options import Body, DataDir, Device, ImageFormat, Settings, completing, one_of, path_option, whole
 from srnn.commands.run import presets
 
 if TYPE_CHECKING:
@@ -79,15 +79,7 @@ def command(
         bool, typer.Option("--sbatch", help="Print a script for SLURM: an array of --jobs tasks.")
     ] = False,
     data_dir: DataDir = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where to compute.",
-            metavar="|".join(DEVICES),
-            parser=one_of("--device", *DEVICES),
-            autocompletion=completing(lambda: DEVICES),
-        ),
-    ] = "cpu",
+    device: Device = "cpu",
     image_format: ImageFormat = "png",
     body: Body = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
