@@ -166,6 +166,12 @@ def _suits_the_study(experiment: Experiment) -> None:
             "pruning.others are scored once, and pruning.rounds is a number of rounds, each of which is scored: set it "
             "to a list, or set pruning.densities"
         )
+    beyond = [one for one in study.controlled if not isinstance(study.rounds, int) or one > study.rounds]
+    if beyond:
+        raise ValueError(
+            f"pruning.controlled has {beyond[0]}, and pruning.rounds is {study.rounds or 'not set'}: set rounds to a "
+            "number of at least that, or leave controlled out"
+        )
     if study.rounds and study.scope == "layer" and not isinstance(experiment.body, MLPConfig):
         raise ValueError("pruning.scope is 'layer', whose rounds are those of an mlp: set it to 'global'")
     if "same_worth" in study.controls and experiment.particle.kind == "number":

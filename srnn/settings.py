@@ -158,6 +158,8 @@ class PruningConfig(Section):
     long again."""
     controls: Annotated[list[Control], Field(max_length=4)] = []
     """Other starts beside each branch, as ``start.control`` explains them."""
+    controlled: Annotated[list[_Round], Field(max_length=100)] = []
+    """Of that many rounds, those beside whose branches the other starts are trained; if empty, all."""
     others: Annotated[dict[_Name, ScoredConfig], Field(max_length=100)] = {}
     """Name of another run → what it is and by which scores of its weights the trunk is pruned as well."""
 

@@ -92,7 +92,8 @@ def _of_score(study: Experiment, trunk: Experiment, folder: Path, score: Score, 
         )
         until = begins + last if settings.rewind == "end" else last
         yield Branch(_begun(trunk, name, start, until), by, number, TICKET, begins)
-        for control in dict.fromkeys(settings.controls):
+        controlled = not settings.controlled or number in settings.controlled
+        for control in dict.fromkeys(settings.controls if controlled else ()):
             # On the trunk: what was dropped before is no matter to it.
             start = StartConfig(run=str(folder / TRUNK), epoch=begins, mask=str(folder / name), control=control)
             yield Branch(_begun(trunk, f"{name}-{control}", start, until), by, number, control, begins)

@@ -145,6 +145,13 @@ class TestShots:
         assert not {"Early stop", "Test score"} & {*summary["Quantity"]}
 
 
+def test_controls_of_some_rounds_only(tmp_path: Path) -> None:
+    pruning = {**ROUNDS["pruning"], "controls": ["reinit"], "controlled": [2]}
+    every = branches(Experiment.from_dict({**ROUNDS, "pruning": pruning}), tmp_path)
+    names = ["trunk", "magnitude-round-1", "magnitude-round-2", "magnitude-round-2-reinit"]
+    assert [branch.experiment.name for branch in every] == names
+
+
 def test_after_kill_9_it_goes_on_to_the_same_bytes(out: Path, tmp_path: Path) -> None:
     values = {**ROUNDS, "pruning": {**ROUNDS["pruning"], "rounds": 1, "controls": ["reinit"]}}
     (tmp_path / "rounds.toml").write_text(tomli_w.dumps(values))
@@ -176,6 +183,8 @@ class TestErrors:
             ({"rewind": 3}, "pruning.rewind is 3, and training.epochs 3: branches are"),
             ({"rewind": "end"}, "pruning.controls has 'reinit', another start"),
             ({"controls": ["same_worth"]}, "pruning.controls has 'same_worth'; a plain number"),
+            ({"controlled": [2, 3]}, "pruning.controlled has 3, and pruning.rounds is 2: set rounds to a number"),
+            ({"controlled": [1], "rounds": [1, 2]}, "pruning.controlled has 1, and pruning.rounds is [1, 2]"),
             ({"by": ["type"]}, "pruning.by has 'type'; a plain number replicates nothing"),
             ({"by": []}, "pruning.by is empty: name a score"),
             ({"others": {"a": {}}}, "pruning.others are scored once"),
