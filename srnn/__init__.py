@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from srnn.laboratory.compare import Comparison
     from srnn.laboratory.export import export
     from srnn.laboratory.job import extend, run
-    from srnn.laboratory.report import report
     from srnn.organism import Organism
     from srnn.particle import Particle
     from srnn.presets import load_preset
+    from srnn.reports import report
     from srnn.runs.run import Run
     from srnn.sweeps.folder import Sweep
     from srnn.sweeps.sweep import sweep
@@ -37,7 +37,7 @@ _HOMES = {
     "export": "srnn.laboratory.export",
     "extend": "srnn.laboratory.job",
     "load_preset": "srnn.presets",
-    "report": "srnn.laboratory.report",
+    "report": "srnn.reports",
     "run": "srnn.laboratory.job",
     "sweep": "srnn.sweeps.sweep",
 }

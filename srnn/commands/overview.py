@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,8 @@ def command(
     ),
 ) -> None:
     """List the runs in a folder: a line for each experiment, with how it ended.
+
+    A sweep and a study of pruning have one line for all their runs.
 
     \b
     Examples:
@@ -48,35 +51,50 @@ def find(folder: Path) -> list[list[Run]]:
 
 
 def print_overview(groups: Sequence[Sequence[Run]]) -> None:
-    """Print a line for each group of runs."""
+    """Print a line for each group of runs; those of a sweep or of a study have one together."""
+    from itertools import groupby
+
     from rich.markup import escape
 
-    from srnn.analysis.statistics import last_scores, over_seeds
+    from srnn.analysis.statistics import last_scores
     from srnn.commands.output import console
     from srnn.commands.tables import grid
     from srnn.errors import UserError
+    from srnn.runs.groups import is_study, is_sweep
     from srnn.shown import with_interval
+
+    def many(runs: Sequence[Run]) -> Path:
+        """Where a group stands: the folder of its sweep or study, or its own."""
+        folder = runs[0].folder.parents[1]
+        return folder if is_sweep(folder) or is_study(folder) else runs[0].folder.parent
 
     table = grid()
     table.add_column("runs", overflow="fold")
     for heading in ("seeds", "epochs", "ended", "test", "identity", "zero"):
         table.add_column(heading, justify="left" if heading == "ended" else "right")
-    for runs in groups:
-        place = runs[0].folder.parent if len(runs) > 1 else runs[0].folder
+    for place, together in groupby(groups, many):
+        own = list(together)
+        runs = [run for group in own for run in group]
+        several = place != runs[0].folder.parent
+        shown = place if several or len(runs) > 1 else runs[0].folder
         cells = ["?"] * 6
         try:
-            states = list(dict.fromkeys(run.status.status for run in runs))
+            states = Counter(run.status.status for run in runs)
             epochs = f"{max(run.status.epoch for run in runs):,}/{runs[0].experiment.training.epochs:,}"
             cells = [str(len(runs)), epochs, ", ".join(states), "", "", ""]
-            summary = over_seeds(last_scores(runs))
-            metric = "test_mae" if "test_mae" in summary.index else "test_accuracy"
-            for place_in_row, (name, form) in enumerate(((metric, None), ("identity", "count"), ("zero", "count")), 3):
-                if name in summary.index:
-                    # Without its interval, for which there is no room beside the folder.
-                    mean = float(summary["Mean"][name])
-                    cells[place_in_row] = with_interval(mean, nan, nan, counts=form == "count")
-            cells[3] += " MAE" if metric == "test_mae" else ""
+            if several:
+                told = ", ".join(f"{count} {state}" for state, count in states.items())
+                kind = "points" if is_sweep(place) else "branches"
+                cells[:3] = [f"{len(own)} {kind}", "", told]
+            else:
+                # Without an interval, for which there is no room beside the folder.
+                means = last_scores(runs).groupby("Metric")["Score"].mean()
+                metric = "test_mae" if "test_mae" in means.index else "test_accuracy"
+                for column, (name, counts) in enumerate(((metric, False), ("identity", True), ("zero", True)), 3):
+                    if name in means.index:
+                        cells[column] = with_interval(float(means[name]), nan, nan, counts=counts)
+                cells[3] += " MAE" if metric == "test_mae" else ""
         except UserError as error:
             cells[2] = f"{cells[2]}: {error}" if cells[2] == "?" else cells[2]
-        table.add_row(escape(str(place)), *map(escape, cells))
+        table.add_row(escape(str(shown)), *map(escape, cells))
     console().print(table)

@@ -24,13 +24,15 @@ def command(
 
     What was run, curves, census, connectivity and the ways of the particles to
     be turned round, and what srnn analyze has answered of the runs before, each
-    number in a table that can be copied. Several experiments are side by side.
+    number in a table that can be copied. Several experiments are side by side; of a
+    sweep, all points are told of, and the best shown.
 
     \b
     Examples:
       srnn report runs/digits -o digits.html
       srnn report runs/connectivity runs/residual-h8 -o both.html
+      srnn report runs/alpha-hidden -o sweep.html
     """
-    from srnn.laboratory.report import report
+    from srnn.reports import report
 
     print(report(runs, out, title=title, force=force, body=body))

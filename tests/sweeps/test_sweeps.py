@@ -119,6 +119,10 @@ class TestToTheBytesOfARun:
         assert (first["replication.alpha"], first["particle.hidden"], first["test_accuracy"]) == (0.1, 3, last)
         assert run.experiment.replication.alpha == 0.1
         assert sweep.goals == {"test_accuracy": True, "identity_share": True}
+        # A line for all its points among other runs, but for what is left of the folder's name.
+        cells = [line.split()[1:] for line in start(["list", str(tmp_path)], tmp_path).end().out.splitlines()[2:]]
+        points, runs = str(len(sweep.points)), str(len(sweep.table))
+        assert list(filter(None, cells)) == [[points, "points", runs, "finished"]]
 
     def test_two_processes_share_the_points_and_none_is_done_twice(
         self, tmp_path: Path, file: Path, reference: Reference

@@ -1,4 +1,4 @@
-// What is left with each choice of what is dropped: a mark with its interval, a row for each choice.
+// A mark with its interval in a row for each of some: what is left with each choice of what is dropped, points of a sweep.
 
 charts.intervals = (stage, spec, tables) => {
   const table = tables[spec.frame];
@@ -7,7 +7,7 @@ charts.intervals = (stage, spec, tables) => {
     const { columns } = table;
     const found = new Map();
     for (const row of rowsWhere(table, { ...spec.where, ...state.chosen })) {
-      found.set(columns.Quantity[row], { mean: columns.Mean[row], low: columns.Low[row], high: columns.High[row] });
+      found.set(columns[spec.by][row], { mean: columns.Mean[row], low: columns.Low[row], high: columns.High[row] });
     }
     // Of a single seed the interval is that of the choices.
     for (const [name] of spec.rows) {
@@ -40,7 +40,7 @@ charts.intervals = (stage, spec, tables) => {
     rows.forEach(([name, words], place) => {
       const own = found.get(name);
       const y = 8 + (place + 0.5) * step;
-      const tint = place < 2 ? "var(--series-0)" : "var(--series-4)";
+      const tint = spec.marked.includes(name) ? "var(--series-0)" : "var(--series-4)";
       const group = drawn("g");
       group.append(drawn("text", { x: left - 10, y: y + 4, "text-anchor": "end" }, words));
       if (own.low !== null && own.high !== null) {

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from srnn.analysis import connectivity, trajectories
 from srnn.errors import NotApplicableError, UserError
 from srnn.fixpoints import FixpointType
-from srnn.laboratory.report.overview import Groups
-from srnn.laboratory.report.section import Chart, Menu, Section
 from srnn.particle import Particle
+from srnn.reports.overview import Groups
+from srnn.reports.section import Chart, Menu, Section
 from srnn.runs.run import Run
 
 _LABELS: Final = [kind.label for kind in FixpointType]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 import srnn
 from srnn.analysis.trajectories import trajectories
 from srnn.laboratory.ask import analyze
-from srnn.laboratory.report.answers import answers
-from srnn.laboratory.report.particles import cube
+from srnn.reports.answers import answers
+from srnn.reports.particles import cube
 from srnn.runs.run import Run
 
 SHORT = ("body.width=3", "body.depth=3", "training.epochs=3", "log.every=1")
@@ -89,6 +89,44 @@ def one(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def both(folder: Path) -> Path:
     return srnn.report([folder / "digits", folder / "numbers"], folder / "both.html")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    out = tmp_path_factory.mktemp("swept")
+    over = {"replication.alpha": [0.1, 1.0, 10.0, 100.0], "training.lr": [0.01, 0.1]}
+    short = {"name": "map", "sweep": {"over": over, "maximize": ["test_accuracy", "identity_share"]}}
+    experiment = srnn.load_preset("digits").override(
+        [*SHORT, "training.epochs=1", "training.batch_size=500", "log.rest=0"]
+    )
+    sweep = srnn.Experiment.from_dict({**experiment.model_dump(mode="json", exclude_none=True), **short})
+    srnn.sweep(sweep, out, image_format=None)
+    return Page(srnn.report([out / "map"], out / "map.html"))
+
+
+class TestASweep:
+    """Eight points of one seed: all are told of in short, six in detail."""
+
+    def test_every_point_has_a_row_of_each_goal(self, swept: Page) -> None:
+        section, table = swept.sections["sweep-map"], swept.table("sweep-map", "Points")
+        assert table.groupby("Goal").size().to_dict() == {"test_accuracy": 8, "identity_share": 8}
+        assert (table[table["Goal"] == "test_accuracy"]["Mean"].diff().dropna() <= 0).all()
+        for chart in section["charts"]:
+            own = table[table["Goal"] == chart["where"]["Goal"]]
+            assert [name for name, _ in chart["rows"]] == own["Point"].tolist()
+            assert sorted(chart["marked"]) == sorted(own.loc[own["Front"] == "yes", "Point"])
+
+    def test_the_best_are_looked_at_in_detail(self, swept: Page) -> None:
+        table = swept.table("sweep-map", "Points").query("Goal == 'test_accuracy'")
+        chosen = table.sort_values("Front", ascending=False, kind="stable", key=lambda front: front == "yes")["Point"][
+            :6
+        ]
+        cubes = {chart["title"].partition(",")[0] for chart in swept.sections["trajectories"]["charts"]}
+        assert cubes == {*chosen}
+        assert "6 of the 8 points" in swept.words
+
+    def test_its_name_is_the_heading(self, swept: Page) -> None:
+        assert "<h1>map</h1>" in swept.text
 
 
 class TestNoRequest:
@@ -183,7 +221,7 @@ class TestNumbers:
         assert then[-1].tolist() == layer["types"]
 
     def test_of_many_particles_some_of_each_type_are_drawn(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("srnn.laboratory.report.particles._POINTS", 400)
+        monkeypatch.setattr("srnn.reports.particles._POINTS", 400)
         run = Run.open(folder / "digits/seed-0")
         [chart] = cube({"digits": [run]}).charts
         layer = chart.spec["layers"]["L0"]

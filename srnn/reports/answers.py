@@ -12,8 +12,8 @@ from srnn.errors import UserError
 from srnn.files import is_file
 from srnn.laboratory.ask import summarize
 from srnn.laboratory.questions import QUESTIONS
-from srnn.laboratory.report.overview import Groups
-from srnn.laboratory.report.section import Chart, Menu, Section
+from srnn.reports.overview import Groups
+from srnn.reports.section import Chart, Menu, Section
 from srnn.runs.records import explained
 from srnn.runs.run import Run
 from srnn.untrusted import require_file
@@ -136,7 +136,14 @@ def _dropout(section: Section, title: str, told: pd.DataFrame) -> None:
     rows = {"Before": "nothing", "After": "all of the type", **REFERENCES}
     bars = "95 % intervals over the seeds; of a single seed, the range of 95 % of the choices"
     said = f"{told['Metric'].iloc[0]} on test data; bars: {bars}"
-    _for_each(section, title, told, "intervals", {"rows": list(rows.items()), "guide": "Before", "said": said})
+    spec = {
+        "by": "Quantity",
+        "rows": list(rows.items()),
+        "marked": ["Before", "After"],
+        "guide": "Before",
+        "said": said,
+    }
+    _for_each(section, title, told, "intervals", spec)
 
 
 def _pruning(section: Section, title: str, told: pd.DataFrame) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from srnn.errors import UserError, option
 from srnn.files import write_whole
-from srnn.laboratory.report import answers, courses, overview, particles
-from srnn.laboratory.report.render import render
-from srnn.runs.groups import by_experiment, names_apart, open_runs
+from srnn.reports import answers, courses, overview, particles
+from srnn.reports.render import render
+from srnn.reports.swept import detailed, swept
+from srnn.runs.groups import by_experiment, is_sweep, names_apart, open_runs
+from srnn.sweeps.folder import Sweep
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
@@ -32,9 +34,10 @@ def report(
     answered before, the tables in ``results/`` of each run. Several experiments are shown side by side.
 
     Args:
-        runs: Folders of runs, of their seeds, or of comparisons.
+        runs: Folders of runs, of their seeds, of comparisons, or of sweeps: of these, all points in short and the best
+            in detail.
         out: The file.
-        title: Its heading; without it, the names of the experiments.
+        title: Its heading; without it, the names of the experiments and sweeps.
         force: Whether a file that is there already is replaced.
         body: The class of their body, or its import path, if that is not srnn's own.
 
@@ -54,14 +57,24 @@ def report(
         raise UserError(f"{option('out')} is {path}, a folder; name a file, such as {path / 'report.html'}")
     if path.exists() and not force:
         raise UserError(f"{path} is there already: give {option('force', 'force=True')} to replace it, or another file")
-    opened = open_runs(runs, body)
+    folders = [expanded(folder) for folder in runs]
+    opened = open_runs(folders, body)
     measured = [run for run in opened if (run.folder / "metrics.csv").is_file()]
     if not measured:
         raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
-    apart = by_experiment(measured)
+    sweeps = [Sweep.open(folder) for folder in folders if is_sweep(folder)]
+    # A page of a hundred cubes is looked at by nobody.
+    left_out = {
+        sweep.folder.resolve() / point.name
+        for sweep in sweeps
+        for point in sweep.points
+        if point.name not in detailed(sweep)
+    }
+    apart = by_experiment([run for run in measured if run.folder.resolve().parent not in left_out])
     groups = dict(zip(names_apart(apart), apart, strict=True))
     facts = [*overview.what_was_run(groups), *overview.how_it_ended(groups)]
     sections = [
+        *map(swept, sweeps),
         *([overview.differences(groups)] if len(groups) > 1 else []),
         courses.curves(groups),
         *filter(None, [courses.census(groups)]),
@@ -69,6 +82,8 @@ def report(
         particles.cube(groups),
         *answers.answers(groups),
     ]
-    page = render(title or ", ".join(groups), facts, sections)
+    places = {sweep.folder.resolve() for sweep in sweeps}
+    alone = [name for name, own in groups.items() if own[0].folder.resolve().parents[1] not in places]
+    page = render(title or ", ".join([*(sweep.experiment.name for sweep in sweeps), *alone]), facts, sections)
     write_whole(path, page.encode())
     return path

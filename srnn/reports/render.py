@@ -18,7 +18,7 @@ from typing import Any, Final
 import pandas as pd
 
 import srnn
-from srnn.laboratory.report.section import Facts, Section
+from srnn.reports.section import Facts, Section
 
 #: In the order in which they build on each other.
 _SCRIPTS: Final = ("base", "axes", "lines", "areas", "intervals", "graph", "camera", "cube", "tables", "sections")
@@ -30,7 +30,7 @@ def render(title: str, facts: Sequence[Facts], sections: Sequence[Section]) -> s
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 
-    folder = files("srnn.laboratory.report") / "page"
+    folder = files("srnn.reports") / "page"
     script = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
     style = (folder / "page.css").read_text("utf-8")

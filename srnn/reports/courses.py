@@ -10,8 +10,8 @@ import pandas as pd
 from srnn.analysis.comparison import is_logarithmic
 from srnn.analysis.statistics import Range, interval, range_of
 from srnn.fixpoints import FixpointType
-from srnn.laboratory.report.overview import Groups, in_words, measured
-from srnn.laboratory.report.section import Chart, Menu, Section
+from srnn.reports.overview import Groups, in_words, measured
+from srnn.reports.section import Chart, Menu, Section
 
 _LABELS: Final = [kind.label for kind in FixpointType]
 _MOTION, _REST = "in motion", "at rest"

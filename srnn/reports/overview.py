@@ -11,7 +11,7 @@ from srnn.analysis import comparison
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.errors import one_line
 from srnn.fixpoints import FixpointType
-from srnn.laboratory.report.section import Facts, Section
+from srnn.reports.section import Facts, Section
 from srnn.runs.run import Run
 from srnn.shown import with_interval
 

@@ -1,0 +1,74 @@
+"""A sweep in a report: how all of its points ended, and which of them are looked at in detail."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from srnn.analysis import sweeps
+from srnn.errors import shorten
+from srnn.reports.overview import in_words
+from srnn.reports.section import Chart, Section
+from srnn.sweeps.folder import Sweep
+
+#: Points that are looked at in detail, and that a chart has a row for, of many.
+_DETAILED: Final = 6
+_ROWS: Final = 40
+#: Letters of a point's name that a chart has room for.
+_LETTERS: Final = 26
+
+
+def in_order(found: Sweep) -> list[str]:
+    """The points that have runs: those on the Pareto front first, and of the same rank the best by the first goal."""
+    goals = found.goals
+    points = sweeps.of_points(found.table, goals)
+    if goals:
+        first, more = next(iter(goals.items()))
+        points = points.sort_values(["Front", first], ascending=[False, not more], kind="stable")
+    return [str(point) for point in points["Point"]]
+
+
+def detailed(found: Sweep) -> list[str]:
+    """The points that are looked at in detail."""
+    return in_order(found)[:_DETAILED]
+
+
+def swept(found: Sweep) -> Section:
+    """How the points of a sweep ended: a row for each of each goal, the best first."""
+    goals, table = found.goals, found.table
+    order = in_order(found)
+    points = sweeps.of_points(table, goals).set_index("Point")
+    settings = table.drop_duplicates("Point").set_index("Point")[found.axes]
+    section = Section(
+        f"sweep-{found.experiment.name}",
+        f"Sweep {found.experiment.name}",
+        "How each point ended: the mean over its seeds, with its 95 % interval. In blue: those that no other beats.",
+    )
+    told = []
+    for goal, more in goals.items():
+        ends = sweeps.means(table, "Point", goal).set_index("Point").loc[order].join(settings)
+        front = points["Front"].loc[order]
+        ends = ends.assign(Front=front, Goal=goal).reset_index()
+        ends = ends.sort_values("Mean", ascending=not more, kind="stable")
+        told.append(ends[["Goal", "Point", *settings.columns, "Mean", "Low", "High", "Seeds", "Front"]])
+        rows = [[name, shorten(name, _LETTERS)] for name in ends["Point"][:_ROWS]]
+        hidden = f"; the best {_ROWS} of {len(ends):,}" if len(ends) > _ROWS else ""
+        spec = {
+            "frame": "Points",
+            "by": "Point",
+            "where": {"Goal": goal},
+            "rows": rows,
+            "marked": front[front].index.tolist(),
+            "said": f"{in_words(goal)} at the end, the {'largest' if more else 'smallest'} first{hidden}",
+        }
+        section.charts.append(Chart(in_words(goal), "intervals", spec))
+    if told:
+        section.tables["Points"] = pd.concat(told, ignore_index=True)
+    section.tables["Runs"] = table
+    if len(order) > _DETAILED:
+        section.notes.append(
+            f"The other sections show {_DETAILED} of the {len(order):,} points, those that no other beats and then the "
+            f"best: {', '.join(detailed(found))}. Make a report of the folders of others to see them."
+        )
+    return section
