@@ -22,7 +22,7 @@ optuna = pytest.importorskip("optuna")
 
 TRIALS = 30 if SOAK else 5
 OVER: dict[str, Any] = {
-    "training.lr": {"low": 0.001, "high": 0.1, "log": True},
+    "training.lr": {"low": 0.001, "high": 0.01, "log": True},
     "replication.alpha": {"low": 1, "high": 100},
     "body.activation": ["relu", "sigmoid"],
 }
@@ -73,6 +73,12 @@ def test_a_trial_without_an_answer_is_given_up_and_another_asked_for(tmp_path: P
     study_of(sweep).ask()
     ended = srnn.sweep(searched(points=3), tmp_path, image_format=None)
     assert [trial.state.name for trial in study_of(ended).trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_one_that_diverges_has_failed_and_is_not_asked_for_again(tmp_path: Path) -> None:
+    sweep = srnn.sweep(searched(points=1, over={"replication.alpha": [1e9]}), tmp_path, image_format=None)
+    assert [trial.state.name for trial in study_of(sweep).trials] == ["FAIL"]
+    assert sweep.table["replication_loss"].isna().all()
 
 
 def test_the_same_point_twice_is_trained_once(tmp_path: Path) -> None:
