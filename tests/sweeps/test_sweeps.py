@@ -286,7 +286,7 @@ class TestThePlan:
 
     def test_neither_smaller_nor_another(self, tmp_path: Path) -> None:
         self.begin(tmp_path)
-        with pytest.raises(UserError, match=r"has alpha-1.0-hidden-3, which this one lacks"):
+        with pytest.raises(UserError, match=r"has alpha-[0-9.]+-hidden-[0-9], which this one lacks"):
             srnn.sweep(tiny(over={"replication.alpha": [0.1], "particle.hidden": [3]}), tmp_path)
         with pytest.raises(UserError, match=r"has seed 1, which this one lacks"):
             srnn.sweep(tiny(seeds=1), tmp_path)
