@@ -1,6 +1,6 @@
 # make demo   set everything up, train a first organism, show its table and name its figures
 # make test   set everything up, run the tests
-# make readme run every block of the README in a fresh clone: some two minutes
+# make readme run every block of the README in a fresh clone, and of the pages of docs/ that train: some four minutes
 # make lowest the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest (torch comes with CUDA,
 #             3 GB; where PyTorch's own index is reached, UV_TORCH_BACKEND=cpu takes it without)
 # make soak   kill runs at fifty moments, fill the disk at twenty sizes, kill sweeps: some ten minutes
@@ -36,7 +36,7 @@ test: setup
 	$(PYTEST)
 
 readme: setup
-	$(BIN)/pytest -m readme tests/test_readme.py
+	$(BIN)/pytest -m readme tests/test_readme.py tests/test_docs.py
 
 lowest: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -1,4 +1,9 @@
-"""The documentation as a reader follows it: its blocks run, its links lead somewhere, all is near the front page."""
+"""The documentation as a reader follows it: its blocks run, its links lead somewhere, all is near the front page.
+
+Blocks fenced as ``sh`` and ``python`` are run, those of a page one after the other in a folder of its own; ``toml`` is
+the file that its first line names. A page that trains for more than a second or two says in its first line that it is
+for ``make readme``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,11 @@ from typing import Any
 import pytest
 from processes import forked, process
 
+from srnn.events import EVENTS
+from srnn.family import Family
+from srnn.laboratory.questions import QUESTIONS
+from srnn.terms import TERMS
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 #: Beside the Python in use, whether or not its environment is active.
@@ -21,14 +31,19 @@ ZENSICAL = shutil.which("zensical", path=os.pathsep.join([str(Path(sys.executabl
 PAGES = sorted(DOCS.rglob("*.md"))
 _FENCED = re.compile(r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-#: Pages that have something to run.
-TO_RUN = [
-    page for page in PAGES if any(found["kind"] in ("python", "sh") for found in _FENCED.finditer(page.read_text()))
-]
+_LATER = "<!-- run by make readme -->\n"
 
 
 def name(page: Path) -> str:
     return page.relative_to(DOCS).as_posix()
+
+
+#: Pages that have something to run.
+TO_RUN = [
+    pytest.param(page, id=name(page), marks=[pytest.mark.readme] if page.read_text().startswith(_LATER) else [])
+    for page in PAGES
+    if any(found["kind"] in ("python", "sh") for found in _FENCED.finditer(page.read_text()))
+]
 
 
 def anchors(page: Path) -> set[str]:
@@ -37,22 +52,24 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\s-]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", TO_RUN, ids=name)
+@pytest.mark.parametrize("page", TO_RUN)
 def test_its_blocks_run_one_after_the_other(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "block"}
     for found in _FENCED.finditer(page.read_text()):
-        if found["reason"] is not None or found["kind"] not in ("python", "sh"):
+        if found["reason"] is not None:
             continue
-        if found["kind"] == "python":
+        if found["kind"] == "toml":
+            (tmp_path / found["text"].splitlines()[0].removeprefix("# ")).write_text(found["text"])
+        elif found["kind"] == "python":
             line = page.read_text().count("\n", 0, found.start("text"))
             exec(compile("\n" * line + found["text"], str(page), "exec"), names)
-            continue
-        for command in found["text"].splitlines():
-            program, *arguments = shlex.split(command, comments=True)
-            assert program == "srnn", command
-            answer = forked(arguments, tmp_path)
-            assert answer.code == 0, (command, answer)
+        elif found["kind"] == "sh":
+            for command in found["text"].replace("\\\n", "").splitlines():
+                program, *arguments = shlex.split(command, comments=True)
+                assert program == "srnn", command
+                answer = forked(arguments, tmp_path)
+                assert answer.code == 0, (command, answer)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -70,6 +87,16 @@ def test_what_readers_look_for_is_two_clicks_from_the_front_page() -> None:
     near = set(_LINK.findall((DOCS / "index.md").read_text()))
     wanted = ("installation", "first-organism", "how-to/own-data", "how-to/own-body", "how-to/cluster", "mathematics")
     assert {f"{page}.md" for page in wanted} <= near
+
+
+@pytest.mark.parametrize(
+    ("page", "family"),
+    [("laboratory.md", QUESTIONS), ("how-to/terms-and-events.md", TERMS), ("how-to/terms-and-events.md", EVENTS)],
+    ids=["questions", "terms", "events"],
+)
+def test_every_member_is_in_a_table(page: str, family: Family[object]) -> None:
+    first_cells = " ".join(re.findall(r"^\| (`[^|]+) \|", (DOCS / page).read_text(), re.M))
+    assert set(family) <= set(re.findall(r"`(\w+)`", first_cells))
 
 
 def test_every_page_is_in_the_menu() -> None:

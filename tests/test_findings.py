@@ -1,9 +1,11 @@
-"""The findings in README: each of its numbers with an interval is in the figure tables, which srnn made."""
+"""The findings in README and docs/: each of their numbers with an interval is in the figure tables, which srnn made."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -20,8 +22,15 @@ def test_intervals_are_found() -> None:
     assert intervals(text) == {"507±10", "936±9", "0.9±0.1", "-3.24…+0.74", "1,029±8"}
 
 
-def test_every_interval_of_the_findings_is_one_of_the_figure_tables() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    told = intervals(readme[readme.index("## How the published figures compare") : readme.index("## How fast")])
-    assert len(told) > 40
+@pytest.mark.parametrize(
+    ("page", "first", "last"),
+    [
+        ("README.md", "## How the published figures compare", "## How fast"),
+        ("docs/findings.md", "# Findings", "## What was published"),
+    ],
+)
+def test_every_interval_of_the_findings_is_one_of_the_figure_tables(page: str, first: str, last: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    told = intervals(text[text.index(first) : text.index(last)])
+    assert len(told) > 20
     assert not told - intervals((ROOT / "figures/README.md").read_text("utf-8"))

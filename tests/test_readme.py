@@ -97,6 +97,10 @@ def test_every_block_runs_in_order_in_a_fresh_clone(clone: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_it_is_a_front_page() -> None:
+    assert len(README.splitlines()) <= 420
+
+
 def test_few_blocks_are_not_run_and_each_for_a_reason() -> None:
     left_out = [block for block in BLOCKS if block.reason is not None]
     assert len(left_out) < len(BLOCKS) / 4
