@@ -82,7 +82,7 @@ def remedies(
         changes = [median((one - start)[touched].abs()) for one in (noisy, repaired)]
         rows.append((*case, int(hit.sum()), *found, task.metric, *map(score, (start, noisy, repaired)), *changes))
 
-    one = placed(organism, generator)["placed 3"]
+    one = placed(organism, generator, ["placed 3"])["placed 3"]
     on_grid = one.clone()
     replication.place(on_grid, particle, nearest(organism.worth()))
     rules: dict[str, tuple[Tensor, dict[str, Rule], dict[str, _Reading]]] = {
