@@ -1,7 +1,7 @@
 """What might give damaged particles back what they were worth: copies, a healthy neighbour, a grid.
 
-A particle that repairs itself (:mod:`srnn.analysis.repair`) is a self-replicator again, but worth something else, for
-nothing in it tells what it was worth. That takes redundancy:
+A particle that repairs itself (:mod:`srnn.analysis.repair`) is a self-replicator again, but worth something else,
+unless it is hardened (:func:`srnn.hardening.harden`). What else might give it back its worth is redundancy:
 
 - ``copies``: each weight has :data:`COPIES` equal particles and is worth their mean, or their median. They are left to
   the leak, or the damaged ones, which are those that are no self-replicators, are rewritten by a copy that still is
