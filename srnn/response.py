@@ -40,11 +40,16 @@ def response(weights: Tensor, particle: Particle) -> Tensor:
         >>> torch.linalg.eigvals(response(weights, particle).movedim(-1, 0)).shape
         torch.Size([2, 3])
     """
+    return derivatives(weights, particle)[PLACES]
+
+
+def derivatives(weights: Tensor, particle: Particle) -> Tensor:
+    """``J E`` of each particle, ``[j, k]`` the derivative of ``v_j`` along ``e_k``: ``(P, N) -> (5, 3, N)``."""
     W1, W2, W3 = matrices(weights, particle)
     E1, _, _ = matrices(particle.positions.to(weights), particle)
     S = (W3[:, None] * W2).sum(0)
-    moved = (_rows(weights, particle)[:, :, None] * W1[:, PLACES]).sum(1)  # S_k W1: (k, j, N)
-    return moved.transpose(0, 1) + torch.einsum("hn,hjk->jkn", S, E1[:, PLACES])
+    moved = (_rows(weights, particle)[:, :, None] * W1).sum(1)  # S_k W1: (k, j, N)
+    return moved.transpose(0, 1) + torch.einsum("hn,hjk->jkn", S, E1)
 
 
 def jacobian(weights: Tensor, particle: Particle) -> Tensor:

@@ -13,6 +13,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris, make_regression
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -215,3 +216,33 @@ def test_what_is_wrong_is_said() -> None:
         classifier(settings=("replication.alhpa=1",)).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match=r"y has the classes \[5\]"):
         classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]).partial_fit(IRIS, np.full(150, 5))
+
+
+class TestEnsembles:
+    """scikit-learn's own, of organisms."""
+
+    def test_bagging_has_members_of_other_examples_and_means_what_they_say(self) -> None:
+        model = BaggingClassifier(classifier(kind="number", max_iter=15), n_estimators=3, random_state=0)
+        model.fit(IRIS, SPECIES)
+        assert model.score(IRIS, SPECIES) > 0.85
+        members = np.stack([one.predict_proba(IRIS) for one in model.estimators_])
+        np.testing.assert_allclose(model.predict_proba(IRIS), members.mean(0), atol=1e-6)
+        assert np.ptp(members, axis=0).max() > 0.01
+        # With replacement, 63 % of the examples are in a sample.
+        assert all(0.5 < len({*sample}) / len(IRIS) < 0.75 for sample in model.estimators_samples_)
+
+    def test_boosting_weighs_what_was_missed_by_samme(self) -> None:
+        hard = SPECIES.copy()
+        hard[::15] = (hard[::15] + 1) % 3
+        model = AdaBoostClassifier(classifier(kind="number", max_iter=15), n_estimators=3, random_state=0)
+        model.fit(IRIS, hard)
+        assert len(model.estimators_) == 3
+        weight = np.full(len(IRIS), 1 / len(IRIS))
+        for member, error, voice in zip(
+            model.estimators_, model.estimator_errors_, model.estimator_weights_, strict=True
+        ):
+            missed = member.predict(IRIS) != hard
+            assert error == pytest.approx(weight[missed].sum())
+            assert voice == pytest.approx(np.log((1 - error) / error) + np.log(2))
+            weight = weight * np.exp(voice * missed)
+            weight /= weight.sum()

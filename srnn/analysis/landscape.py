@@ -143,19 +143,32 @@ def matched(organism: Organism, a: Tensor, b: Tensor, rounds: int = 20) -> Tenso
     return torch.cat([torch.from_numpy(one).flatten() for one in of_b]).to(b)
 
 
+def slope(organism: Organism, worth: Tensor, task: Task) -> Tensor:
+    """The gradient ``(N,)`` of the mean loss over all training data, in eval mode."""
+    organism = copy.deepcopy(organism).eval()
+    leaf = worth.detach().clone().requires_grad_()
+    task.loss(organism.call_with(leaf, task.train_x), task.train_y).mean().backward()
+    assert leaf.grad is not None
+    return leaf.grad
+
+
 def apart(organism: Organism, a: Tensor, b: Tensor, task: Task) -> dict[str, float]:
     """How far two minima ``(N,)`` are from each other, as weights and as functions.
 
     Returns:
         ``distance`` (‖a − b‖ / ‖a‖), ``cosine``, ``matched_distance`` (after :func:`matched`; NaN where units cannot
-        be), ``map_distance`` (of the product of all layers, where the body has no activation; else NaN), and on test
-        data ``disagreement`` and ``divergence`` (nats) of what they answer.
+        be), ``map_distance`` (of the product of all layers, where the body has no activation; else NaN),
+        ``gradient_norm`` (the length of :func:`slope` at b) and ``gradient_cosine`` (with that at a), and on test data
+        ``disagreement`` and ``divergence`` (nats) of what they answer.
     """
+    slopes = [slope(organism, own, task).double() for own in (a, b)]
     found = {"distance": _relative(a, b), "cosine": float(torch.cosine_similarity(a.double(), b.double(), dim=0))}
     try:
         found["matched_distance"] = _relative(a, matched(organism, a, b))
     except NotApplicableError:
         found["matched_distance"] = float("nan")
+    found["gradient_norm"] = float(slopes[1].norm())
+    found["gradient_cosine"] = float(torch.cosine_similarity(slopes[0], slopes[1], dim=0))
     body, found["map_distance"] = organism.body, float("nan")
     if isinstance(body, MLP) and isinstance(body.activation, torch.nn.Identity):
         # What a linear body answers to each input alone is its whole map.
@@ -185,19 +198,26 @@ def valley(
 
     Returns:
         ``path_barrier`` and ``line_barrier``, how much higher than the mean of the ends the loss is on the way and on
-        the straight line, and ``random``, how much higher in the mean a step of the same length in a random direction
-        takes it.
+        the straight line, ``path_error`` and ``line_error``, the same of the error (the share of wrong answers, or the
+        mean absolute error), and ``random``, how much higher in the mean a step of the same length in a random
+        direction takes the loss.
     """
     trained = replace(task, test_x=task.train_x, test_y=task.train_y)
     way = torch.stack([path[epoch] for epoch in sorted(path)])
-    losses = evaluate(organism, way, trained)[0].double().numpy()
-    straight = evaluate(organism, line(way[0], way[-1]), trained)[0].double().numpy()
+
+    def along_it(points: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        losses, scores = (one.double().cpu().numpy() for one in evaluate(organism, points, trained))
+        return losses, 1 - scores if task.metric == "accuracy" else scores
+
+    (losses, errors), (straight, wrong) = along_it(way), along_it(line(way[0], way[-1]))
     steps = torch.randn(draws, way.shape[1], generator=generator).to(way)
     steps *= (way[-1] - way[0]).norm() / steps.norm(dim=1, keepdim=True)
-    random = evaluate(organism, way[0] + steps, trained)[0].double().numpy()
+    random, _ = along_it(way[0] + steps)
     return {
         "path_barrier": barrier(losses),
         "line_barrier": barrier(straight),
+        "path_error": barrier(errors),
+        "line_error": barrier(wrong),
         "random": float(random.mean() - losses[0]),
     }
 

@@ -1,7 +1,7 @@
 """What might give damaged particles back what they were worth: copies, a healthy neighbour, a grid.
 
-A particle that repairs itself (:mod:`srnn.analysis.repair`) is a self-replicator again, but worth something else, for
-nothing in it tells what it was worth. That takes redundancy:
+A particle that repairs itself (:mod:`srnn.analysis.repair`) is a self-replicator again, but worth something else,
+unless it is hardened (:func:`srnn.hardening.harden`). What else might give it back its worth is redundancy:
 
 - ``copies``: each weight has :data:`COPIES` equal particles and is worth their mean, or their median. They are left to
   the leak, or the damaged ones, which are those that are no self-replicators, are rewritten by a copy that still is
@@ -82,7 +82,7 @@ def remedies(
         changes = [median((one - start)[touched].abs()) for one in (noisy, repaired)]
         rows.append((*case, int(hit.sum()), *found, task.metric, *map(score, (start, noisy, repaired)), *changes))
 
-    one = placed(organism, generator)["placed 3"]
+    one = placed(organism, generator, ["placed 3"])["placed 3"]
     on_grid = one.clone()
     replication.place(on_grid, particle, nearest(organism.worth()))
     rules: dict[str, tuple[Tensor, dict[str, Rule], dict[str, _Reading]]] = {

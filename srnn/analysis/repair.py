@@ -3,14 +3,15 @@
 A network is damaged: noise on every weight of every particle, on those of a share of the particles, or on all again and
 again. Then each particle is left to a rule that knows nothing but its own weights. Whether it becomes a self-replicator
 again depends on the rule and on where in the set of self-replicators it was: see :func:`srnn.replication.place`. That
-is not to say that it is worth what it was: the effective weights, and the metric with them, are told before the noise,
-right after it and after the repair, beside a dense network of the same weights under the same noise on each number.
+is not to say that it is worth what it was, which depends on where once more: see :func:`srnn.hardening.harden`. So the
+effective weights, and the metric with them, are told before the noise, right after it and after the repair, beside a
+dense network of the same weights under the same noise on each number.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from srnn import replication
+from srnn import hardening, replication
 from srnn.errors import NotApplicableError
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
@@ -68,7 +69,10 @@ PLACEMENTS: Final[Mapping[str, tuple[float | None, tuple[str, ...]]]] = {
     "placed 3": (3.0, ("self-application", "leak")),
     "placed 1": (1.0, ("leak",)),
     "placed -1": (-1.0, ("scaled",)),
+    "hardened 3": (3.0, ("leak",)),
 }
+#: Which of them is hardened besides, see :func:`srnn.hardening.harden`, from which other.
+_HARDENED: Final[Mapping[str, str]] = {"hardened 3": "placed 3"}
 
 
 @torch.no_grad()
@@ -91,8 +95,9 @@ def repair(
     Returns:
         A row for each placement, rule, kind of noise and level:
 
-        - Placement, Rule (str): see :data:`PLACEMENTS` and :data:`RULES`; last the placement ``dense``, plain numbers
-          under the same noise, with the rule ``none``.
+        - Placement, Rule (str): see :data:`PLACEMENTS` and :data:`RULES`; last the placements ``dense``, plain numbers
+          under the same noise, with the rule ``none``, and ``dense, copies``, as many numbers for each weight as a
+          particle has weights, of which it is the ``mean``.
         - Noise (str): ``once`` on every particle, ``some``: once on a tenth of them, ``always``: before each
           application. Level (float).
         - Particles (int): how many were damaged.
@@ -132,21 +137,26 @@ def repair(
                     repaired, found = mended(weights, noisy, particle, RULES[rule], level, kind, hit, cap, generator)
                     worths = (particle.worth(one) for one in (weights, noisy, repaired))
                     tell((placement, rule, kind, level), hit, found, *worths)
-    numbers = organism.worth()
-    for level in levels:
-        for kind, hit in hits.items():
-            noisy = shaken(numbers, level, kind, hit, cap, generator)
-            tell(("dense", "none", kind, level), hit, (float("nan"),) * 2, numbers, noisy, noisy)
+    numbers, nothing = organism.worth(), (float("nan"),) * 2
+    for name, copies in (("dense", 1), ("dense, copies", particle.size)):
+        for level in levels:
+            for kind, hit in hits.items():
+                every = shaken(numbers.repeat(copies), level, kind, hit.repeat(copies), cap, generator)
+                noisy = every.view(copies, -1).mean(0)
+                tell((name, "none" if copies == 1 else "mean", kind, level), hit, nothing, numbers, noisy, noisy)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @torch.no_grad()
-def placed(organism: Organism, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+def placed(
+    organism: Organism, generator: torch.Generator | None = None, names: Collection[str] = tuple(PLACEMENTS)
+) -> dict[str, Tensor]:
     """The particles of an organism, and others of the same worths in other places: ``(P, N)`` each.
 
     Args:
         organism: A single one; it is not changed.
         generator: Where they are drawn from.
+        names: Which of :data:`PLACEMENTS` are asked for.
 
     Raises:
         NotApplicableError: They cannot be placed, or one is not finite.
@@ -164,10 +174,16 @@ def placed(organism: Organism, generator: torch.Generator | None = None) -> dict
     ordinary = replication.replicators(worth, particle, generator)
     found = {"own": organism.weights.detach(), "ordinary": ordinary}
     for name, (strength, _) in PLACEMENTS.items():
-        if strength is not None:
+        if strength is None or name not in names:
+            continue
+        if (source := _HARDENED.get(name)) is not None and source in found:
+            found[name] = found[source].clone()
+        else:
             found[name] = ordinary.clone()
             replication.place(found[name], particle, worth, strength)
-    return found
+        if source is not None:
+            hardening.harden(found[name], particle, strength)
+    return {name: found[name] for name in names}
 
 
 @torch.no_grad()
@@ -180,7 +196,9 @@ def placements(organism: Organism, generator: torch.Generator | None = None) -> 
 
     Returns:
         A row for each placement: Placement (str), Particles (int), Identity (float: the share of self-replicators),
-        Norm, Sensitivity (float: medians of the length of the weights and of the derivative of the effective weight).
+        Norm, Sensitivity, Sensitivity repaired (float: medians of the length of the weights, of the derivative of the
+        effective weight, and of :func:`srnn.hardening.sensitivity`, that is of what is left of it where a rule brings
+        them back).
 
     Raises:
         NotApplicableError: As for :func:`repair`.
@@ -188,9 +206,11 @@ def placements(organism: Organism, generator: torch.Generator | None = None) -> 
     particle, rows = organism.replicator, []
     for name, weights in placed(organism, generator).items():
         slope = particle.pull_back(weights, torch.ones_like(weights[0]))
-        medians = (median(one.norm(dim=0)) for one in (weights, slope))
+        left = hardening.sensitivity(weights, particle)
+        medians = (median(one.norm(dim=0)) for one in (weights, slope, left))
         rows.append((name, weights.shape[1], _identity(weights, particle), *medians))
-    return pd.DataFrame(rows, columns=["Placement", "Particles", "Identity", "Norm", "Sensitivity"])
+    columns = ["Placement", "Particles", "Identity", "Norm", "Sensitivity", "Sensitivity repaired"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def damaged(particles: int, device: torch.device, generator: torch.Generator | None = None) -> dict[str, Tensor]:

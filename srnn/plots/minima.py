@@ -69,7 +69,9 @@ def ways(found: pd.DataFrame, title: str = "") -> Figure:
     axes = figure.subplots()
     looks = [{"color": color, "linestyle": dash} for color in (ORANGE, GREEN) for dash in ("-", (0, (2, 1)))]
     for ((way, data), rows), look in zip(found.groupby(["Way", "Data"], sort=False), looks, strict=False):
-        own = interval(wide(rows, "Point", "Loss"), within=POSITIVE)
+        # Of several ways of a seed their mean.
+        each = rows.groupby(["Seed", "Point"])[["Loss"]].mean().reset_index()
+        own = interval(wide(each, "Point", "Loss"), within=POSITIVE)
         own.index = own.index / own.index.max()
         band(axes, own, look, f"{way}, {data}")
     axes.set_ylim(bottom=0)
@@ -85,13 +87,16 @@ def plane(found: pd.DataFrame, title: str = "") -> Figure:
     """Draw the loss on the plane through three minima.
 
     Args:
-        found: As :func:`srnn.analysis.landscape.plane` gives it.
+        found: As :func:`srnn.analysis.landscape.plane` gives it; of several seeds, one after the other with a column
+            Seed, the first is drawn.
         title: Above the figure.
 
     Raises:
         UserError: There is nothing to draw.
     """
     _require(found)
+    if "Seed" in found:
+        found = found[found["Seed"] == found["Seed"].iloc[0]]
     grid, minima = found[found["Kind"] == "grid"], found[found["Kind"] == "minimum"]
     losses = grid.pivot(index="Y", columns="X", values="Loss")
     figure = new_figure(title, height=2.8)

@@ -35,6 +35,10 @@ _CASES: Final[dict[tuple[str, str], tuple[str, dict[str, Any]]]] = {
         "λ = 3, leak",
         {"color": TYPE_COLOURS[FixpointType.IDENTITY], "marker": "s", "linestyle": (0, (4, 1))},
     ),
+    ("hardened 3", "leak"): (
+        "λ = 3, hardened, leak",
+        {"color": TYPE_COLOURS[FixpointType.ZERO], "marker": "P", "linestyle": "-"},
+    ),
     ("placed 1", "leak"): ("λ = 1, leak", {"color": GREEN, "marker": "D", "linestyle": (0, (1, 1))}),
     ("placed -1", "scaled"): ("λ = −1, scaled", {"color": PURPLE, "marker": "^", "linestyle": (0, (4, 1, 1, 1))}),
     ("ordinary", "self-application"): ("ordinary, self-applied", {"color": ORANGE, "marker": "x", "linestyle": "-"}),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from srnn.analysis.statistics import FEW, SHARE, mean_interval, seeds
 from srnn.errors import UserError
@@ -33,6 +34,10 @@ _COUNTS: Final = {"Identity share": "self-replicators", "Identity or zero share"
 #: Of networks that are not joined.
 _APART: Final = ("*", "p", "d", "h")
 _SHAPES: Final = ("o", "v", "^", "P", "X", "<", ">", "*")
+#: How near points are, in share and accuracy, of which only one mark would be seen.
+_NEAR: Final = (0.02, 0.01)
+#: How far above each other their marks are drawn, in points.
+_ABOVE: Final = 7.5
 
 
 @in_house_style
@@ -40,7 +45,8 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
     """Draw the test accuracy over the share of self-replicators, as they are counted here and with zero fixpoints.
 
     Each point is the mean over the seeds, with 95 % t-intervals in both directions; a line joins those of ``sgd``, in
-    the order of their rows. The dense network is a band. A network of which a seed diverged is named and not drawn: it
+    the order of their rows. Marks of the same place are drawn above each other, tied to it by a line; their bars stay.
+    The dense network is a band. A network of which a seed diverged is named and not drawn: it
     answers nothing, so there is no accuracy to be traded, nor a mean with that of other seeds.
 
     Args:
@@ -59,7 +65,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
     figure = new_figure(title, height=4.4)
     panels: list[Axes] = list(figure.subplots(2, sharex=True, sharey=True))
     for axes, (column, words) in zip(panels, _COUNTS.items(), strict=True):
-        _panel(axes, ended, column)
+        _panel(figure, axes, ended, column)
         axes.set_ylabel("test accuracy")
         axes.set_xlabel(words)
         axes.xaxis.set_major_formatter(PERCENT)
@@ -67,6 +73,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xlim(-0.04, 1.06)
     told = [of_seeds(seeds(ended), "means", "bars and band"), DOTS if 1 < seeds(ended) <= FEW else ""]
     told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
+    told += ["marks tied by a line belong at its foot"]
     caption(panels[-1], *told)
     looks = _looks(ended)
     handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
@@ -109,7 +116,7 @@ def _looks(ended: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return looks
 
 
-def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
+def _panel(figure: Figure, axes: Axes, ended: pd.DataFrame, column: str) -> None:
     dense = ended[ended["Method"] == "dense"]
     if not dense.empty:
         mean, low, high = _interval(dense["Accuracy"])
@@ -124,10 +131,20 @@ def _panel(axes: Axes, ended: pd.DataFrame, column: str) -> None:
     if line:
         axes.plot(*np.array(line).T, color=LOOKS["sgd"]["color"], linewidth=0.8, zorder=2)
     looks = _looks(ended)
+    drawn: list[tuple[float, float]] = []
     for label, (x, *ends), (y, *sides) in points:
         look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
         across, along_y = ([[abs(end - mean)] for end in own] for mean, own in ((x, ends), (y, sides)))
-        axes.errorbar([x], [y], along_y, across, linestyle="none", label=label, **look)
+        bars = axes.errorbar([x], [y], along_y, across, linestyle="none", label=label, **look)
+        below = sum(abs(x - other) < _NEAR[0] and abs(y - beside) < _NEAR[1] for other, beside in drawn)
+        drawn.append((x, y))
+        if below:
+            # Where it belongs is still where it is asked for; only what is seen of it moves.
+            up = ScaledTranslation(0, below * _ABOVE / 72, figure.dpi_scale_trans)
+            bars[0].set_transform(axes.transData + up)
+            bars[0].set_clip_on(False)
+            tie = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 0, "zorder": 1}
+            axes.annotate("", (x, y), (0, below * _ABOVE), textcoords="offset points", arrowprops=tie)
         rows = ended[ended["Name"] == label]
         if 1 < len(rows) <= FEW:
             single_values(axes, rows[column], rows["Accuracy"], look["color"])

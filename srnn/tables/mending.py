@@ -18,6 +18,8 @@ _KINDS: Final = {"once": "once, on all", "some": "once, on a tenth", "always": "
 _LEVELS: Final = (1e-1, 1e-2, 1e-3)
 #: Applications of a rule.
 _CAP: Final = 100
+#: What is told of particles in a place.
+_SIZES: Final = ("Norm", "Sensitivity", "Sensitivity repaired")
 #: Of the remedies.
 _FEWER_LEVELS: Final = (1e-1, 1e-2)
 #: Placement and rule of a remedy, and of numbers with the same redundancy.
@@ -37,23 +39,25 @@ def mending(desk: Desk) -> str:
     )
     places = desk.over_seeds("repair", lambda one: repair.placements(one.organism(), one.generator))
     sizes = [
-        [placement, _share(own["Identity"]), *(f"{own[column].mean():.2f}" for column in ("Norm", "Sensitivity"))]
+        [placement, _share(own["Identity"]), *(f"{own[column].mean():.2f}" for column in _SIZES)]
         for placement, own in places.groupby("Placement", sort=False)
     ]
     return f"""Noise on every weight of every particle, then each is left to a rule that knows its own weights alone.
 *own* are the organism's particles as they were trained; *placed* ones are made to the same worths, with that response
-to an error; *dense* is a network of plain numbers under the same noise on each number, with no rule at all. Medians of
-abs(Δv4), the change of the effective weight, are over the particles and then the seeds. Noise *before each
-application*, of which there are {_CAP}, is there again when self-replicators are counted, but for one application. A
-dash is where in a seed nothing finite is left to tell of, or nothing was asked.
+to an error, of which *hardened* ones are moved on to where repair changes their worth least; *dense* is a network of
+plain numbers under the same noise on each number, with no rule at all, and *dense, copies* one whose weights are means
+of as many numbers as a particle has. Medians of abs(Δv4), the change of the effective weight, are over the particles
+and then the seeds. Noise *before each application*, of which there are {_CAP}, is there again when self-replicators are
+counted, but for one application. A dash is where in a seed nothing finite is left to tell of, or nothing was asked.
 
 {desk.image(draw, found, "repair", "repair")}
 
 {_table(found)}
 
-How large they are there, and how much their effective weight answers to noise (medians):
+How large they are there, how much their effective weight answers to noise, and how much of that is left where a rule
+brings them back (medians; of a plain number it is 1):
 
-{markdown(sizes, ["placement", "self-replicators", "norm", "sensitivity"])}
+{markdown(sizes, ["placement", "self-replicators", "norm", "sensitivity", "after repair"])}
 
 Judged: {_judged(desk, found)}
 
@@ -90,12 +94,12 @@ def _remedied(desk: Desk) -> str:
     attacked, melted = (cases["copies", f"{rule}, mean", "some", _FEWER_LEVELS[0]] for rule in ("attack", "melting"))
     grid = cases["grid", "leak, nearest", "once", _FEWER_LEVELS[-1]].set_index("Seed")
     own = cases["copies", "leak, mean", "once", _FEWER_LEVELS[-1]].set_index("Seed")
-    return f"""What a particle was worth it cannot know by itself. Three remedies, each beside plain numbers with the
-same redundancy under the same noise per number. *copies*: {remedies.COPIES} equal particles, placed with λ = 3, for
-each weight, which is worth their mean or their median; the damaged ones, that is those that are no self-replicators,
-are left to the leak, or attacked by a copy that is sound, or melted with it (half of the weights are handed over at a
-time). *grid*: worths are multiples of {remedies.SPACING:g}, and after each leak a particle is placed anew, worth the
-nearest of these. Self-replicators are counted copy by copy.
+    return f"""Another way to keep what a particle was worth is redundancy. Three remedies, each beside plain numbers
+with the same redundancy under the same noise per number. *copies*: {remedies.COPIES} equal particles, placed with
+λ = 3, for each weight, which is worth their mean or their median; the damaged ones, that is those that are no
+self-replicators, are left to the leak, or attacked by a copy that is sound, or melted with it (half of the weights are
+handed over at a time). *grid*: worths are multiples of {remedies.SPACING:g}, and after each leak a particle is placed
+anew, worth the nearest of these. Self-replicators are counted copy by copy.
 
 {_table(found)}
 
@@ -121,22 +125,31 @@ def _judged(desk: Desk, found: pd.DataFrame) -> str:
     def case(placement: str, rule: str) -> pd.DataFrame:
         return middle[(middle["Placement"] == placement) & (middle["Rule"] == rule)].set_index("Seed")
 
-    own, plain = case("own", "leak"), case("dense", "none")
-    changes = [
-        points(own["Repaired"], own["Noisy"]),
-        points(own["Repaired"], own["Before"]),
-        points(own["Repaired"], plain["Repaired"]),
-    ]
+    own, hard, plain = case("own", "leak"), case("hardened 3", "leak"), case("dense", "none")
     organism, dense = (desk.ended(preset, "test_accuracy", "{:.4f}") for preset in PRESETS)
     applied = case("ordinary", "self-application")["Identity"]
+    copies = points(hard["Repaired"], case("dense, copies", "mean")["Repaired"])
     return (
         f"of the particles of the trained organism {desk.ended('repair', 'identity')} are self-replicators, at "
         f"{organism} (plain numbers under the same optimizer, exact-dense: {dense}). After noise of 0.01 on every "
         f"weight {_share(own['Identity'])} are again, and of ordinary ones under self-application {_share(applied)}. "
-        f"The repair changes the accuracy by {changes[0]} against right after the noise, {changes[1]} against before; "
-        f"against a dense network under the same noise per number the repaired organism is {changes[2]}. What an "
-        f"effective weight was is not restored: its median change is {own['Worth noisy'].median():.4f} before the "
-        f"repair and {own['Worth repaired'].median():.4f} after."
+        f"The repair changes the accuracy by {_against(own, plain)}. What an effective weight was is not restored: its "
+        f"median change is {own['Worth noisy'].median():.4f} before the repair and "
+        f"{own['Worth repaired'].median():.4f} after. Of hardened ones {_share(hard['Identity'])} are self-replicators "
+        f"again, and the repair changes the accuracy by {_against(hard, plain)}, and against a dense network with as "
+        f"many numbers for each weight {copies}: there the median change of an effective weight is "
+        f"{hard['Worth noisy'].median():.4f} before the repair and {hard['Worth repaired'].median():.4f} after, of a "
+        f"plain number {plain['Worth noisy'].median():.4f}."
+    )
+
+
+def _against(own: pd.DataFrame, plain: pd.DataFrame) -> str:
+    """The accuracy after repair beside what it is compared with, paired by seed."""
+    after = own["Repaired"]
+    return (
+        f"{points(after, own['Noisy'])} against right after the noise, {points(after, own['Before'])} against before; "
+        f"against a dense network under the same noise per number the repaired organism is "
+        f"{points(after, plain['Repaired'])}"
     )
 
 

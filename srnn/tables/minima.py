@@ -12,7 +12,7 @@ from torch import Tensor
 
 from srnn.analysis import landscape
 from srnn.analysis.ensembles import ensemble, probabilities
-from srnn.analysis.statistics import POSITIVE, SHARE, holm, mean_interval, paired
+from srnn.analysis.statistics import ANYTHING, POSITIVE, SHARE, Range, holm, mean_interval, paired
 from srnn.fixpoints import classify
 from srnn.laboratory.ensemble import bottoms, snapshots
 from srnn.laboratory.subject import Subject
@@ -50,8 +50,25 @@ _TOGETHER: Final = ("long", "constant", "cosine", "cyclic", "repulsion", "cosine
 _OF_SEEDS: Final = 4
 #: How far a run is from its last minimum before it leaves the next: the epochs' metric.
 _FAR: Final = "distance_last"
+#: The barrier of the error below which two networks count as one basin (Frankle et al. 2020, of test error).
+_STABLE: Final = 0.02
 #: Of a valley: the share of the line's barrier that the way may have.
 _LOW: Final = 0.1
+#: What is told of what lies between minima: heading, in what form, in what range, times what.
+_LYING: Final[dict[str, tuple[str, str, Range, float]]] = {
+    "line_error": ("line, points", "{:.2f}", (0, 100), 100),
+    "path_error": ("way, points", "{:.2f}", (0, 100), 100),
+    "line_barrier": ("line, nats", "{:.4f}", POSITIVE, 1),
+    "path_barrier": ("way, nats", "{:.4f}", POSITIVE, 1),
+    "random": ("random", "{:.4f}", ANYTHING, 1),
+    "distance": ("distance", "{:.3f}", POSITIVE, 1),
+    "matched_distance": ("matched", "{:.3f}", POSITIVE, 1),
+    "cosine": ("cosine", "{:.3f}", (-1, 1), 1),
+    "gradient_norm": ("gradient", "{:.4f}", POSITIVE, 1),
+    "gradient_cosine": ("its cosine", "{:.2f}", (-1, 1), 1),
+    "disagreement": ("differ", "{:.2%}", SHARE, 1),
+    "types": ("types that differ", "{:.2%}", SHARE, 1),
+}
 
 
 def minima(desk: Desk) -> str:
@@ -74,7 +91,7 @@ def minima(desk: Desk) -> str:
         "between": desk.image(ways, through, "restarts, without repulsion", "ways"),
         "plane": desk.image(plane, _plane(desk, "pushed"), f"pushed, seed {_first(desk, 'pushed')}", "plane"),
     }
-    between_them = ["variant", "line", "way", "random", "distance", "matched", "differ", "types that differ"]
+    between_them = ["variant", *(heading for heading, *_ in _LYING.values())]
     return f"""A network of 64 units in two hidden layers is in a minimum after every quarter of its epochs; from then
 on hills at its minima push it away. Distances are root mean squares of differences of effective weights, in units of
 the first minimum's: unrelated networks are about 1.4 apart. *far* is the distance from the last minimum when the next
@@ -85,10 +102,11 @@ training moves away, too. Differences are paired by seed.
 
 {markdown(_rows(tests), ["variant", "far", "control", "difference", "p", "accuracy", "difference in points", "p"])}
 
-Between each minimum and the next: barriers are how much higher than the mean of both ends the training loss is on the
-straight line and on the way that training took, in nats; *random* is how much a step of the same length in a random
-direction adds. *differ* is the share of test examples that are answered otherwise; *matched* the relative distance once
-units are in the order that fits best.
+Between each minimum and the next: barriers are how much higher than the mean of both ends the training error (in
+percentage points) and loss (in nats) are on the straight line and on the way that training took; *random* is how much a
+step of the same length in a random direction adds to the loss. *matched* is the relative distance once units are in the
+order that fits best, *cosine* that of the effective weights, *gradient* the length of the loss's at the second minimum
+and *its cosine* that with the one at the first. *differ* is the share of test examples that are answered otherwise.
 
 {markdown(_of_landscape(lying), between_them)}
 
@@ -208,14 +226,12 @@ def _plane(desk: Desk, variant: str) -> pd.DataFrame:
 
 
 def _of_landscape(lying: pd.DataFrame) -> list[list[str]]:
-    columns = ["line_barrier", "path_barrier", "random", "distance", "matched_distance", "disagreement", "types"]
-    forms = ["{:.4f}", "{:.4f}", "{:.4f}", "{:.3f}", "{:.3f}", "{:.2%}", "{:.2%}"]
     rows = []
     for variant, own in lying.groupby("Variant", sort=False):
-        each = own.groupby("Seed")[columns].mean()
+        each = own.groupby("Seed")[[*_LYING]].mean()
         cells = [
-            "–" if each[column].isna().all() else interval(*mean_interval(each[column]), form=form)
-            for column, form in zip(columns, forms, strict=True)
+            "–" if each[column].isna().all() else interval(*mean_interval(factor * each[column], within), form=form)
+            for column, (_, form, within, factor) in _LYING.items()
         ]
         rows.append([str(variant), *cells])
     return rows
@@ -326,15 +342,25 @@ def _gain(together: pd.DataFrame, one: str, other: str) -> str:
 
 
 def _kind(lying: pd.DataFrame, variant: str) -> str:
-    """Whether training went through a valley, over a hill, or stayed in its basin: in the mean over all minima."""
-    own = lying[lying["Variant"] == variant][["line_barrier", "path_barrier", "disagreement"]].mean()
-    if own["line_barrier"] < 0.01:
+    """Whether training went through a valley, over a hill, or stayed in its basin: by the seeds' mean over all minima.
+
+    Two minima are of one basin if the error's barrier on the line between them is below 2 points; else the way is
+    through a valley if its own barrier is below a tenth of the line's, over a hill if it is above. Each has to hold of
+    the whole 95 % interval over the seeds.
+    """
+    own = lying[lying["Variant"] == variant].groupby("Seed")[["line_error", "path_error", "disagreement"]].mean()
+    line, way = (mean_interval(own[column], SHARE) for column in ("line_error", "path_error"))
+    if line[2] < _STABLE:
         kind = "never left its basin"
-    elif own["path_barrier"] <= _LOW * own["line_barrier"]:
+    elif line[1] > _STABLE and way[2] <= _LOW * line[0]:
         kind = "went through a valley"
-    else:
+    elif line[1] > _STABLE and way[1] > _LOW * line[0]:
         kind = "went over a hill"
+    else:
+        kind = "is not shown to be any of these"
+    told = [interval(*(100 * end for end in one), form="{:.2f}") for one in (line, way)]
+    differ = mean_interval(own["disagreement"], SHARE)
     return (
-        f"{variant} {kind} (line {own['line_barrier']:.3f}, way {own['path_barrier']:.3f}, {own['disagreement']:.1%} "
-        "answered otherwise)"
+        f"{variant} {kind} (line {told[0]} points, way {told[1]} points, {interval(*differ, form='{:.1%}')} answered "
+        "otherwise)"
     )

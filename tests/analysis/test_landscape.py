@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srnn import MLP, Organism, tasks
-from srnn.analysis.landscape import along, apart, barrier, bend, curve, line, matched, plane, valley
+from srnn.analysis.landscape import along, apart, barrier, bend, curve, line, matched, plane, slope, valley
 from srnn.errors import NotApplicableError
 from srnn.experiment import Experiment
 from srnn.number import Number
@@ -59,6 +59,8 @@ def test_units_in_another_order_are_matched(task: Task) -> None:
     found = apart(organism, worth, mixed, task)
     assert found["distance"] > 1
     assert found["matched_distance"] == 0
+    assert found["gradient_norm"] == pytest.approx(float(slope(organism, worth, task).norm()), rel=1e-5)
+    assert -0.99 < found["gradient_cosine"] < 0.99
     assert found["disagreement"] == 0
     assert found["divergence"] == pytest.approx(0, abs=1e-9)
     assert torch.equal(matched(organism, worth, mixed), worth)
@@ -103,7 +105,17 @@ def test_what_a_run_went_over(task: Task) -> None:
     over = valley(organism, {0: a, 5: 30 * network(2).worth(), 9: b}, task, torch.Generator().manual_seed(0))
     assert over["path_barrier"] > 10 > over["line_barrier"]
     assert over["line_barrier"] == straight["line_barrier"]
+    wrong = 1 - along(organism, torch.stack([a, 30 * network(2).worth(), b]), task).query("Data == 'train'")["Score"]
+    assert over["path_error"] == pytest.approx(barrier(wrong.to_numpy()))
+    assert straight["path_error"] <= straight["line_error"] < 1
     assert over["random"] == straight["random"]
+
+
+def test_the_gradient_of_all_examples_is_that_of_the_loss(task: Task) -> None:
+    organism, way = network(3), network(4).worth()
+    worth = organism.worth()
+    ends = along(organism, torch.stack([worth - 1e-2 * way, worth + 1e-2 * way]), task).query("Data == 'train'")["Loss"]
+    assert float(slope(organism, worth, task) @ way) == pytest.approx(float(np.diff(ends)[0]) / 2e-2, rel=0.05)
 
 
 def test_a_plane_holds_its_three_minima(task: Task) -> None:

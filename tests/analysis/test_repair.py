@@ -62,7 +62,7 @@ def test_every_rule_leaves_self_replicators_and_the_scaled_one_takes_away_an_err
 
 
 def test_there_is_a_row_for_each_case_and_each_noise(found: pd.DataFrame) -> None:
-    cases = sum(len(rules) for _, rules in PLACEMENTS.values()) + 1
+    cases = sum(len(rules) for _, rules in PLACEMENTS.values()) + 2
     assert len(found) == cases * 2 * 3
     assert not found.duplicated(["Placement", "Rule", "Noise", "Level"]).any()
 

@@ -41,6 +41,7 @@ RESULTS = {
     "heatmap": {"heatmap"},
     "baselines": {"baselines", "baselines_final", "baselines_sizes"},
     "masks": {"masks"},
+    "landscape": {"landscape", "landscape_apart", "landscape_plane"},
 }
 
 
@@ -74,7 +75,18 @@ def test_every_question_leaves_its_results_and_figures(name: str, runs: list[Run
 
 def test_all_are_asked_but_those_that_train() -> None:
     assert set(QUESTIONS) == set(RESULTS)
-    assert set(choose(None)) == set(RESULTS) - {"baselines", "masks", "prediction", "rhythm"}
+    assert set(choose(None)) == set(RESULTS) - {"baselines", "landscape", "masks", "prediction", "rhythm"}
+
+
+def test_three_seeds_are_looked_between_and_else_what_a_run_was(tmp_path: Path) -> None:
+    runs = srnn.run(short(**{"training.epochs": "2"}), tmp_path, seeds=3, image_format=None)
+    analyze(runs[1:2], ["landscape"], image_format=None)
+    between = pd.read_csv(runs[1].folder / "results/landscape_apart.csv")
+    assert between[["From", "To"]].to_numpy().tolist() == [["seed 1", "seed 0"], ["seed 0", "seed 2"]]
+    assert (between["Distance"] > 0.5).all()
+    shutil.rmtree(runs[0].folder)
+    found = analyze(runs[1:2], ["landscape"], image_format=None)
+    assert found.left_out == ["landscape: there are no three networks to look between: minima, seeds, or logged epochs"]
 
 
 def test_experiments_are_compared(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def tables(text: str) -> list[pd.DataFrame]:
 
 def test_there_is_a_row_for_each_case_beside_plain_numbers(text: str) -> None:
     rules, sizes, remedied, pairs = tables(text)
-    assert rules.groupby("noise").size().tolist() == [sum(len(own) for _, own in repair.PLACEMENTS.values()) + 1] * 3
+    assert rules.groupby("noise").size().tolist() == [sum(len(own) for _, own in repair.PLACEMENTS.values()) + 2] * 3
     assert sizes["placement"].tolist() == list(repair.PLACEMENTS)
     assert {"copies", "grid", "numbers, copies", "numbers, grid"} == {*remedied["placement"]}
     assert {*pairs["numbers"]} == {

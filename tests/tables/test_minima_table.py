@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import srnn
@@ -12,7 +13,7 @@ from srnn import Experiment
 from srnn.presets import load_preset
 from srnn.runs.run import Run
 from srnn.tables.desk import Desk
-from srnn.tables.minima import PAIRS, minima
+from srnn.tables.minima import PAIRS, _kind, minima
 from srnn.tables.regularisation import PAIRS as REGULARISED
 from srnn.tables.regularisation import regularisation
 
@@ -60,6 +61,23 @@ def test_every_remark_has_its_numbers_and_its_control(tmp_path: Path) -> None:
     for remark in ("Strength", "Width", "Drops", "All minima", "Restarts", "Ensembles", "Valley or walk", "Particles"):
         assert remark in judged
     assert "nan" not in re.sub(r"[a-z]*nance", "", text)
+
+
+@pytest.mark.parametrize(
+    ("line", "way", "what"),
+    [
+        ((0.002, 0.004), (0.002, 0.004), "never left its basin"),
+        ((0.30, 0.32), (0.001, 0.002), "went through a valley"),
+        ((0.30, 0.32), (0.20, 0.21), "went over a hill"),
+        ((0.01, 0.05), (0.001, 0.002), "is not shown"),
+        ((0.30, 0.32), (0.01, 0.09), "is not shown"),
+    ],
+)
+def test_what_was_gone_through_is_said_by_the_whole_interval(
+    line: tuple[float, float], way: tuple[float, float], what: str
+) -> None:
+    columns = {"line_error": 3 * line, "path_error": 3 * way, "disagreement": 0.05, "Seed": range(6)}
+    assert f"pushed {what}" in _kind(pd.DataFrame(columns).assign(Variant="pushed"), "pushed")
 
 
 def test_each_way_to_regularise_beside_none(tmp_path: Path) -> None:

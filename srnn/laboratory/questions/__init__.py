@@ -31,5 +31,6 @@ QUESTIONS: Family[Question] = Family(
         "heatmap": "heatmap:QUESTION",
         "baselines": "baselines:QUESTION",
         "masks": "masks:QUESTION",
+        "landscape": "landscape:QUESTION",
     },
 )
