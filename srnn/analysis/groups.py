@@ -8,7 +8,6 @@ the other, beside random sets with as many units of every layer; units without w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from srnn.analysis.many import evaluate
 from srnn.analysis.rhythm import corrected
 from srnn.analysis.thinning import signals
-from srnn.analysis.usefulness import EXAMPLES, unit_masks
+from srnn.analysis.usefulness import halves, unit_masks
 from srnn.organism import Organism
 from srnn.tasks import Task
 
@@ -123,17 +122,15 @@ def groups(
     Raises:
         NotApplicableError: Units are not known of the body.
     """
-    halves = [
-        replace(task, test_x=task.test_x[:EXAMPLES][half::2], test_y=task.test_y[:EXAMPLES][half::2]) for half in (0, 1)
-    ]
-    forming, judging = (Costs(organism, half) for half in halves)
+    first, second = halves(task)
+    forming, judging = Costs(organism, first), Costs(organism, second)
     alive = np.flatnonzero(np.abs(forming.single) > _DEAD)
     ways: dict[str, tuple[NDArray[np.intp], Floats]] = {}
     if len(alive) > 2:
         synergy = forming.pairs(alive)
         near = synergy - synergy.min()
         np.fill_diagonal(near, 0)
-        outputs = torch.cat(signals(organism, halves[0].test_x)[1:-1], 1).double().cpu().numpy()[:, alive]
+        outputs = torch.cat(signals(organism, first.test_x)[1:-1], 1).double().cpu().numpy()[:, alive]
         with np.errstate(invalid="ignore"):
             together = np.abs(np.nan_to_num(np.corrcoef(outputs.T)))
         apart = np.clip(1 - together, 0, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -115,40 +115,50 @@ meet; the last column has the exact interval of the share of seeds.
 # -- mobility ---------------------------------------------------------------------------------------------------------
 
 
+def _mobility_of(film: pd.DataFrame, subject: Subject) -> pd.DataFrame:
+    own = film[film["Seed"] == subject.seed].drop(columns="Seed")
+    one, two = (usefulness.film(subject.over_epochs(), half) for half in usefulness.halves(subject.task))
+    return mobility.summary(own, (one, two))
+
+
 def _mobility(desk: Desk, films: Mapping[str, pd.DataFrame]) -> str:
     rows, told, curves = [], [], {}
     for network, film in films.items():
-        task = desk.task(f"usefulness-{network}")
-        halves = [replace(task, test_x=task.test_x[half::2], test_y=task.test_y[half::2]) for half in (0, 1)]
-        parts = []
-        for run in desk.runs[f"usefulness-{network}"]:
-            own = film[film["Seed"] == run.experiment.seed].drop(columns="Seed")
-            one, two = (usefulness.usefulness(run.organism(), half, examples=500) for half in halves)
-            parts.append(mobility.summary(own, (one, two)).assign(Seed=run.experiment.seed))
-        summary = pd.concat(parts)
+        summary = desk.over_seeds(f"usefulness-{network}", partial(_mobility_of, film))
         total = summary[summary["Layer"] == mobility.TOTAL].pivot(index="Seed", columns="Metric", values="Score")
         curves[network] = _each(film, mobility.mobility)
-        over = _difference(total["Mobility"], total["Noise floor"])
-        names = ("Mobility", "Noise floor", "Half-life", "First half, last", "Persistent", "Restless rise")
-        ranges = (POSITIVE, POSITIVE, POSITIVE, CORRELATION, SHARE, SHARE)
+        over = _difference(total["Across halves"], total["Noise floor"])
+        names = (
+            "Mobility",
+            "Across halves",
+            "Noise floor",
+            "Half-life",
+            "First half, last",
+            "Persistent",
+            "Restless rise",
+        )
+        ranges = (POSITIVE, POSITIVE, POSITIVE, POSITIVE, CORRELATION, SHARE, SHARE)
         cells = [_cell(total[name], within) for name, within in zip(names, ranges, strict=True)]
         every = desk.runs[f"usefulness-{network}"][0].experiment.log.every
-        rows.append([network, every, *cells, over])
+        rows.append([network, every, *cells[:3], over, *cells[3:]])
         told.append(f"{over} ({network})")
-    columns = ["network", "epochs between", "mobility", "noise floor", "half-life", "first half, last", "persistent"]
+    columns = ["network", "epochs between", "mobility", "across halves", "noise floor", "across − floor"]
+    columns += ["half-life", "first half, last", "persistent", "restless rise"]
     between_epochs = _each(films["number"], mobility.between_epochs)
     images = {
         "ranks": desk.image(draw_mobility.correlation, curves["number"], "number", "mobility"),
         "classes": desk.image(draw_mobility.transitions, between_epochs, "number", "transitions"),
     }
     return f"""How units change places, in fifths of their layer from one logged epoch to the next (0: none does, 1: at
-random), beside the *noise floor*: the same between two halves of the examples at one time.
+random). *Across halves*: the same from one half of the examples to the other half at the next epoch; *noise floor*:
+from half to half at one epoch, which is what the choice of examples makes of units that rest.
 
 {side_by_side(images)}
 
-{markdown(rows, [*columns, "restless rise", "mobility − floor"])}
+{markdown(rows, columns)}
 
-Judged: mobility beyond the noise floor, paired by seed, is {", ".join(told)}; above zero only that is movement.
+Judged: mobility across halves beyond the noise floor, paired by seed, is {", ".join(told)};
+what is above zero is movement.
 """
 
 
