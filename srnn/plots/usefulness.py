@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,6 +20,8 @@ from srnn.plots.style import GREY, PAGE, WIDTH, caption, house_style, in_house_s
 STATE_COLOURS: Final = {"dead": "#000000", "unclear": "#D9D9D9", "useful": "#0072B2", "harmful": "#D55E00"}
 #: Epochs beside each other, and bins of a histogram.
 _COLUMNS, _BINS = 4, 21
+#: Courses of ranks at either end and in the middle, at most.
+_MANY = 3
 #: Frames of a film at most, and milliseconds for each.
 _FRAMES, _PACE = 30, 150
 
@@ -66,7 +67,9 @@ def distribution(film: pd.DataFrame, title: str = "") -> Figure:
 
 @in_house_style
 def ranks(film: pd.DataFrame, title: str = "") -> Figure:
-    """Draw the rank of each unit within its layer over the epochs: a line for each, coloured by where it ends.
+    """Draw the rank of units within their layer over the epochs, a line for each.
+
+    Drawn are those that end as the most useful, in the middle and as the least useful, at most three of each.
 
     Args:
         film: As for :func:`distribution`; of several seeds the first is drawn.
@@ -84,14 +87,17 @@ def ranks(film: pd.DataFrame, title: str = "") -> Figure:
     for axes, layer in zip(figure.subplots(len(layers), 1, sharex=True, squeeze=False).flat, layers, strict=True):
         wide = film[film["Layer"] == layer].pivot(index="Epoch", columns="Name", values="Loss change").sort_index()
         places = wide.rank(axis=1, method="average")
-        colours = matplotlib.colormaps["viridis"](places.iloc[-1] / len(places.columns))
-        for (_, course), colour in zip(places.items(), colours, strict=True):
-            axes.plot(places.index, course, color=colour, linewidth=0.7, marker="o", markersize=1.5)
+        order = places.columns[places.iloc[-1].argsort(kind="stable")]
+        few = min(_MANY, max(1, len(order) // 3))
+        start = (len(order) - few) // 2
+        ends = {"unclear": order[start : start + few], "useful": order[-few:], "harmful": order[:few]}
+        for state, ending in ends.items():
+            axes.plot(places.index, places[ending], color=STATE_COLOURS[state], linewidth=0.8)
         axes.set_ylabel(f"rank in {layer}")
         axes.yaxis.set_major_locator(whole_numbers())
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(whole_numbers())
-    caption(axes, f"units{of}, 1: the least useful; colour: rank at the end")
+    caption(axes, f"units{of}, 1: the least useful; drawn: those that end highest, in the middle and lowest")
     return figure
 
 

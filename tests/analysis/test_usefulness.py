@@ -204,7 +204,10 @@ def test_figures_and_film(tmp_path: Path) -> None:
     assert heights == [sum(frame.query("Epoch == 0")["State"] == state) for state in STATES]
     assert sum(heights) == 4
     lines = plots.ranks(frame).axes[0].lines
-    assert [line.get_ydata().tolist() for line in lines] == [[1.5] * 3] * 2
+    assert [line.get_ydata().tolist() for line in lines] == [[1.5] * 3] * 3
+    assert [line.get_color() for line in lines] == [
+        plots.STATE_COLOURS[one] for one in ("unclear", "useful", "harmful")
+    ]
     plots.animate(frame[frame["Seed"] == 3], tmp_path / "film.gif")
     with Image.open(tmp_path / "film.gif") as film_:
         assert film_.format == "GIF"
