@@ -87,7 +87,7 @@ def ranks(film: pd.DataFrame, title: str = "") -> Figure:
     for axes, layer in zip(figure.subplots(len(layers), 1, sharex=True, squeeze=False).flat, layers, strict=True):
         wide = film[film["Layer"] == layer].pivot(index="Epoch", columns="Name", values="Loss change").sort_index()
         places = wide.rank(axis=1, method="average")
-        order = places.columns[places.iloc[-1].argsort(kind="stable")]
+        order = places.columns[places.iloc[-1].to_numpy().argsort(kind="stable")]
         few = min(_MANY, max(1, len(order) // 3))
         start = (len(order) - few) // 2
         ends = {"unclear": order[start : start + few], "useful": order[-few:], "harmful": order[:few]}
