@@ -110,6 +110,7 @@ def animate(film: pd.DataFrame, path: Path) -> None:
         film: As for :func:`distribution`, of one seed.
         path: The file.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     epochs = _some(film["Epoch"], _FRAMES)
@@ -122,26 +123,31 @@ def animate(film: pd.DataFrame, path: Path) -> None:
     pictures = []
     with house_style():
         figure = Figure(figsize=(PAGE / 1.6, WIDTH / 1.5), dpi=100)
-        axes = figure.subplots()
+        canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+        axes.plot(units, on_scale(end["Loss change"].to_numpy(), error), color=GREY, alpha=0.5, label="at the end")
+        bars = axes.vlines(units, 0, 0, color=STATE_COLOURS["useful"], linewidth=0.8)
+        (dots,) = axes.plot(units, 0 * units, ".", color=STATE_COLOURS["useful"], label="now")
+        for start in starts[1:]:
+            axes.axvline(start - 0.5, color="0.8", linewidth=0.5)
+        axes.set_xticks(starts, end["Layer"].iloc[starts])
+        axes.set_ylim(low - 0.1, high + 0.1)
+        axes.set_xlabel("unit, layer by layer")
+        axes.set_ylabel("usefulness, log scale of its error")
+        title = axes.set_title(f"epoch {epochs[-1]}")
+        axes.legend(loc="upper left", ncols=2)
+        # All frames are laid out alike: once is enough, and takes half of the time.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for epoch in epochs:
-            axes.clear()
             now = film[film["Epoch"] == epoch]
             middle, reach = now["Loss change"].to_numpy(), now["Loss SE"].to_numpy()
             lower, upper = (on_scale(middle + side * reach, error) for side in (-1, 1))
-            axes.plot(units, on_scale(end["Loss change"].to_numpy(), error), color=GREY, alpha=0.5, label="at the end")
-            axes.vlines(units, lower, upper, color=STATE_COLOURS["useful"], linewidth=0.8)
-            axes.plot(units, on_scale(middle, error), ".", color=STATE_COLOURS["useful"], label="now")
-            for start in starts[1:]:
-                axes.axvline(start - 0.5, color="0.8", linewidth=0.5)
-            axes.set_xticks(starts, end["Layer"].iloc[starts])
-            axes.set_ylim(low - 0.1, high + 0.1)
-            axes.set_xlabel("unit, layer by layer")
-            axes.set_ylabel("usefulness, log scale of its error")
-            axes.set_title(f"epoch {epoch}")
-            axes.legend(loc="upper left", ncols=2)
-            buffer = BytesIO()
-            figure.savefig(buffer, format="png", dpi=100)
-            pictures.append(Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE, colors=32))
+            bars.set_segments([*np.stack([np.stack([units, lower], 1), np.stack([units, upper], 1)], 1)])
+            dots.set_ydata(on_scale(middle, error))
+            title.set_text(f"epoch {epoch}")
+            canvas.draw()  # type: ignore[no-untyped-call]
+            picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+            pictures.append(picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=32))
     out = BytesIO()
     pictures[0].save(out, format="GIF", save_all=True, append_images=pictures[1:], duration=_PACE, loop=0)
     write_whole(path, out.getvalue())
