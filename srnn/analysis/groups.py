@@ -8,6 +8,7 @@ the other, beside random sets with as many units of every layer; units without w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -202,6 +203,28 @@ def random_sets(
             order = generator.random((count, len(pool))).argsort(1)[:, :wanted]
             sets[np.arange(count)[:, None], pool[order]] = True
     return sets
+
+
+def agreement(groups: pd.DataFrame) -> pd.DataFrame:
+    """How far ways to form groups agree: columns One, Other (str), Units (int), Rand (float).
+
+    Units are how many are in groups of both, Rand is the adjusted Rand index of the two partitions of these: 1 if they
+    are the same, 0 in the mean of random ones (L. Hubert, P. Arabie 1985); NaN of fewer than two units.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    places = {
+        str(by): {
+            name: group for group, names in zip(own["Group"], own["Members"], strict=True) for name in names.split()
+        }
+        for by, own in groups.groupby("By", sort=False)
+    }
+    rows = []
+    for one, other in combinations(places, 2):
+        both = [name for name in places[one] if name in places[other]]
+        labels = [[places[by][name] for name in both] for by in (one, other)]
+        rows.append((one, other, len(both), float(adjusted_rand_score(*labels)) if len(both) > 1 else np.nan))
+    return pd.DataFrame(rows, columns=["One", "Other", "Units", "Rand"])
 
 
 def measures(groups: pd.DataFrame) -> pd.DataFrame:

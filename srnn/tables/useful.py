@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from srnn.analysis import groups, humps, mobility, prediction, relation, rhythm, usefulness
+from srnn.analysis import groups, humps, mobility, narrower, prediction, relation, rhythm, usefulness
 from srnn.analysis.statistics import (
     ANYTHING,
     CORRELATION,
@@ -33,6 +33,7 @@ _NETWORKS: Final = ("number", "dropout", "weightwise")
 _ORDERS: Final = ("shuffled", "fixed", "replacement", "dropout", "l2", "narrow")
 #: What the diary reports of ten evaluations: raw minus sorted.
 _PUBLISHED_GAP: Final = 0.846 - 0.7645
+_HALF: Final = 0.5
 
 
 def useful(desk: Desk) -> str:
@@ -45,6 +46,7 @@ def useful(desk: Desk) -> str:
             _prediction(desk),
             _rhythm(desk),
             _groups(desk),
+            _narrower(desk),
             _relation(desk),
         ]
     )
@@ -190,7 +192,12 @@ def _prediction(desk: Desk) -> str:
         own = scores[(scores["Evaluations"] == count) & (scores["Model"] == model) & (scores["Features"] == features)]
         return own.sort_values("Fold")["Score"]
 
+    early = [
+        f"{model} from k = {_first_above(scores, model, features)} on"
+        for model, features in (("persistence", "last usefulness"), ("linear", "all"))
+    ]
     ten = 10 if 10 in set(scores["Evaluations"]) else int(scores["Evaluations"].max())
+    told = [_cell(at(ten, *one), SHARE, "{:.3f}") for one in (("persistence", "last usefulness"), ("linear", "all"))]
     gap = _difference(at(ten, "linear", "usefulness"), at(ten, "linear", "usefulness, sorted"))
     beyond = _difference(at(ten, "linear", "all"), at(ten, "persistence", "last usefulness"))
     return f"""Is a unit in the upper half of its layer at the end? Learnt from some seeds and judged on others; after k
@@ -200,11 +207,21 @@ evaluations, one an epoch. The commoner answer and *persistence* (what is useful
 
 {markdown(rows, ["model", "features", *(f"k = {count}" for count in _KNOWN)])}
 
-Judged: after {ten} evaluations the accuracy by raw values is {gap} above that by sorted ones, paired by fold (the
+Judged: better than the commoner answer, with the whole interval, is {" and ".join(early)}
+({told[0]} and {told[1]} at k = {ten}).
+After {ten} evaluations the accuracy by raw values is {gap} above that by sorted ones, paired by fold (the
 diary: {_PUBLISHED_GAP:+.4f}), and that by all features {beyond} above persistence. Of the lowest tenth, by all features
 and at the last k: AUC {warned["useless AUC"]}, and at the threshold that was right nine times of ten where it was
 learnt, precision {warned["useless precision"]} and recall {warned["useless recall"]}.
 """
+
+
+def _first_above(scores: pd.DataFrame, model: str, features: str) -> str:
+    """The least number of evaluations from which on a model is better than half, with the whole interval."""
+    own = scores[(scores["Model"] == model) & (scores["Features"] == features)]
+    low = own.groupby("Evaluations")["Score"].apply(lambda one: mean_interval(one, SHARE)[1])
+    above = (low > _HALF)[::-1].cummin()
+    return str(above[above].index.min()) if above.any() else "none"
 
 
 _KNOWN: Final = prediction.EVALUATIONS
@@ -264,6 +281,7 @@ def _groups(desk: Desk) -> str:
         lambda one: groups.groups(one.organism(), one.task, np.random.default_rng(one.seed)),
     )
     each = _each(found, groups.measures)
+    alike = _cell(_each(found, groups.agreement)["Rand"], CORRELATION)
     rows, told = [], []
     for by, own in each.groupby("By", sort=False):
         scores = own.pivot(index="Seed", columns="Metric", values="Score")
@@ -283,6 +301,34 @@ sum), that cost less than random sets (q below 0.05), and of the sets that cost 
 {markdown(rows, columns)}
 
 Judged: of the groups cost less than random ones {"; ".join(told)} cost no more (a half by chance).
+The partitions by synergy and by activation agree by an adjusted Rand index of {alike} (1: the same, 0: by chance).
+"""
+
+
+# -- fewer units ------------------------------------------------------------------------------------------------------
+
+
+def _narrower(desk: Desk) -> str:
+    rows, told = [], []
+    for network in _NETWORKS:
+        found = desk.over_seeds(
+            f"usefulness-{network}",
+            lambda one: narrower.narrower(one.organism(), one.task, np.random.default_rng(one.seed)),
+        )
+        lost = found.assign(Points=100 * found["Score change"]).pivot(
+            index="Seed", columns=["Order", "Share"], values="Points"
+        )
+        for order in narrower.ORDERS:
+            rows.append([network, order, *(_cell(lost[order, share], (-100, 100)) for share in narrower.SHARES)])
+        saved = _difference(lost["random", _HALF], lost["useless first", _HALF], "{:+.2f}")
+        told.append(f"{saved} ({network})")
+    return f"""How many can go? Points of test accuracy that are lost without the least useful units of each hidden
+layer, by training data, and without as many at random, with nothing trained anew.
+
+{markdown(rows, ["network", "order", *(f"{share:.0%} of the units" for share in narrower.SHARES)])}
+
+Judged: of half of the units the least useful cost fewer points than random ones by {", ".join(told)},
+paired by seed.
 """
 
 

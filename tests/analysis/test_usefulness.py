@@ -15,6 +15,7 @@ from PIL import Image
 
 from srnn import MLP, Organism, Particle
 from srnn.analysis import usefulness as asked
+from srnn.analysis.narrower import narrower
 from srnn.analysis.thinning import signals
 from srnn.analysis.usefulness import STATES, by_class, by_image, film, properties, states, usefulness
 from srnn.choices import Activation, Residual
@@ -193,6 +194,19 @@ def test_what_it_does_not_apply_to(activation: Activation) -> None:
     dense = Organism(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)), Particle(2))
     with pytest.raises(NotApplicableError, match="units are known of an MLP"):
         usefulness(dense, BOTH)
+
+
+def test_with_fewer_units() -> None:
+    """y = x of two units, worth ¼ and ¾: 1/16 goes with the less useful, at random that or 9/16; 0.9 are both."""
+    one = torch.ones(2, 1)
+    made = numbers(MLP(1, 2, 2, 1), [[0.25], [0.75]], [[1.0, 1.0]])
+    found = narrower(made, Task("by hand", "regression", one, one, one, one, outputs=1), np.random.default_rng(0))
+    known = found.set_index(["Order", "Share"])
+    assert known["Units"].tolist() == [0, 1, 1, 1, 2] * 2
+    assert known.loc["useless first", "Loss change"].tolist() == [0, 1 / 16, 1 / 16, 1 / 16, 1]
+    random = known.loc["random", "Loss change"]
+    assert (random[0.1], random[0.9]) == (0, 1)
+    assert 1 / 16 < random[0.5] < 9 / 16
 
 
 def test_figures_and_film(tmp_path: Path) -> None:
