@@ -8,7 +8,7 @@ the other, beside random sets with as many units of every layer; units without w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from srnn.analysis.many import evaluate
 from srnn.analysis.rhythm import corrected
 from srnn.analysis.thinning import signals
-from srnn.analysis.usefulness import EXAMPLES, unit_masks
+from srnn.analysis.usefulness import halves, unit_masks
 from srnn.organism import Organism
 from srnn.tasks import Task
 
@@ -123,17 +123,15 @@ def groups(
     Raises:
         NotApplicableError: Units are not known of the body.
     """
-    halves = [
-        replace(task, test_x=task.test_x[:EXAMPLES][half::2], test_y=task.test_y[:EXAMPLES][half::2]) for half in (0, 1)
-    ]
-    forming, judging = (Costs(organism, half) for half in halves)
+    first, second = halves(task)
+    forming, judging = Costs(organism, first), Costs(organism, second)
     alive = np.flatnonzero(np.abs(forming.single) > _DEAD)
     ways: dict[str, tuple[NDArray[np.intp], Floats]] = {}
     if len(alive) > 2:
         synergy = forming.pairs(alive)
         near = synergy - synergy.min()
         np.fill_diagonal(near, 0)
-        outputs = torch.cat(signals(organism, halves[0].test_x)[1:-1], 1).double().cpu().numpy()[:, alive]
+        outputs = torch.cat(signals(organism, first.test_x)[1:-1], 1).double().cpu().numpy()[:, alive]
         with np.errstate(invalid="ignore"):
             together = np.abs(np.nan_to_num(np.corrcoef(outputs.T)))
         apart = np.clip(1 - together, 0, 1)
@@ -205,6 +203,28 @@ def random_sets(
             order = generator.random((count, len(pool))).argsort(1)[:, :wanted]
             sets[np.arange(count)[:, None], pool[order]] = True
     return sets
+
+
+def agreement(groups: pd.DataFrame) -> pd.DataFrame:
+    """How far ways to form groups agree: columns One, Other (str), Units (int), Rand (float).
+
+    Units are how many are in groups of both, Rand is the adjusted Rand index of the two partitions of these: 1 if they
+    are the same, 0 in the mean of random ones (L. Hubert, P. Arabie 1985); NaN of fewer than two units.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    places = {
+        str(by): {
+            name: group for group, names in zip(own["Group"], own["Members"], strict=True) for name in names.split()
+        }
+        for by, own in groups.groupby("By", sort=False)
+    }
+    rows = []
+    for one, other in combinations(places, 2):
+        both = [name for name in places[one] if name in places[other]]
+        labels = [[places[by][name] for name in both] for by in (one, other)]
+        rows.append((one, other, len(both), float(adjusted_rand_score(*labels)) if len(both) > 1 else np.nan))
+    return pd.DataFrame(rows, columns=["One", "Other", "Units", "Rand"])
 
 
 def measures(groups: pd.DataFrame) -> pd.DataFrame:

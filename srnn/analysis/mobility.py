@@ -3,7 +3,9 @@
 The words are those of social mobility. Units are ranked by usefulness within their layer, since layers are not to be
 compared by it (R. Amjad et al., arXiv 1804.06679), and divided into classes of equal size; how they change class from
 one time to another is a matrix of transitions. A unit can change class for nothing but the choice of examples: how much
-they would by that alone is the *noise floor*, the same measures between two halves of the examples at one time.
+they would by that alone is the *noise floor*, the same measures between two halves of the examples at one time. It is
+to be held against what changes from one half at one time to the *other* half at the next, which has all of that noise
+in it; over the same examples a network that rests changes nothing.
 """
 
 from __future__ import annotations
@@ -142,13 +144,16 @@ def summary(film: pd.DataFrame, halves: tuple[pd.DataFrame, pd.DataFrame], class
 
     Args:
         film: As for :func:`mobility`.
-        halves: The usefulness of the same units at the end, over two disjoint halves of the examples: the noise floor.
+        halves: The same of two disjoint halves of the examples.
         classes: As for :func:`compare`.
 
     Returns:
         Columns Layer, Metric (str), Score (float):
 
-        - ``Mobility``: between one logged epoch and the next, the mean; ``Noise floor``: the same between the halves;
+        - ``Mobility``: between one logged epoch and the next, the mean, over the same examples;
+        - ``Across halves``: the same from either half to the other one at the next logged epoch; ``Noise floor``:
+          between the halves at one epoch. If units do not move, these are equal in the mean; the former above the
+          latter is movement beyond noise;
         - ``Half-life``: the least number of logged epochs after which the rank correlation with what was, in the mean,
           is below ½; NaN if it never is;
         - ``First half, last``: the rank correlation of the mean over the first half of the epochs with the end;
@@ -158,16 +163,17 @@ def summary(film: pd.DataFrame, halves: tuple[pd.DataFrame, pd.DataFrame], class
         - ``Of layer`` (only ``total``): the share of the variance of usefulness at the end that the layers explain, η².
     """
     rows: list[tuple[str, str, float]] = []
-    for layer, usefulness in _layers(film):
-        steps = [compare(one, two, classes)["Mobility"] for one, two in pairwise(usefulness.T)]
-        one, two = (half.loc[half["Layer"] == layer, "Loss change"].to_numpy() for half in halves)
+    for (layer, usefulness), (_, one), (_, two) in zip(_layers(film), *map(_layers, halves), strict=True):
+        crossing = np.hstack([one[:, :-1], two[:, :-1]]), np.hstack([two[:, 1:], one[:, 1:]])
+        resting = np.hstack([one[:, :-1], two[:, 1:]]), np.hstack([two[:, :-1], one[:, 1:]])
         last = usefulness[:, -3:]
         lowest = last <= np.quantile(last, _TENTH, axis=0)
         spread = usefulness.var(1)
         restless = spread >= np.quantile(spread, 1 - _TENTH)
         rows += [
-            (layer, "Mobility", float(np.mean(steps)) if steps else np.nan),
-            (layer, "Noise floor", compare(one, two, classes)["Mobility"]),
+            (layer, "Mobility", _mean_mobility(usefulness[:, :-1], usefulness[:, 1:], classes)),
+            (layer, "Across halves", _mean_mobility(*crossing, classes)),
+            (layer, "Noise floor", _mean_mobility(*resting, classes)),
             (layer, "Half-life", half_life(usefulness)),
             (layer, "First half, last", _early(usefulness)),
             (layer, "Persistent", float(lowest.all(1).mean())),
@@ -183,11 +189,14 @@ def summary(film: pd.DataFrame, halves: tuple[pd.DataFrame, pd.DataFrame], class
 
 def half_life(usefulness: Floats) -> float:
     """Of units ``(n, epochs)``: the least lag at which the mean rank correlation is below ½; NaN if none is."""
-    epochs = usefulness.shape[1]
-    for lag in range(1, epochs):
-        pairs = [compare(usefulness[:, at], usefulness[:, at + lag])["Spearman"] for at in range(epochs - lag)]
-        known = [value for value in pairs if np.isfinite(value)]
-        if known and np.mean(known) < _HALF:
+    from scipy.stats import rankdata
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spearman = np.atleast_2d(np.corrcoef(rankdata(usefulness, axis=0), rowvar=False))
+    for lag in range(1, usefulness.shape[1]):
+        pairs = np.diagonal(spearman, lag)
+        known = pairs[np.isfinite(pairs)]
+        if len(known) and known.mean() < _HALF:
             return float(lag)
     return float("nan")
 
@@ -199,6 +208,12 @@ def _layers(film: pd.DataFrame) -> list[tuple[str, Floats]]:
         wide = own.pivot(index="Name", columns="Epoch", values="Loss change")
         found.append((str(layer), wide.loc[own["Name"].unique()].sort_index(axis=1).to_numpy()))
     return found
+
+
+def _mean_mobility(before: Floats, after: Floats, classes: int) -> float:
+    """The mean over pairs of times, ``(n, pairs)``; NaN of none."""
+    found = [compare(one, two, classes)["Mobility"] for one, two in zip(before.T, after.T, strict=True)]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def _early(usefulness: Floats) -> float:

@@ -8,6 +8,7 @@ reference: the lowest rise by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from srnn.analysis.many import evaluate
-from srnn.analysis.usefulness import usefulness
+from srnn.analysis.usefulness import EXAMPLES, usefulness
 from srnn.errors import NotApplicableError
 from srnn.organism import Organism
 from srnn.tasks import Task
@@ -105,6 +106,30 @@ def ranks(organism: Organism, task: Task) -> Floats:
     groups = found.groupby("Layer", sort=False)["Loss change"]
     ranked: Floats = np.concatenate([(rankdata(own) - 0.5) / len(own) for _, own in groups])
     return ranked
+
+
+def forgotten(organisms: Iterable[tuple[int, Organism]], task: Task) -> NDArray[np.int64]:
+    """How often each of the first training examples is forgotten: right at one logged epoch and wrong at the next.
+
+    (M. Toneva et al., arXiv 1812.05159, who look after every batch: theirs are more.)
+
+    Args:
+        organisms: Logged epochs, and the organism after each.
+        task: A classification.
+
+    Returns:
+        ``(n,)``, of at most :data:`srnn.analysis.usefulness.EXAMPLES` examples.
+    """
+    every = [one for _, one in organisms]
+    seen = replace(task, test_x=task.train_x[:EXAMPLES], test_y=task.train_y[:EXAMPLES])
+    scores = evaluate(every[0], torch.stack([one.worth() for one in every]), seen, "example")[1]
+    return times_forgotten(scores.cpu().numpy() == 1)
+
+
+def times_forgotten(right: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How often each example is right at one time and wrong at the next: ``(times, n) -> (n,)``."""
+    found: NDArray[np.int64] = (right[:-1] & ~right[1:]).sum(0)
+    return found
 
 
 def _entering(organism: Organism, values: Tensor) -> list[Tensor]:

@@ -238,8 +238,8 @@ def spectra(courses: pd.DataFrame, per_epoch: int) -> pd.DataFrame:
     """The spectrum of each unit's usefulness in bins of the period, those that hold a frequency.
 
     Returns:
-        Columns Layer, Name (str), Epochs (float: the middle of the bin), Share (float: of the variance) and Power
-        (float: that over what white noise would have there; NaN of a unit that never changed).
+        Columns Layer, Name (str), Epochs (float: the geometric mean of its periods), Share (float: of the variance)
+        and Power (float: that over what white noise would have there; NaN of a unit that never changed).
     """
     wide = courses.pivot(index="Batch", columns=["Layer", "Name"], values="Usefulness")
     wide = wide.iloc[min(BURN_IN, len(wide) // 4) :]
@@ -254,7 +254,8 @@ def spectra(courses: pd.DataFrame, per_epoch: int) -> pd.DataFrame:
     for one in np.unique(place):
         share = power[:, place == one].sum(1)
         relative = np.where(changing, share / (place == one).mean(), np.nan)
-        parts.append(names.assign(Epochs=np.sqrt(edges[one] * edges[one + 1]), Share=share, Power=relative))
+        middle = float(np.exp(np.log(periods[place == one]).mean()))
+        parts.append(names.assign(Epochs=middle, Share=share, Power=relative))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -281,6 +281,13 @@ def unit_masks(organism: Organism) -> tuple[list[tuple[str, str]], Tensor]:
     return rows, masks
 
 
+def halves(task: Task) -> tuple[Task, Task]:
+    """The task with every second of its first :data:`EXAMPLES` test examples as its test data, and with the others."""
+    x, y = task.test_x[:EXAMPLES], task.test_y[:EXAMPLES]
+    one, two = (replace(task, test_x=x[half::2], test_y=y[half::2]) for half in (0, 1))
+    return one, two
+
+
 def _first(task: Task, data: Data, examples: int) -> Task:
     """The task with the examples that are asked as its test data."""
     x, y = (task.test_x, task.test_y) if data == "test" else (task.train_x, task.train_y)

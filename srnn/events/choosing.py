@@ -32,6 +32,7 @@ Who = Literal[
     "other",
     "random",
     "named",
+    "unchanged",
     "all",
 ]
 #: Who is found by how useful units are on training data.
@@ -39,8 +40,8 @@ _BY_USEFULNESS = ("useless", "useful", "harmful", "persistent", "predicted")
 #: Who is known of units alone.
 _OF_UNITS = (*_BY_USEFULNESS, "dormant", "active", "contribution")
 _TYPES = ("divergent", "zero", "identity", "secondary", "other")
-#: A unit whose mean activity is below this part of its layer's is dormant (Sokar et al. 2023).
-_DORMANT = 0.1
+#: Who is chosen however many they are.
+_WHOLE = ("named", "unchanged", "all")
 #: The part of a layer that counts as its lowest.
 _TENTH = 0.1
 
@@ -59,8 +60,9 @@ class Choosing(Event):
     who: Who = "useless"
     """Which. Of units, on training data: ``useless``, ``useful``, ``harmful`` by the mean of the last three
     measurements of what is lost without them, ``persistent``: in the lowest tenth in all three, ``predicted``: see
-    ``predictor``, ``dormant``: their activity is below a tenth of their layer's mean, ``active``, ``contribution``: the
-    least activity times weights out. Of both: ``smallest``, ``largest`` by their weights, by type, or by chance."""
+    ``predictor``, ``dormant``: see ``dormancy``, ``active``, ``contribution``: the least activity times weights out. Of
+    both: ``smallest``, ``largest`` by their weights, by type, by chance, or ``unchanged``: all that no event has
+    changed of late."""
     of: Literal["unit", "particle"] = "unit"
     """Units are chosen in each hidden layer, and stand for the particles that enter them; particles among all."""
     share: Share = 0.1
@@ -72,7 +74,10 @@ class Choosing(Event):
     names: Annotated[list[Text], Field(max_length=10_000)] = []
     """Of ``who = "named"``: which units, ``L0_C3``, or particles, ``L0_C3_W1``."""
     rest: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Epochs in which those that an event has changed are not chosen again."""
+    """Epochs in which those that an event has changed are not chosen again; of ``unchanged`` at least one."""
+    dormancy: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Of ``who = "dormant"``: their mean activity is at most this part of their layer's (G. Sokar et al., arXiv
+    2302.12902, have 0.025 and 0.1)."""
     predictor: Annotated[list[float], Field(max_length=3)] = []
     """Of ``who = "predicted"``: three factors of a unit's rank in its layer, from 0 to 1, in the last measurements, the
     newest last; those with the least sum are expected to be useless."""
@@ -124,7 +129,7 @@ class Choosing(Event):
             entering = training.past.places[layer]
             order = self._order(training, place, layer, free[entering].any(1))
             count = self.count or max(1, round(self.share * len(entering)))
-            limit = None if self.who in ("all", "named") else count
+            limit = None if self.who in _WHOLE else count
             chosen += [Unit(layer, cell, entering[cell]) for cell in order[:limit].tolist()]
         return chosen
 
@@ -163,7 +168,7 @@ class Choosing(Event):
                 return -(factors @ ranks), every
             case "dormant":
                 active = units.activity(body, matrices, task)[layer]
-                return -active, active <= _DORMANT * active.mean()
+                return -active, active <= self.dormancy * active.mean()
             case "active":
                 return units.activity(body, matrices, task)[layer], every
             case "contribution":
@@ -174,7 +179,7 @@ class Choosing(Event):
             case "named":
                 chosen = torch.tensor([name in self.names for name in units.names(training.organism)[layer]])
                 return chosen.to(weights), chosen.to(every.device)
-            case "all":
+            case "all" | "unchanged":
                 return every.double(), every
         kind = FixpointType[self.who.upper()]
         own = training.weights.detach()[:, training.columns(place)]
@@ -206,12 +211,13 @@ class Choosing(Event):
             order = size.argsort(descending=self.who == "largest", stable=True)
         else:
             order = torch.randperm(organism.size, generator=training.streams[place]["events"]).to(size.device)
-        return order[free[order]][: None if self.who in ("all", "named") else count]
+        return order[free[order]][: None if self.who in _WHOLE else count]
 
     def _free(self, training: Training, place: int) -> Tensor:
         """The particles that may be chosen, bool ``(N,)``: neither frozen nor changed a short while ago."""
         columns = training.columns(place)
-        free = training.past.rested(place, training.epoch, self.rest)
+        rest = max(self.rest, 1) if self.who == "unchanged" else self.rest
+        free = training.past.rested(place, training.epoch, rest)
         return free if training.frozen is None else free & ~training.frozen[columns]
 
 

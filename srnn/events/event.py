@@ -45,7 +45,8 @@ class Event(Section):
         """After how many batches it happens inside the epoch that follows so many, of so many batches."""
         if self.moment != "epoch":
             return set()
-        return {int((time - epoch) * per_epoch) for time in self.at if epoch < time < epoch + 1}
+        # 1.4 after one epoch is 0.39999… of the next, and still after two of five batches.
+        return {int((time - epoch) * per_epoch + 1e-6) for time in self.at if epoch < time < epoch + 1}
 
     @property
     def recalls(self) -> bool:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from srnn.analysis.statistics import seeds
 from srnn.errors import UserError
-from srnn.plots.style import GREY, caption, in_house_style, new_figure
+from srnn.plots.style import caption, in_house_style, new_figure
 
 
 @in_house_style
@@ -31,18 +31,16 @@ def rhythm(spectra: pd.DataFrame, title: str = "") -> Figure:
     periods = np.log10(grid.columns.to_numpy(dtype=float))
     values = grid.to_numpy()
     values = values[((values * periods).sum(1) / values.sum(1)).argsort(kind="stable")]
-    # Of bins without a frequency there is nothing to show.
-    width = np.diff(periods).min() if len(periods) > 1 else 1.0
+    # A bin without a frequency is not among them: its neighbours meet.
+    between = (periods[1:] + periods[:-1]) / 2
+    half = np.diff(periods).min() / 2 if len(periods) > 1 else 0.5
+    edges = np.array([periods[0] - half, *between, periods[-1] + half])
     figure = new_figure(title, height=3.0)
     axes = figure.subplots()
-    axes.set_facecolor(GREY)
     norm = PowerNorm(0.5, 0, max(float(np.quantile(values, 0.995)), 1e-12))
     rows = np.arange(len(values) + 1)
-    for place, period in enumerate(periods):
-        column = values[:, place : place + 1]
-        edges = [period - width / 2, period + width / 2]
-        image = axes.pcolormesh(edges, rows, column, cmap=matplotlib.colormaps["magma"], norm=norm, rasterized=True)
-    ends = periods[0] - width / 2, periods[-1] + width / 2
+    image = axes.pcolormesh(edges, rows, values, cmap=matplotlib.colormaps["magma"], norm=norm, rasterized=True)
+    ends = edges[0], edges[-1]
     axes.set_xlim(*ends)
     whole = np.arange(np.ceil(ends[0]), np.floor(ends[1]) + 1)
     axes.set_xticks(whole, [f"{10.0**one:g}" for one in whole])

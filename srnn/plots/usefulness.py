@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,6 +20,8 @@ from srnn.plots.style import GREY, PAGE, WIDTH, caption, house_style, in_house_s
 STATE_COLOURS: Final = {"dead": "#000000", "unclear": "#D9D9D9", "useful": "#0072B2", "harmful": "#D55E00"}
 #: Epochs beside each other, and bins of a histogram.
 _COLUMNS, _BINS = 4, 21
+#: Courses of ranks at either end and in the middle, at most.
+_MANY = 3
 #: Frames of a film at most, and milliseconds for each.
 _FRAMES, _PACE = 30, 150
 
@@ -66,7 +67,9 @@ def distribution(film: pd.DataFrame, title: str = "") -> Figure:
 
 @in_house_style
 def ranks(film: pd.DataFrame, title: str = "") -> Figure:
-    """Draw the rank of each unit within its layer over the epochs: a line for each, coloured by where it ends.
+    """Draw the rank of units within their layer over the epochs, a line for each.
+
+    Drawn are those that end as the most useful, in the middle and as the least useful, at most three of each.
 
     Args:
         film: As for :func:`distribution`; of several seeds the first is drawn.
@@ -84,14 +87,17 @@ def ranks(film: pd.DataFrame, title: str = "") -> Figure:
     for axes, layer in zip(figure.subplots(len(layers), 1, sharex=True, squeeze=False).flat, layers, strict=True):
         wide = film[film["Layer"] == layer].pivot(index="Epoch", columns="Name", values="Loss change").sort_index()
         places = wide.rank(axis=1, method="average")
-        colours = matplotlib.colormaps["viridis"](places.iloc[-1] / len(places.columns))
-        for (_, course), colour in zip(places.items(), colours, strict=True):
-            axes.plot(places.index, course, color=colour, linewidth=0.7, marker="o", markersize=1.5)
+        order = places.columns[places.iloc[-1].to_numpy().argsort(kind="stable")]
+        few = min(_MANY, max(1, len(order) // 3))
+        start = (len(order) - few) // 2
+        ends = {"unclear": order[start : start + few], "useful": order[-few:], "harmful": order[:few]}
+        for state, ending in ends.items():
+            axes.plot(places.index, places[ending], color=STATE_COLOURS[state], linewidth=0.8)
         axes.set_ylabel(f"rank in {layer}")
         axes.yaxis.set_major_locator(whole_numbers())
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(whole_numbers())
-    caption(axes, f"units{of}, 1: the least useful; colour: rank at the end")
+    caption(axes, f"units{of}, 1: the least useful; drawn: those that end highest, in the middle and lowest")
     return figure
 
 
@@ -104,6 +110,7 @@ def animate(film: pd.DataFrame, path: Path) -> None:
         film: As for :func:`distribution`, of one seed.
         path: The file.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     epochs = _some(film["Epoch"], _FRAMES)
@@ -116,26 +123,31 @@ def animate(film: pd.DataFrame, path: Path) -> None:
     pictures = []
     with house_style():
         figure = Figure(figsize=(PAGE / 1.6, WIDTH / 1.5), dpi=100)
-        axes = figure.subplots()
+        canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+        axes.plot(units, on_scale(end["Loss change"].to_numpy(), error), color=GREY, alpha=0.5, label="at the end")
+        bars = axes.vlines(units, 0, 0, color=STATE_COLOURS["useful"], linewidth=0.8)
+        (dots,) = axes.plot(units, 0 * units, ".", color=STATE_COLOURS["useful"], label="now")
+        for start in starts[1:]:
+            axes.axvline(start - 0.5, color="0.8", linewidth=0.5)
+        axes.set_xticks(starts, end["Layer"].iloc[starts])
+        axes.set_ylim(low - 0.1, high + 0.1)
+        axes.set_xlabel("unit, layer by layer")
+        axes.set_ylabel("usefulness, log scale of its error")
+        title = axes.set_title(f"epoch {epochs[-1]}")
+        axes.legend(loc="upper left", ncols=2)
+        # All frames are laid out alike: once is enough, and takes half of the time.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for epoch in epochs:
-            axes.clear()
             now = film[film["Epoch"] == epoch]
             middle, reach = now["Loss change"].to_numpy(), now["Loss SE"].to_numpy()
             lower, upper = (on_scale(middle + side * reach, error) for side in (-1, 1))
-            axes.plot(units, on_scale(end["Loss change"].to_numpy(), error), color=GREY, alpha=0.5, label="at the end")
-            axes.vlines(units, lower, upper, color=STATE_COLOURS["useful"], linewidth=0.8)
-            axes.plot(units, on_scale(middle, error), ".", color=STATE_COLOURS["useful"], label="now")
-            for start in starts[1:]:
-                axes.axvline(start - 0.5, color="0.8", linewidth=0.5)
-            axes.set_xticks(starts, end["Layer"].iloc[starts])
-            axes.set_ylim(low - 0.1, high + 0.1)
-            axes.set_xlabel("unit, layer by layer")
-            axes.set_ylabel("usefulness, log scale of its error")
-            axes.set_title(f"epoch {epoch}")
-            axes.legend(loc="upper left", ncols=2)
-            buffer = BytesIO()
-            figure.savefig(buffer, format="png", dpi=100)
-            pictures.append(Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE, colors=32))
+            bars.set_segments([*np.stack([np.stack([units, lower], 1), np.stack([units, upper], 1)], 1)])
+            dots.set_ydata(on_scale(middle, error))
+            title.set_text(f"epoch {epoch}")
+            canvas.draw()  # type: ignore[no-untyped-call]
+            picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+            pictures.append(picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=32))
     out = BytesIO()
     pictures[0].save(out, format="GIF", save_all=True, append_images=pictures[1:], duration=_PACE, loop=0)
     write_whole(path, out.getvalue())

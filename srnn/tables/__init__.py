@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from srnn import tasks
 from srnn.errors import UserError, nearest
 from srnn.experiment import Experiment
 from srnn.files import write_whole
@@ -44,6 +42,7 @@ from srnn.tables import (
 )
 from srnn.tables.desk import Desk
 from srnn.tables.header import HEADER
+from srnn.tables.unfinished import is_of, take_over, workplace
 from srnn.untrusted import expanded
 
 
@@ -169,7 +168,8 @@ def make(
     """Make those of the sections named that are not made yet, and put all that are there together as ``README.md``.
 
     All runs that are missing and all sections are jobs, done in parallel: a section as soon as its runs are there. A
-    run or a section appears in its place when it is complete, so that nothing half made is left behind.
+    run or a section appears in its place when it is complete, so that nothing half made is left behind; of a command
+    that was killed, the next one goes on with its runs where they were.
 
     Args:
         names: Names of :data:`SECTIONS`; none: all that are published.
@@ -201,14 +201,14 @@ def make(
     out.mkdir(parents=True, exist_ok=True)
     runs.mkdir(parents=True, exist_ok=True)
     with (
-        TemporaryDirectory(prefix=".unfinished-", dir=runs) as unfinished_runs,
-        TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished,
+        workplace(runs) as unfinished_runs,
+        workplace(out) as unfinished,
     ):
-        missing = _training(wanted, needed, runs, Path(unfinished_runs), data_dir)
+        missing = _training(wanted, needed, runs, unfinished_runs, data_dir)
         tables: list[Job] = []
         for name, count in wanted.items():
             section = SECTIONS[name]
-            work = partial(_make_section, name, section, needed[name], count, out, Path(unfinished), runs, data_dir)
+            work = partial(_make_section, name, section, needed[name], count, out, unfinished, runs, data_dir)
             needs = {missing[preset].name for preset in needed[name] if preset in missing}
             if section.study:
                 making = partial(_make_study, section.study, count, runs, data_dir)
@@ -300,6 +300,7 @@ def _train(
     contact: Contact,
 ) -> None:
     epochs = experiment.training.epochs
+    take_over(unfinished, preset, experiment)
     if shorter:
         for run in _kept(shorter.name, shorter, [seed for seed in seeds if _exists(runs, shorter.name, seed)], runs):
             longer = unfinished / preset / run.folder.name
@@ -375,6 +376,6 @@ def _kept(preset: str, experiment: Experiment, seeds: Iterable[int], runs: Path)
     for run in kept:
         if run.status.status not in ends and int(run.metrics["Epoch"].max()) < experiment.training.epochs:
             raise UserError(f"{run.folder} was interrupted; remove it, and it is run again")
-        if not same_experiment(run.experiment, experiment.model_copy(update={"task": tasks.complete(experiment.task)})):
+        if not is_of(run, experiment):
             raise UserError(f"{run.folder} is not what the preset {preset} says now; remove it, and it is run again")
     return kept

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from srnn.analysis.rescue import course, outcome, rounds, rounds_until_no_gain
+from srnn.analysis.rescue import course, forgotten, outcome, rounds, rounds_until_no_gain
 from srnn.analysis.statistics import ANYTHING, POSITIVE, SHARE, Floats, Range, holm, mean_interval, paired
 from srnn.organism import Organism
 from srnn.plots import rescue as plots
@@ -159,15 +159,19 @@ def _by_seed(found: pd.DataFrame, action: str, metric: str) -> Floats:
 
 
 def _focus(desk: Desk) -> str:
-    parts, stops = [], []
+    parts, stops, often = [], [], []
+    task = desk.task("hard-examples-nothing")
     for arm in _ARMS:
         for run in desk.runs[f"hard-examples-{arm}"]:
+            logged = ((epoch, run.organism(epoch)) for epoch in run.logged_epochs if epoch >= _ROUNDS[0])
+            often.append((arm, run.experiment.seed, float(forgotten(logged, task).mean())))
             own = rounds(run.metrics, _ROUNDS).assign(Arm=arm, Seed=run.experiment.seed)
             parts.append(own)
             before = run.metrics.query("Metric == 'validation_accuracy' and Epoch == 5")["Score"].iloc[-1]
             stops.append((arm, run.experiment.seed, rounds_until_no_gain([before, *own["Validation"]])))
     found = pd.concat(parts, ignore_index=True)
     until = pd.DataFrame(stops, columns=["Arm", "Seed", "Rounds"])
+    events = pd.DataFrame(often, columns=["Arm", "Seed", "Times"])
     rows, told = [], {}
     nothing = found[(found["Arm"] == "nothing") & (found["Round"] == 5)].set_index("Seed")["Test"]
     for arm in _ARMS:
@@ -179,8 +183,11 @@ def _focus(desk: Desk) -> str:
         counts = [f"{first['Kept'].mean():,.0f}", f"{first['Left'].mean():,.0f}", f"{last['Frozen'].mean():.0%}"]
         stop = between(*mean_interval(until[until["Arm"] == arm]["Rounds"], POSITIVE), form="{:.1f}")
         net = between(*mean_interval(first["Net"]), form="{:+.3f}")
-        rows.append([arm, *counts, *shares, net, stop, _share(last["Test"]), "–" if arm == "nothing" else told[arm]])
-    columns = ["arm", "kept", "left", "frozen", "forgotten", "gained", "net", "rounds", "test accuracy"]
+        times = between(*mean_interval(events[events["Arm"] == arm]["Times"], POSITIVE), form="{:.2f}")
+        rows.append(
+            [arm, *counts, *shares, net, times, stop, _share(last["Test"]), "–" if arm == "nothing" else told[arm]]
+        )
+    columns = ["arm", "kept", "left", "frozen", "forgotten", "gained", "net", "times", "rounds", "test accuracy"]
     columns.append("against nothing")
     run = desk.runs["hard-examples-nothing"][0]
     return f"""Rounds of freezing and going on with what is wrong: {of_what(run)}, every
@@ -188,8 +195,9 @@ five epochs from the fifth on. The tenth of each hidden layer's units that is mo
 and the examples of the next epochs are those that are answered wrongly. In all arms, *nothing* among them, they are
 drawn with replacement, and steps are as many. *Forgotten* is the share of those left out that is answered wrongly four
 epochs later, *gained* that of those kept that is answered rightly, *net* what that comes to of all examples, in the
-first round; *rounds* until two in a row have brought nothing better on validation data (0: never better than before). A
-dash: nothing is left out.
+first round; *times*: how often a training example was forgotten, right after one logged epoch and wrong after the next,
+from the first round on; *rounds* until two in a row have brought nothing better on validation data (0: never better
+than before). A dash: nothing is left out.
 
 {desk.image(plots.rounds, found, "hard-examples", "rounds")}
 

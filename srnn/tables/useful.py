@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 
-from srnn.analysis import groups, humps, mobility, prediction, relation, rhythm, usefulness
+from srnn.analysis import groups, humps, mobility, narrower, prediction, relation, rhythm, usefulness
 from srnn.analysis.statistics import (
     ANYTHING,
     CORRELATION,
@@ -33,6 +33,7 @@ _NETWORKS: Final = ("number", "dropout", "weightwise")
 _ORDERS: Final = ("shuffled", "fixed", "replacement", "dropout", "l2", "narrow")
 #: What the diary reports of ten evaluations: raw minus sorted.
 _PUBLISHED_GAP: Final = 0.846 - 0.7645
+_HALF: Final = 0.5
 
 
 def useful(desk: Desk) -> str:
@@ -45,6 +46,7 @@ def useful(desk: Desk) -> str:
             _prediction(desk),
             _rhythm(desk),
             _groups(desk),
+            _narrower(desk),
             _relation(desk),
         ]
     )
@@ -115,40 +117,50 @@ meet; the last column has the exact interval of the share of seeds.
 # -- mobility ---------------------------------------------------------------------------------------------------------
 
 
+def _mobility_of(film: pd.DataFrame, subject: Subject) -> pd.DataFrame:
+    own = film[film["Seed"] == subject.seed].drop(columns="Seed")
+    one, two = (usefulness.film(subject.over_epochs(), half) for half in usefulness.halves(subject.task))
+    return mobility.summary(own, (one, two))
+
+
 def _mobility(desk: Desk, films: Mapping[str, pd.DataFrame]) -> str:
     rows, told, curves = [], [], {}
     for network, film in films.items():
-        task = desk.task(f"usefulness-{network}")
-        halves = [replace(task, test_x=task.test_x[half::2], test_y=task.test_y[half::2]) for half in (0, 1)]
-        parts = []
-        for run in desk.runs[f"usefulness-{network}"]:
-            own = film[film["Seed"] == run.experiment.seed].drop(columns="Seed")
-            one, two = (usefulness.usefulness(run.organism(), half, examples=500) for half in halves)
-            parts.append(mobility.summary(own, (one, two)).assign(Seed=run.experiment.seed))
-        summary = pd.concat(parts)
+        summary = desk.over_seeds(f"usefulness-{network}", partial(_mobility_of, film))
         total = summary[summary["Layer"] == mobility.TOTAL].pivot(index="Seed", columns="Metric", values="Score")
         curves[network] = _each(film, mobility.mobility)
-        over = _difference(total["Mobility"], total["Noise floor"])
-        names = ("Mobility", "Noise floor", "Half-life", "First half, last", "Persistent", "Restless rise")
-        ranges = (POSITIVE, POSITIVE, POSITIVE, CORRELATION, SHARE, SHARE)
+        over = _difference(total["Across halves"], total["Noise floor"])
+        names = (
+            "Mobility",
+            "Across halves",
+            "Noise floor",
+            "Half-life",
+            "First half, last",
+            "Persistent",
+            "Restless rise",
+        )
+        ranges = (POSITIVE, POSITIVE, POSITIVE, POSITIVE, CORRELATION, SHARE, SHARE)
         cells = [_cell(total[name], within) for name, within in zip(names, ranges, strict=True)]
         every = desk.runs[f"usefulness-{network}"][0].experiment.log.every
-        rows.append([network, every, *cells, over])
+        rows.append([network, every, *cells[:3], over, *cells[3:]])
         told.append(f"{over} ({network})")
-    columns = ["network", "epochs between", "mobility", "noise floor", "half-life", "first half, last", "persistent"]
+    columns = ["network", "epochs between", "mobility", "across halves", "noise floor", "across − floor"]
+    columns += ["half-life", "first half, last", "persistent", "restless rise"]
     between_epochs = _each(films["number"], mobility.between_epochs)
     images = {
         "ranks": desk.image(draw_mobility.correlation, curves["number"], "number", "mobility"),
         "classes": desk.image(draw_mobility.transitions, between_epochs, "number", "transitions"),
     }
     return f"""How units change places, in fifths of their layer from one logged epoch to the next (0: none does, 1: at
-random), beside the *noise floor*: the same between two halves of the examples at one time.
+random). *Across halves*: the same from one half of the examples to the other half at the next epoch; *noise floor*:
+from half to half at one epoch, which is what the choice of examples makes of units that rest.
 
 {side_by_side(images)}
 
-{markdown(rows, [*columns, "restless rise", "mobility − floor"])}
+{markdown(rows, columns)}
 
-Judged: mobility beyond the noise floor, paired by seed, is {", ".join(told)}; above zero only that is movement.
+Judged: mobility across halves beyond the noise floor, paired by seed, is {", ".join(told)};
+what is above zero is movement.
 """
 
 
@@ -180,7 +192,12 @@ def _prediction(desk: Desk) -> str:
         own = scores[(scores["Evaluations"] == count) & (scores["Model"] == model) & (scores["Features"] == features)]
         return own.sort_values("Fold")["Score"]
 
+    early = [
+        f"{model} from k = {_first_above(scores, model, features)} on"
+        for model, features in (("persistence", "last usefulness"), ("linear", "all"))
+    ]
     ten = 10 if 10 in set(scores["Evaluations"]) else int(scores["Evaluations"].max())
+    told = [_cell(at(ten, *one), SHARE, "{:.3f}") for one in (("persistence", "last usefulness"), ("linear", "all"))]
     gap = _difference(at(ten, "linear", "usefulness"), at(ten, "linear", "usefulness, sorted"))
     beyond = _difference(at(ten, "linear", "all"), at(ten, "persistence", "last usefulness"))
     return f"""Is a unit in the upper half of its layer at the end? Learnt from some seeds and judged on others; after k
@@ -190,11 +207,21 @@ evaluations, one an epoch. The commoner answer and *persistence* (what is useful
 
 {markdown(rows, ["model", "features", *(f"k = {count}" for count in _KNOWN)])}
 
-Judged: after {ten} evaluations the accuracy by raw values is {gap} above that by sorted ones, paired by fold (the
+Judged: better than the commoner answer, with the whole interval, is {" and ".join(early)}
+({told[0]} and {told[1]} at k = {ten}).
+After {ten} evaluations the accuracy by raw values is {gap} above that by sorted ones, paired by fold (the
 diary: {_PUBLISHED_GAP:+.4f}), and that by all features {beyond} above persistence. Of the lowest tenth, by all features
 and at the last k: AUC {warned["useless AUC"]}, and at the threshold that was right nine times of ten where it was
 learnt, precision {warned["useless precision"]} and recall {warned["useless recall"]}.
 """
+
+
+def _first_above(scores: pd.DataFrame, model: str, features: str) -> str:
+    """The least number of evaluations from which on a model is better than half, with the whole interval."""
+    own = scores[(scores["Model"] == model) & (scores["Features"] == features)]
+    low = own.groupby("Evaluations")["Score"].apply(lambda one: mean_interval(one, SHARE)[1])
+    above = (low > _HALF)[::-1].cummin()
+    return str(above[above].index.min()) if above.any() else "none"
 
 
 _KNOWN: Final = prediction.EVALUATIONS
@@ -254,6 +281,7 @@ def _groups(desk: Desk) -> str:
         lambda one: groups.groups(one.organism(), one.task, np.random.default_rng(one.seed)),
     )
     each = _each(found, groups.measures)
+    alike = _cell(_each(found, groups.agreement)["Rand"], CORRELATION)
     rows, told = [], []
     for by, own in each.groupby("By", sort=False):
         scores = own.pivot(index="Seed", columns="Metric", values="Score")
@@ -273,6 +301,34 @@ sum), that cost less than random sets (q below 0.05), and of the sets that cost 
 {markdown(rows, columns)}
 
 Judged: of the groups cost less than random ones {"; ".join(told)} cost no more (a half by chance).
+The partitions by synergy and by activation agree by an adjusted Rand index of {alike} (1: the same, 0: by chance).
+"""
+
+
+# -- fewer units ------------------------------------------------------------------------------------------------------
+
+
+def _narrower(desk: Desk) -> str:
+    rows, told = [], []
+    for network in _NETWORKS:
+        found = desk.over_seeds(
+            f"usefulness-{network}",
+            lambda one: narrower.narrower(one.organism(), one.task, np.random.default_rng(one.seed)),
+        )
+        lost = found.assign(Points=100 * found["Score change"]).pivot(
+            index="Seed", columns=["Order", "Share"], values="Points"
+        )
+        for order in narrower.ORDERS:
+            rows.append([network, order, *(_cell(lost[order, share], (-100, 100)) for share in narrower.SHARES)])
+        saved = _difference(lost["random", _HALF], lost["useless first", _HALF], "{:+.2f}")
+        told.append(f"{saved} ({network})")
+    return f"""How many can go? Points of test accuracy that are lost without the least useful units of each hidden
+layer, by training data, and without as many at random, with nothing trained anew.
+
+{markdown(rows, ["network", "order", *(f"{share:.0%} of the units" for share in narrower.SHARES)])}
+
+Judged: of half of the units the least useful cost fewer points than random ones by {", ".join(told)},
+paired by seed.
 """
 
 

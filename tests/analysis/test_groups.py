@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from srnn import MLP, Organism
-from srnn.analysis.groups import Costs, groups, measures, partition, random_sets
+from srnn.analysis.groups import Costs, agreement, groups, measures, partition, random_sets
 from srnn.number import Number
 from srnn.plots.groups import groups as draw
 from srnn.tasks import Task
@@ -73,6 +74,41 @@ def test_three_pairs_are_found_and_judged() -> None:
     assert scores["synergy", "groups"] == 3
     assert scores["synergy", "needing_share"] == 1
     assert len(draw(found).axes) == 2
+
+
+def test_units_that_are_correlated_are_one_group() -> None:
+    """Of four units two read one input, two another, and four more read one of them each: as they were planted."""
+    planted = np.array([0, 1, 1, 0] * 2)
+    first = torch.zeros(4, 4)
+    first[range(4), planted[:4]] = torch.tensor([1.0, 3, -1, 3])
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    weights = torch.cat([one.flatten() for one in (first, torch.eye(4), torch.eye(4))]).tolist()
+    organism = numbers(MLP(4, 4, 3, 4), *weights)
+    found = groups(organism, Task("planted", "regression", x, x, x, x, outputs=4), np.random.default_rng(0))
+    own = found[found["By"] == "activation"]
+    names = [f"L{layer}_C{cell}" for layer in range(2) for cell in range(4)]
+    members = [" ".join(names[unit] for unit in np.flatnonzero(planted == group)) for group in range(2)]
+    truth = pd.DataFrame({"By": "planted", "Group": range(2), "Members": members})
+    assert agreement(pd.concat([own, truth])).to_numpy().tolist() == [["activation", "planted", 8, 1.0]]
+
+
+def test_partitions_agree_as_far_as_they_are_the_same() -> None:
+    """Of four units: {01}{23} with itself 1, with {02}{13} −½; the fifth is in one of them only."""
+    found = pd.DataFrame(
+        [
+            ("a", 0, "u0 u1 u4"),
+            ("a", 1, "u2 u3"),
+            ("b", 0, "u0 u1"),
+            ("b", 1, "u2 u3"),
+            ("c", 0, "u0 u2"),
+            ("c", 1, "u1 u3"),
+        ],
+        columns=["By", "Group", "Members"],
+    )
+    judged = agreement(found).set_index(["One", "Other"])
+    assert judged["Units"].tolist() == [4, 4, 4]
+    assert judged["Rand"].tolist() == [1, -0.5, -0.5]
+    assert agreement(found[:2]).empty
 
 
 def test_without_units_that_matter_there_are_none() -> None:

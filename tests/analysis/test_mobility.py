@@ -83,9 +83,43 @@ def test_from_one_epoch_to_the_next() -> None:
     assert frame.groupby(["Layer", "From"])["Share"].sum().tolist() == pytest.approx([1] * 6)
 
 
+class TestBeyondNoise:
+    """Of 400 units with noise of its own on either half of the examples."""
+
+    WORTH = np.random.default_rng(0).normal(size=400)
+
+    def noise(self, epochs: int) -> np.ndarray:
+        return np.random.default_rng(1).normal(size=(2, 400, epochs))
+
+    def summed_up(self, worth: np.ndarray, noises: np.ndarray) -> pd.Series:
+        """Of what units are truly worth ``(n, epochs)`` and the noise of the halves ``(2, n, epochs)``."""
+        films = [
+            a_film(*(("L0", [*map(float, own)]) for own in seen))
+            for seen in (worth + noises.mean(0), *(worth + noises))
+        ]
+        return summary(films[0], (films[1], films[2])).set_index(["Layer", "Metric"])["Score"]["L0"]
+
+    def test_units_that_rest_are_at_the_floor(self) -> None:
+        """To the bit if the noise, too, is that of before; in the mean if it is drawn anew."""
+        rest = np.repeat(self.WORTH[:, None], 4, 1)
+        found = self.summed_up(rest, np.repeat(self.noise(1), 4, 2))
+        assert found["Mobility"] == 0
+        assert found["Across halves"] == found["Noise floor"] > 0.5
+        found = self.summed_up(rest, self.noise(4))
+        assert found["Across halves"] == pytest.approx(found["Noise floor"], abs=0.06)
+
+    def test_units_that_move_are_above_it(self) -> None:
+        """Turned round at every step; of two halves without noise the floor is 0."""
+        turning = self.WORTH[:, None] * np.array([1, -1, 1])
+        found = self.summed_up(turning, self.noise(3))
+        assert found["Across halves"] > found["Noise floor"] + 0.2
+        found = self.summed_up(turning, np.zeros((2, 400, 3)))
+        assert found["Noise floor"] == 0
+        assert found["Across halves"] == found["Mobility"] == compare(self.WORTH, -self.WORTH)["Mobility"]
+
+
 def test_in_a_few_numbers() -> None:
-    end = FILM[FILM["Epoch"] == 2]
-    found = summary(FILM, (end, end), 2).set_index(["Layer", "Metric"])["Score"]
+    found = summary(FILM, (FILM, FILM), 2).set_index(["Layer", "Metric"])["Score"]
     assert found["L0", "Noise floor"] == 0
     assert found["L0", "Half-life"] == 1  # 0.8 and −0.8 in the mean
     assert np.isnan(found["L1", "Half-life"])

@@ -12,7 +12,16 @@ import torch
 import srnn
 from srnn import MLP, Experiment, Organism, tasks
 from srnn.analysis.relation import partial, relations
-from srnn.analysis.rescue import changed, course, outcome, ranks, rounds, rounds_until_no_gain
+from srnn.analysis.rescue import (
+    changed,
+    course,
+    forgotten,
+    outcome,
+    ranks,
+    rounds,
+    rounds_until_no_gain,
+    times_forgotten,
+)
 from srnn.errors import NotApplicableError
 from srnn.number import Number
 from srnn.plots import rescue as plots
@@ -49,6 +58,23 @@ def test_an_outcome_by_hand() -> None:
     assert course(plain, DOUBLE)["Loss"].tolist() == [4900, 3600, 2500]
     with pytest.raises(NotApplicableError, match="epoch 12 was not logged"):
         outcome(plain, treated, DOUBLE, 12)
+
+
+def test_an_example_is_forgotten_when_it_was_right_and_is_wrong() -> None:
+    right = np.array([[1, 1, 0, 1], [1, 0, 1, 1], [0, 1, 1, 1], [1, 0, 1, 1]], bool)
+    assert times_forgotten(right).tolist() == [1, 2, 0, 0]
+
+
+def test_which_training_examples_are_forgotten() -> None:
+    """Of two classes, by the sign of the input: a network that turns round forgets each twice in five epochs."""
+    x, other = torch.tensor([[1.0], [-1.0]]), torch.zeros(1, 1)
+    task = Task("sign", "classification", x, torch.tensor([0, 1]), other, torch.tensor([0]), outputs=2)
+    organisms = []
+    for sign in (1.0, -1, 1, -1, -1):
+        organism = Organism(MLP(1, 2, 2, 2), Number())
+        organism.weights.data = torch.tensor([[sign, -sign, 1.0, 0, 0, 1]])
+        organisms.append(organism)
+    assert forgotten(enumerate(organisms), task).tolist() == [2, 2]
 
 
 def test_equals_share_a_rank() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from srnn import MLP, Organism, Particle
 from srnn.analysis import usefulness as asked
+from srnn.analysis.narrower import narrower
 from srnn.analysis.thinning import signals
 from srnn.analysis.usefulness import STATES, by_class, by_image, film, properties, states, usefulness
 from srnn.choices import Activation, Residual
@@ -195,6 +196,19 @@ def test_what_it_does_not_apply_to(activation: Activation) -> None:
         usefulness(dense, BOTH)
 
 
+def test_with_fewer_units() -> None:
+    """y = x of two units, worth ¼ and ¾: 1/16 goes with the less useful, at random that or 9/16; 0.9 are both."""
+    one = torch.ones(2, 1)
+    made = numbers(MLP(1, 2, 2, 1), [[0.25], [0.75]], [[1.0, 1.0]])
+    found = narrower(made, Task("by hand", "regression", one, one, one, one, outputs=1), np.random.default_rng(0))
+    known = found.set_index(["Order", "Share"])
+    assert known["Units"].tolist() == [0, 1, 1, 1, 2] * 2
+    assert known.loc["useless first", "Loss change"].tolist() == [0, 1 / 16, 1 / 16, 1 / 16, 1]
+    random = known.loc["random", "Loss change"]
+    assert (random[0.1], random[0.9]) == (0, 1)
+    assert 1 / 16 < random[0.5] < 9 / 16
+
+
 def test_figures_and_film(tmp_path: Path) -> None:
     frame = pd.concat([film([(0, TWO), (5, TWO), (10, TWO)], BOTH).assign(Seed=seed) for seed in (3, 4)])
     figure = plots.distribution(frame)
@@ -204,7 +218,10 @@ def test_figures_and_film(tmp_path: Path) -> None:
     assert heights == [sum(frame.query("Epoch == 0")["State"] == state) for state in STATES]
     assert sum(heights) == 4
     lines = plots.ranks(frame).axes[0].lines
-    assert [line.get_ydata().tolist() for line in lines] == [[1.5] * 3] * 2
+    assert [line.get_ydata().tolist() for line in lines] == [[1.5] * 3] * 3
+    assert [line.get_color() for line in lines] == [
+        plots.STATE_COLOURS[one] for one in ("unclear", "useful", "harmful")
+    ]
     plots.animate(frame[frame["Seed"] == 3], tmp_path / "film.gif")
     with Image.open(tmp_path / "film.gif") as film_:
         assert film_.format == "GIF"

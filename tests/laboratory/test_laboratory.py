@@ -21,7 +21,7 @@ from srnn.laboratory.questions import QUESTIONS
 from srnn.runs.run import Run
 
 #: Result files of each question, as a user finds them.
-PARTS = ("states", "humps", "layers", "particles", "properties", "types", "classes", "degrees")
+PARTS = ("states", "humps", "layers", "particles", "properties", "types", "classes", "degrees", "narrower")
 RESULTS = {
     "connectivity": {"connectivity"},
     "basin": {"basin"},
@@ -32,7 +32,7 @@ RESULTS = {
     "mobility": {"mobility", "mobility_transitions", "mobility_measures"},
     "prediction": {"prediction_film", "prediction_features"},
     "rhythm": {"rhythm", *(f"rhythm_{part}" for part in ("measures", "spectra", "groups"))},
-    "groups": {"groups", "groups_measures"},
+    "groups": {"groups", "groups_measures", "groups_agreement"},
     "transfer": {"transfer", "effective_weights", "effective_weights_histogram"},
     "trajectories": {"trajectories_particle", "trajectories_layer"},
     "robustness": {"robustness"},

@@ -15,6 +15,7 @@ import pytest
 from processes import SRNN, forked, start, start_fresh
 
 import srnn
+from srnn import Experiment
 from srnn import tables as figure_tables
 from srnn.errors import UserError
 from srnn.presets import preset_names
@@ -53,6 +54,34 @@ def failing(desk: Desk) -> str:
 def killed(desk: Desk) -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return ""
+
+
+def two_presets(patched: pytest.MonkeyPatch) -> None:
+    """A section that needs two presets of four small epochs."""
+    load = srnn.load_preset
+    small = ["training.epochs=4", "log.every=1", "checkpoint.every=2"]
+    patched.setattr(figure_tables, "load_preset", lambda name: load("addition").override([f"name={name}", *small]))
+    section = replace(
+        SECTIONS["transfer"], presets=["digits", "addition"], make=lambda desk: desk.metrics("digits").to_csv()
+    )
+    patched.setitem(SECTIONS, "transfer", section)
+
+
+def die_in_the_second() -> None:
+    """Of the presets, after its third epoch; for a process that has been forked."""
+    two_presets(pytest.MonkeyPatch())
+    begun, train = [], figure_tables.run_experiment
+
+    def training(experiment: Experiment, *places: Any, after_report: Callable[[Any], None], **options: Any) -> Any:
+        def die(report: Any) -> None:
+            after_report(report)
+            if (len(begun), report.epoch) == (2, 3):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        begun.append(experiment.name)
+        return train(experiment, *places, after_report=die, **options)
+
+    figure_tables.run_experiment = training
 
 
 def table(text: str) -> list[list[str]]:
@@ -208,6 +237,24 @@ class TestParallel:
         monkeypatch.setitem(SECTIONS, "sanity", replace(SECTIONS["sanity"], make=killed))
         with pytest.raises(UserError, match="was ended from outside"):
             make("sanity", "addition", jobs=2)
+
+
+def test_a_command_that_was_killed_is_gone_on_with(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was whole stays as it is, what was begun goes on from its checkpoint; in the end the bytes are the same."""
+    two_presets(monkeypatch)
+    make("transfer", place="whole")
+    figures, runs = (tmp_path / "killed" / place for place in ("figures", "runs"))
+    places = ["--out", str(figures), "--runs", str(runs)]
+    command = ["figures", "transfer", "--seeds", "2", "--jobs", "1", *places]
+    assert start(command, tmp_path, before=die_in_the_second).end().code == -signal.SIGKILL
+    [done] = {run.parent for run in runs.glob("*/seed-*")}
+    before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
+    states: list[str] = []
+    make("transfer", place="killed", watch=lambda done, total, running: states.extend(running.values()))
+    assert {state for state in states if state.startswith("epoch")} == {"epoch 3 of 4", "epoch 4 of 4"}
+    assert before == {path: path.stat().st_mtime_ns for path in done.rglob("*")}
+    whole, killed = (TestParallel.contents(tmp_path / place) for place in ("whole", "killed"))
+    assert whole == killed
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -229,18 +230,22 @@ def test_who_is_chosen(few: Task) -> None:
     assert chosen("predicted", predictor=[0.0, 0.0, 1.0]) == [7]
     assert chosen("predicted", predictor=[0.0, 1.0, 0.0]) == [1]
     assert chosen("dormant", 8) == [5]
+    assert chosen("dormant", 8, dormancy=0.5) == [5, 7, 6]
+    assert chosen("dormant", 8, dormancy=0.0) == [5]
     assert chosen("active", 2) == [0, 1]
     assert chosen("contribution") == [5]
     assert chosen("smallest", 2) == [5, 7]
     assert chosen("largest", 2) == [0, 1]
     assert chosen("named", names=["L0_C4", "L1_C0"]) == [4]
-    assert chosen("all") == [*range(8)]
+    assert chosen("all") == chosen("unchanged") == [*range(8)]
     assert len({tuple(chosen("random", 3)) for _ in range(5)}) > 1
     training.past._usefulness[:, :, 0] = -10
     assert chosen("persistent", 8) == [0]
     assert chosen("harmful", 8)[0] == 0
     training.freeze(0, training.past.places[0][0])
     assert chosen("useless") == [1]
+    training.past.change(0, training.past.places[0][3], 0)
+    assert chosen("unchanged") == [1, 2, 4, 5, 6, 7]
 
 
 def test_who_is_chosen_by_type(few: Task) -> None:
@@ -313,6 +318,22 @@ def test_every_particle_stays_a_self_replicator(few: Task, method: str) -> None:
             if report.epoch == 1 and before is not None and name != "drop":
                 assert training.past.tensors(0)["event.changed"].max() == 1
             before = report
+
+
+def test_what_is_new_is_trained_first(few: Task) -> None:
+    """All that no event has changed are frozen for two of five batches: what enters the changed unit moves alone."""
+    new = {"do": "noise", "who": "named", "names": ["L0_C4"], "at": [1]}
+    hold = {"do": "freeze", "who": "unchanged", "at": [1]}
+    training = Training(experiment(NUMBERS, new=new, hold=hold, go={"do": "thaw", "at": [1.4]}), few, [3])
+    training.step, courses = 1, []
+    list(training.run(lambda: courses.append(training.weights.detach()[0].clone())))
+    moved = [set((one != other).nonzero()[:, 0].tolist()) for one, other in pairwise(courses)]
+    touched = {*training.past.places[0][4].tolist()}
+    assert len(courses) == 10
+    assert moved[3] - touched
+    assert moved[4] | moved[5] <= touched
+    assert moved[5]
+    assert moved[6] - touched
 
 
 FROZEN: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from srnn.plots.groups import groups as draw
 
 def answer(subject: Subject) -> Frames:
     found = groups.groups(subject.organism(), subject.task, np.random.default_rng(subject.seed))
-    return {"groups": found, "groups_measures": groups.measures(found)}
+    return {"groups": found, "groups_measures": groups.measures(found), "groups_agreement": groups.agreement(found)}
 
 
 QUESTION = Question(

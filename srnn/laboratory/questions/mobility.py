@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from srnn.analysis import mobility, usefulness
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
@@ -11,11 +9,8 @@ from srnn.plots import mobility as plots
 
 
 def answer(subject: Subject) -> Frames:
-    task, organism = subject.task, subject.organism()
-    film = usefulness.film(subject.over_epochs(), task)
-    halves = [replace(task, test_x=task.test_x[half::2], test_y=task.test_y[half::2]) for half in (0, 1)]
-    size = usefulness.EXAMPLES // 2
-    one, two = (usefulness.usefulness(organism, half, examples=size) for half in halves)
+    film = usefulness.film(subject.over_epochs(), subject.task)
+    one, two = (usefulness.film(subject.over_epochs(), half) for half in usefulness.halves(subject.task))
     return {
         "mobility": mobility.mobility(film),
         "mobility_transitions": mobility.between_epochs(film),

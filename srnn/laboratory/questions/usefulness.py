@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from srnn.analysis import humps, usefulness
+import numpy as np
+
+from srnn.analysis import humps, narrower, usefulness
 from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
@@ -21,6 +23,7 @@ def answer(subject: Subject) -> Frames:
         "usefulness_humps": humps.distribution(film),
         "usefulness_layers": usefulness.usefulness(organism, task, "layer"),
         "usefulness_properties": usefulness.properties(organism, task),
+        "usefulness_narrower": narrower.narrower(organism, task, np.random.default_rng(subject.seed)),
     }
     if organism.size <= _PARTICLES:
         found["usefulness_particles"] = usefulness.usefulness(organism, task, "particle").merge(
