@@ -8,11 +8,12 @@ import sklearn.datasets  # noqa: F401
 import tomli_w  # noqa: F401
 
 import srnn
-import srnn.commands.run
+from srnn import commands
 from srnn.kernels.arithmetic import order_products
 from srnn.laboratory.questions import QUESTIONS
 
 order_products()
+commands._command()
 list(QUESTIONS.values())
 with TemporaryDirectory() as folder:
     experiment = srnn.Experiment.from_dict(
