@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ import torch
 from hypothesis import settings
 
 from srnn.kernels.arithmetic import order_products
+
+# Hundreds of processes read the same sources: they are compiled for all of them, and not in each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Before the first product of the process that all test modules share.
 order_products()

@@ -206,8 +206,9 @@ def _unprinted(out: Lasting, err: Lasting) -> int:
     return _UNREAD if unread(out) or unread(err) else 0
 
 
+@functools.cache
 def _command() -> Any:
-    """The command line, without the names of Python's types in its help."""
+    """The command line, without the names of Python's types in its help; a process that calls it again has it made."""
     group = typer.main.get_command(app)
     for one in (group, *getattr(group, "commands", {}).values()):
         context = one.context_class(one, info_name=one.name, parent=None, **app_settings)
