@@ -35,12 +35,12 @@ def tickets(desk: Desk) -> str:
     columns = ["kept", "start", "early stop, epoch", "test accuracy then", "minus dense, points"]
     return f"""{extent(study)}
 
-LeNet-300-100 is trained whole; {_cut(study.experiment.pruning.rounds)}, and trained again from where they began
-(*ticket*), from other newborn values (*reinit*), or as many at random in each layer (*shuffle*). Published, over
-iterative rounds and 50,000 iterations (Frankle & Carbin): 38 % earlier at 21 % kept than dense and up to 0.3 points
-better at 13.5 %; back to the dense network's level at 3.6 %; the ticket of 21 % stops 2.5 times sooner than its reinit
-and is half a point better. There births are Glorot normal; here they are uniform in ±1/√fan_in, and training is
-shorter.
+LeNet-300-100 is trained whole; {_cut(study.experiment.pruning.rounds)}.
+What is left is trained again from where it began (*ticket*), from other newborn values (*reinit*), or as much at random
+in each layer (*shuffle*). Published, over iterative rounds and 50,000 iterations (Frankle & Carbin): 38 % earlier at
+21 % kept than dense and up to 0.3 points better at 13.5 %; back to the dense network's level at 3.6 %; the ticket of
+21 % stops 2.5 times sooner than its reinit and is half a point better. There births are Glorot normal; here they are
+uniform in ±1/√fan_in, and training is shorter.
 
 {desk.image(draw_rounds, branches, "lottery tickets", "tickets")}
 
@@ -53,14 +53,10 @@ Judged, claim by claim:
 
 
 def _cut(asked: int | list[int]) -> str:
+    rate = "20 % of the weights (10 % of those of the last layer)"
     if isinstance(asked, int):
-        return (
-            f"in each of {asked} rounds 20 % of what is left of each layer goes (of the last 10 %), the smallest first"
-        )
-    return (
-        "of each layer the largest weights are kept, at once as many as so many rounds leave of 20 % (of the last "
-        "layer of 10 %)"
-    )
+        return f"in each of {asked} rounds, of those that are left,\nthe smallest {rate} of each layer are dropped"
+    return f"of each layer the largest are kept, at once as many as\nso many rounds of {rate} leave"
 
 
 def claims(branches: pd.DataFrame) -> str:
@@ -89,7 +85,7 @@ def claims(branches: pd.DataFrame) -> str:
     found.append(
         f"* *There are tickets at 98 %.* With {shares[least]:.1%} kept{reached}, minus dense: {points(test)} "
         f"points{_shown(test)}. Winning, by their intervals no more than {100 * rounds.MARGIN:g} points below the "
-        f"dense network and no later to stop, are those of {listed(names, 'none of these densities')}."
+        f"dense network and no later to stop: {listed(names, 'none of these densities')}."
     )
 
     moderate = [number for number, share in shares.items() if _MODERATE[0] <= share <= _MODERATE[1]]
