@@ -71,7 +71,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
             'pruning.others={organism={changes=["particle.kind=weightwise","replication.method=sgd"],by=["type"]},'
             'longer={changes=["training.epochs=3"]}}',
         ],
-        "tickets": ["body.width=[4, 3]", "pruning.rounds=[2]", 'pruning.controls=["reinit"]'],
+        "tickets": [
+            *("body.width=[4, 3]", "pruning.rounds=[2]", "pruning.controlled=[1]", 'pruning.controls=["reinit"]'),
+        ],
         "sparsity": [
             *(
                 "body.width=[4, 3]",
