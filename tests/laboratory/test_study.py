@@ -150,6 +150,11 @@ class TestShots:
         assert score is not None
         mask = kept(of(out, "shots", "l0-gate-0.3"))
         assert score[mask].min() > score[~mask].max()
+        first, last = scored.gate_score(0), scored.gate_score(3)
+        assert first is not None
+        assert last is not None
+        assert torch.equal(last, score)
+        assert not torch.equal(first, score)
         # They were born the same but for a little, and are not what magnitude says.
         assert not torch.equal(mask, keep(organism.worth().abs(), 0.3, organism.layers, worth=organism.worth()))
 
