@@ -18,7 +18,7 @@ from srnn.tables.desk import Desk, interval, markdown
 from srnn.tables.studies import extent, listed, study_of
 
 #: What was published of LeNet-300-100 on MNIST: the test error in percent, and what of it was kept. The dense network
-#: and SNIP by Lee et al. 2019, L0 by Louizos et al. 2018, variational dropout by Molchanov et al. 2017.
+#: and SNIP by Lee et al. 2019, L0 by Louizos et al. 2018, variational dropout by Molchanov et al. 2017; at second hand.
 PUBLISHED: Final[Mapping[str, tuple[float, str]]] = {
     DENSE: (1.7, "all"),
     "snip 5%": (1.6, "5 %"),
@@ -50,10 +50,10 @@ def sparse(desk: Desk) -> str:
 
 784-300-100-10 with ReLU, as it was published. L0 and variational dropout say themselves what they drop: *as it is* are
 the weights behind their gates at rest. A horseshoe makes weights small and none of them 0: the largest are kept,
-without training again. Below that, every mask on the dense network, trained from its birth. Published numbers are those
-of the papers, of batches of 100 and many more epochs; the gates of L0 were there on input units and not on
-weights, and the noise of variational dropout on activations and not, once for a batch, on weights, so that its gradient
-varied less. Of a horseshoe as a maximum a posteriori there is no published network of this size.
+without training again. Below that, every mask on the dense network, trained from its birth. Published numbers are
+quoted at second hand, and are of batches of 100 and many more epochs; the gates of L0 were there on input units and not
+on weights, and the noise of variational dropout on activations and not, once for a batch, on weights, so that its
+gradient varied less. Of a horseshoe as a maximum a posteriori no published network of this size is known to us.
 
 {markdown([row.shown() for row in rows], columns)}
 
