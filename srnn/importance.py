@@ -361,7 +361,9 @@ def score(
 
     def of_gates() -> Tensor:
         if gate is None:
-            raise NotApplicableError("gate: that is known of a run with gates of one kind only")
+            raise NotApplicableError(
+                "gate: it has no gates, or of several kinds, and so no score of theirs: take another"
+            )
         return gate
 
     scores: dict[str, Callable[[], Tensor]] = {

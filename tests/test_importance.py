@@ -184,7 +184,7 @@ class TestScores:
             imp.score("movement", network([[1.0]]), task([[1.0]], [[0.0]]))
 
     def test_what_gates_say_is_to_be_known(self) -> None:
-        with pytest.raises(NotApplicableError, match="gate: that is known of a run with gates of one kind only"):
+        with pytest.raises(NotApplicableError, match="gate: it has no gates, or of several kinds"):
             imp.score("gate", network([[1.0]]), task([[1.0]], [[0.0]]))
 
     def test_a_name_that_is_none(self) -> None:
