@@ -26,6 +26,7 @@ Score = Literal[
     "quiet_inputs",
     "replication",
     "type",
+    "gate",
 ]
 #: Whether weights are ranked all together, or in each layer.
 Scope = Literal["global", "layer"]

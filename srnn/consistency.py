@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from srnn.bodies.body import MLPConfig, require_affordable
 from srnn.choices import Score
 from srnn.methods import EXACT
+from srnn.terms.gate import gates_of
 
 if TYPE_CHECKING:
     from srnn.experiment import Experiment
@@ -166,11 +167,10 @@ def _suits_the_study(experiment: Experiment) -> None:
             "pruning.others are scored once, and pruning.rounds is a number of rounds, each of which is scored: set it "
             "to a list, or set pruning.densities"
         )
-    beyond = [one for one in study.controlled if not isinstance(study.rounds, int) or one > study.rounds]
-    if beyond:
+    if beyond := [one for one in study.controlled if one > study.steps]:
         raise ValueError(
-            f"pruning.controlled has {beyond[0]}, and pruning.rounds is {study.rounds or 'not set'}: set rounds to a "
-            "number of at least that, or leave controlled out"
+            f"pruning.controlled has {beyond[0]}, and there are {study.steps} rounds or densities: name some of these, "
+            "the first of which is 1, or leave it out"
         )
     if study.rounds and study.scope == "layer" and not isinstance(experiment.body, MLPConfig):
         raise ValueError("pruning.scope is 'layer', whose rounds are those of an mlp: set it to 'global'")
@@ -188,6 +188,11 @@ def require_scorable(experiment: Experiment, by: Sequence[Score], key: str) -> N
     of_particles = [one for one in by if one in ("replication", "type")]
     if of_particles and experiment.particle.kind == "number":
         raise ValueError(f"{key} has {of_particles[0]!r}; a plain number replicates nothing: leave it out")
+    if "gate" in by and len(gates_of(experiment.terms)) != 1:
+        raise ValueError(
+            f"{key} has 'gate', which is known where there are gates of one kind: set one of terms.hard_concrete, "
+            "terms.gaussian and terms.targeted"
+        )
     if "quiet_inputs" in by and not isinstance(experiment.body, MLPConfig):
         raise ValueError(f"{key} has 'quiet_inputs', which are known of an mlp only: leave it out")
 

@@ -333,6 +333,7 @@ def score(
     task: Task,
     birth: Tensor | None = None,
     generator: torch.Generator | None = None,
+    gate: Tensor | None = None,
 ) -> Tensor:
     """One of :data:`SCORES` of every effective weight, ``(N,)``, larger = keep.
 
@@ -342,6 +343,7 @@ def score(
         task: Its task, of whose training data some scores are.
         birth: What its weights were worth at birth, ``(N,)``.
         generator: Where ``random`` is drawn from; without one, torch's global generator.
+        gate: What its gates say each weight is worth keeping for, ``(N,)``: :meth:`srnn.Run.gate_score`.
 
     Raises:
         UserError: There is no such score.
@@ -357,6 +359,13 @@ def score(
             raise NotApplicableError(f"{name}: what the weights were worth at birth is not known")
         return birth
 
+    def of_gates() -> Tensor:
+        if gate is None:
+            raise NotApplicableError(
+                "gate: it has no gates, or of several kinds, and so no score of theirs: take another"
+            )
+        return gate
+
     scores: dict[str, Callable[[], Tensor]] = {
         "magnitude": lambda: magnitude(worth),
         "magnitude_increase": lambda: magnitude_increase(worth, born()),
@@ -368,5 +377,6 @@ def score(
         "quiet_inputs": lambda: quiet_inputs_first(organism, task.train_x),
         "replication": lambda: replication_error(organism),
         "type": lambda: by_type(organism),
+        "gate": of_gates,
     }
     return scores[name]()

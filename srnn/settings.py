@@ -141,7 +141,8 @@ class PruningConfig(Section):
     """
 
     by: Annotated[list[Score], Field(max_length=20)] = ["magnitude"]
-    """By which scores weights are ranked. ``snip`` is measured before training, all others at its end."""
+    """By which scores weights are ranked. ``snip`` is measured before training, all others at its end; ``gate`` is what
+    gates say themselves, where there are any."""
     rounds: _Round | Annotated[list[_Round], Field(max_length=100)] = []
     """How many rounds, each of which takes a share of what is left, by the scores at the end of the one before; or a
     list: only of these rounds the densities, each at once from the trunk."""
@@ -159,7 +160,7 @@ class PruningConfig(Section):
     controls: Annotated[list[Control], Field(max_length=4)] = []
     """Other starts beside each branch, as ``start.control`` explains them."""
     controlled: Annotated[list[_Round], Field(max_length=100)] = []
-    """Of that many rounds, those beside whose branches the other starts are trained; if empty, all."""
+    """Beside which rounds, or which of the densities, the other starts are trained, the first is 1; if empty, all."""
     others: Annotated[dict[_Name, ScoredConfig], Field(max_length=100)] = {}
     """Name of another run → what it is and by which scores of its weights the trunk is pruned as well."""
 
@@ -167,6 +168,11 @@ class PruningConfig(Section):
     def asked(self) -> bool:
         """Whether there is a study to be made."""
         return bool(self.rounds or self.densities)
+
+    @property
+    def steps(self) -> int:
+        """How many rounds or densities there are for each score."""
+        return self.rounds if isinstance(self.rounds, int) else len({*(self.rounds or self.densities)})
 
 
 #: Variants of a comparison: each takes a figure's line of its own.

@@ -183,11 +183,15 @@ class TestScores:
         with pytest.raises(NotApplicableError, match="movement: what the weights were worth at birth is not known"):
             imp.score("movement", network([[1.0]]), task([[1.0]], [[0.0]]))
 
+    def test_what_gates_say_is_to_be_known(self) -> None:
+        with pytest.raises(NotApplicableError, match="gate: it has no gates, or of several kinds"):
+            imp.score("gate", network([[1.0]]), task([[1.0]], [[0.0]]))
+
     def test_a_name_that_is_none(self) -> None:
         with pytest.raises(UserError, match=r"score is 'magnitud'; allowed: magnitude, .*; did you mean magnitude\?"):
             imp.score("magnitud", network([[1.0]]), task([[1.0]], [[0.0]]))  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("name", get_args(Score))
+    @pytest.mark.parametrize("name", sorted({*get_args(Score)} - {"gate"}))
     def test_each_is_of_particles_as_of_the_numbers_that_they_are_worth(self, name: Score) -> None:
         """And changes neither the organism nor what it draws."""
         particles = Organism(MLP(6, 3, 2, 2, activation="relu", dropout=0.5), Particle(2))
@@ -227,7 +231,7 @@ class TestToy:
         worth = self.trained.worth().tolist()
         assert worth == pytest.approx([1, *[0] * 8, 0.1], abs=0.05)
 
-    @pytest.mark.parametrize("name", sorted({*get_args(Score)} - {"random", "replication", "type"}))
+    @pytest.mark.parametrize("name", sorted({*get_args(Score)} - {"random", "replication", "type", "gate"}))
     def test_every_score_but_a_random_one_keeps_the_input_that_matters(self, name: Score) -> None:
         assert self.order(name)[0] == 0
         assert self.order("random")[0] != 0

@@ -50,13 +50,14 @@ def schedule(layers: int, rounds: int, rate: float = 0.2, last_rate: float = 0.1
     return [[(1 - own) ** done for own in rates] for done in range(1, rounds + 1)]
 
 
-def outcome(metrics: pd.DataFrame, dense: pd.DataFrame, metric: str) -> dict[str, float]:
+def outcome(metrics: pd.DataFrame, dense: pd.DataFrame, metric: str, guess: float = np.nan) -> dict[str, float]:
     """How a branch went, beside the dense run.
 
     Args:
         metrics: Of the branch, as of a run.
         dense: Of the dense run; its own for that one.
         metric: ``accuracy`` or ``mae``.
+        guess: What a network that diverged, and answers nothing, counts as in the end: the accuracy of a guess.
 
     Returns:
         - ``Early stop``: the first logged epoch of the least validation loss; ``Validation score`` and ``Test score``:
@@ -71,13 +72,13 @@ def outcome(metrics: pd.DataFrame, dense: pd.DataFrame, metric: str) -> dict[str
     course, goal = _course(metrics, f"validation_{metric}"), _course(dense, f"validation_{metric}")
     there = course.iloc[:0]
     if len(goal):
-        last = goal["Score"].iloc[-1]
-        there = course[course["Score"] >= last] if metric == "accuracy" else course[course["Score"] <= last]
+        wanted = goal["Score"].iloc[-1]
+        there = course[course["Score"] >= wanted] if metric == "accuracy" else course[course["Score"] <= wanted]
     return {
         "Early stop": np.nan if stop is None else float(stop),
         "Validation score": np.nan if stop is None else float(course["Score"][stop]),
         "Test score": np.nan if stop is None else float(tests["Score"][stop]),
-        "End score": float(tests["Score"].iloc[-1]),
+        "End score": guess if np.isnan(last := float(tests["Score"].iloc[-1])) else last,
         "Steps to dense": float(there["Batch"].iloc[0]) if len(there) else np.nan,
     }
 

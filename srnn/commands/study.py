@@ -117,7 +117,7 @@ def _scores(summary: pd.DataFrame, score: str) -> Table:
     for (by, _, control), rows in summary.groupby(_KEYS, sort=False):
         own: dict[str, Any] = {row["Quantity"]: row for row in rows.to_dict("records")}
         one = own["Test score" if stopped else "End score"]
-        cells = [_named(by, control), f"{own['Density']['Mean']:.1%}"]
+        cells = [_named(by, control), _share(own["Density"]["Mean"])]
         cells.append(with_interval(one["Mean"], one["Low"], one["High"]))
         ahead = with_interval(one["Difference"], one["Difference low"], one["Difference high"])
         cells.append(f"+{ahead}" if one["Difference"] > 0 else "" if control == "dense" else ahead)
@@ -138,10 +138,14 @@ def _kept(summary: pd.DataFrame, layers: pd.DataFrame) -> Table:
         table.add_column(heading, justify="right")
     for key, rows in summary[summary["Control"] == TICKET].groupby(_KEYS, sort=False):
         own = dict(zip(rows["Quantity"], rows["Mean"], strict=True))
-        shown = [f"{means[(*key, name)]:.1%}" for name in names]
-        paths = f"{own['Effective']:.1%}" if "Effective" in own else "–"
-        table.add_row(_named(key[0], ""), *shown, paths, f"{own['Collapsed']:.0%}")
+        shown = [_share(means.get((*key, name))) for name in names]
+        table.add_row(_named(key[0], ""), *shown, _share(own.get("Effective")), _share(own["Collapsed"], "{:.0%}"))
     return table
+
+
+def _share(value: float | None, form: str = "{:.1%}") -> str:
+    """A share, or a dash where nothing was there to be measured, as of a branch that could not begin."""
+    return "–" if value is None or value != value else form.format(value)
 
 
 def _named(by: object, control: object) -> str:

@@ -169,8 +169,11 @@ def _kept(run: Run, organism: Organism, task: Task, density: float, score: Score
     with suppress(NotApplicableError):  # not all of its particles were logged
         birth = run.organism(0).worth() if 0 in run.logged_epochs else None
     generator = torch.Generator().manual_seed(run.experiment.seed)
-    values = importance.score(score, organism, task, birth, generator)
-    return importance.keep(values, density, organism.layers, scope, worth=organism.worth())
+    gate = run.gate_score() if score == "gate" else None
+    values = importance.score(score, organism, task, birth, generator, gate)
+    with organism.behind(None):  # those behind closed gates are not all alike
+        worth = organism.worth()
+    return importance.keep(values, density, organism.layers, scope, worth=worth)
 
 
 def _begin(run: Run, longer: Experiment, folder: Path, kept: Tensor, organism: Organism) -> None:

@@ -30,6 +30,7 @@ from srnn.runs.masks import NAME as MASK
 from srnn.runs.masks import read_mask
 from srnn.runs.records import explained
 from srnn.runs.run import Run, figures
+from srnn.runs.start import can_begin
 from srnn.shown import Rows, Shown, figure
 from srnn.untrusted import expanded, require_file
 
@@ -133,7 +134,9 @@ def run_study(
 ) -> Study:
     """Run a study: its trunk and its branches, one after the other, and tell what became of them.
 
-    A seed that diverged is left out of what would begin from it.
+    No seed is left out. What another run marks is as its weights are in the end, even if it diverged: a particle that
+    did is dropped last. A branch that cannot begin, because what it begins from diverged before, is as good as that.
+    What answers nothing in the end is as accurate as a guess.
 
     Args:
         run: :func:`srnn.run`, by which a single experiment is run; the other arguments are its own.
@@ -150,7 +153,7 @@ def run_study(
                 raise StoppedError("a study was asked to stop before all of its branches were trained")
             name = branch.experiment.name
             watch(done, len(every), name)
-            able = [seed for seed in seeds if all(_has(runs, source, seed) for source in _sources(branch))]
+            able = [seed for seed in seeds if _can_begin(branch, runs, seed)]
             # Their own figures would be a hundred, of which nobody looks at one.
             common: dict[str, Any] = {"image_format": None, "stop": stop, **options}
             runs[name] = run(branch.experiment, folder, seeds=able, **common) if able else []
@@ -159,35 +162,36 @@ def run_study(
     return Study(folder, experiment, [one for own in runs.values() for one in own])
 
 
-def _sources(branch: Branch) -> list[str]:
-    """The names of the runs that must be there before."""
+def _can_begin(branch: Branch, runs: Mapping[str, Sequence[Run]], seed: int) -> bool:
+    """Whether a seed of a branch has what it begins from: the trunk begins from nothing."""
     start = branch.experiment.start
-    return [Path(path).name for path in (start.run, start.mask, start.of) if path]
-
-
-def _has(runs: Mapping[str, Sequence[Run]], name: str, seed: int) -> bool:
-    """Whether a seed is there, and did not diverge."""
-    return any(one.experiment.seed == seed and one.status.status == "finished" for one in runs[name])
+    sources = [Path(path).name for path in (start.run, start.mask, start.of) if path]
+    found = [one for name in sources for one in runs[name] if one.experiment.seed == seed]
+    return len(found) == len(sources) and (not found or can_begin(found[0], start))
 
 
 def _tell(branches: Mapping[str, Branch], runs: Mapping[str, Sequence[Run]], folder: Path, image: str | None) -> None:
     """Write the tables and figures of a study whose runs have ended."""
     dense = {one.experiment.seed: one for one in next(iter(runs.values()))}
-    rows, layers = [], []
+    rows, layers, ended = [], list[pd.DataFrame](), dict[str, dict[int, Run]]()
     for name, own in runs.items():
         branch = branches[name]
-        for one in own if branch.control != SCORED else ():
-            key: dict[str, Any] = {"Seed": one.experiment.seed}
+        before = ended.get(Path(branch.experiment.start.run).name, {})
+        ended[name] = before | {one.experiment.seed: one for one in own}
+        for seed, one in ended[name].items() if branch.control != SCORED else ():
+            key: dict[str, Any] = {"Seed": seed}
             key |= zip(KEYS, (branch.by, branch.round, branch.control), strict=True)
-            organism, kept = one.organism(), _kept(one)
-            birth = one.organism(branch.begins).worth().detach()
             metric = "accuracy" if (one.metrics["Metric"] == "test_accuracy").any() else "mae"
-            went = rounds.outcome(one.metrics, dense[one.experiment.seed].metrics, metric)
-            parts = densities(organism, kept)
-            chosen = rounds.choice(organism, birth, kept, parts)
-            rows.append({**key, "Metric": metric, **went, **chosen})
-            layers.append(parts.assign(**key))
+            guess = 1 / one.outputs if metric == "accuracy" else float("nan")
+            rows.append({**key, "Metric": metric, **rounds.outcome(one.metrics, dense[seed].metrics, metric, guess)})
+            if one in own:
+                organism, kept = one.organism(), _kept(one)
+                birth, parts = one.organism(branch.begins).worth().detach(), densities(organism, kept)
+                rows[-1] |= rounds.choice(organism, birth, kept, parts)
+                layers.append(parts.assign(**key))
     frame, parts = pd.DataFrame(rows), pd.concat(layers, ignore_index=True)
+    # Of what could not begin, so that it stands where the other seeds do.
+    frame["Density"] = frame["Density"].fillna(frame.groupby([*KEYS])["Density"].transform("mean"))
     frames = {
         "branches": frame,
         "layers": parts[["Seed", *KEYS, *(one for one in parts if one not in ("Seed", *KEYS))]],
@@ -200,7 +204,7 @@ def _tell(branches: Mapping[str, Branch], runs: Mapping[str, Sequence[Run]], fol
         return
     for by in dict.fromkeys(frame["By"]):
         own = frame[(frame["By"] == by) | (frame["Control"] == DENSE)]
-        if by:
+        if by and frame.loc[frame["By"] == by, "Density"].notna().any():  # some could begin
             save(draw.rounds(own, f"{folder.name}, {by}"), folder / "figures" / f"rounds-{by}.{image}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import pandas as pd
@@ -30,14 +31,17 @@ _MARKERS = ("o", "^", "D", "v", "x", "+")
 
 
 @in_house_style
-def arms(branches: pd.DataFrame, title: str = "", marked: str = "") -> Figure:
+def arms(
+    branches: pd.DataFrame, title: str = "", marked: str = "", panels: Mapping[str, Sequence[str]] | None = None
+) -> Figure:
     """Draw the test score at the end over the density: a line with its 95 % band for each arm.
 
     Args:
         branches: A row for each seed and branch, that of the dense run among them: columns Seed, By, Density, Control,
             Metric and End score. The dense run is dashed.
         title: Above the figure.
-        marked: The arm that the others are compared with: green, with squares.
+        marked: The arm that the others are compared with: green, with squares, in every panel.
+        panels: Title of each panel → its arms; without it, all are in one.
 
     Raises:
         UserError: There is nothing to draw.
@@ -45,23 +49,29 @@ def arms(branches: pd.DataFrame, title: str = "", marked: str = "") -> Figure:
     others = branches[branches["Control"] == TICKET]
     if others.empty:
         raise UserError("there is no branch but the dense run, so there is nothing to draw")
-    metric = str(branches["Metric"].iloc[0])
-    figure = new_figure(title, height=4.0)
-    axes: Axes = figure.subplots()
-    over_density(axes, others["Density"])
-    axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute error on test data")
-    mean, _, _ = mean_interval(branches[branches["Control"] == DENSE]["End score"], range_of(metric))
-    axes.axhline(mean, label=DENSE, **GUIDE)
-    colours = cycle([ORANGE, PURPLE, *dict.fromkeys(LINE_COLOURS.values())])
-    looks = zip(cycle(_DASHES), cycle(_MARKERS), colours, strict=False)
-    for by, own in others.groupby("By", sort=False):
-        dashes, marker, colour = next(looks)
-        look = {"color": colour, "marker": marker, "linestyle": dashes, "linewidth": 0.8, "markersize": 3}
-        if by == marked:
-            look |= {"color": GREEN, "marker": "s", "linestyle": "-", "linewidth": 1.8, "zorder": 3}
-        # Two seeds may not keep quite as many of each: as many as were asked for.
-        own = own.assign(Density=own.groupby("Round")["Density"].transform("mean"))
-        band(axes, interval(wide(own, "Density", "End score"), within=range_of(metric)), look, str(by))
-    caption(axes, of_seeds(seeds(branches)))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=3)
+    metric, within = str(branches["Metric"].iloc[0]), range_of(str(branches["Metric"].iloc[0]))
+    mean, _, _ = mean_interval(branches[branches["Control"] == DENSE]["End score"], within)
+    # Two seeds may not keep quite as many of each: as many as were asked for.
+    others = others.assign(Density=others.groupby(["By", "Round"])["Density"].transform("mean"))
+    panels = panels or {"": list(others["By"].unique())}
+    figure = new_figure(title, height=1.2 + 2.8 * len(panels))
+    every: list[Axes] = list(figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0])
+    for axes, (name, own) in zip(every, panels.items(), strict=True):
+        axes.set_title(name)
+        axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute error on test data")
+        over_density(axes, others["Density"])
+        axes.set_xlabel("")
+        axes.axhline(mean, label=DENSE, **GUIDE)
+        colours = cycle([ORANGE, PURPLE, *dict.fromkeys(LINE_COLOURS.values())])
+        looks = zip(cycle(_DASHES), cycle(_MARKERS), colours, strict=False)
+        for by in [*(one for one in own if one != marked), *({marked} & {*others["By"]})]:
+            dashes, marker, colour = next(looks)
+            look = {"color": colour, "marker": marker, "linestyle": dashes, "linewidth": 0.8, "markersize": 3}
+            if by == marked:
+                look |= {"color": GREEN, "marker": "s", "linestyle": "-", "linewidth": 1.8, "zorder": 3}
+            scores = wide(others[others["By"] == by], "Density", "End score")
+            band(axes, interval(scores, within=within), look, by)
+        axes.legend(loc="lower left", handlelength=3)
+    over_density(every[-1], others["Density"])
+    caption(every[-1], of_seeds(seeds(branches)))
     return figure

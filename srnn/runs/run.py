@@ -229,6 +229,35 @@ class Run(Shown):
                 organism.opened = self._opened(organism, numbers, int(state["epoch"]))
         return organism
 
+    @plain_torch()
+    def gate_score(self, epoch: int | None = None) -> Tensor | None:
+        """How much its gates say that each weight is worth keeping, ``(N,)``, the larger the more.
+
+        Args:
+            epoch: As for :meth:`organism`.
+
+        Returns:
+            The score, or None of a run without gates, or with several kinds, which may not agree.
+
+        Raises:
+            UserError: As for :meth:`organism`.
+        """
+        if len(gates := gates_of(self.experiment.terms)) != 1:
+            return None
+        [(name, gate)] = gates.items()
+        organism = self.organism(epoch)
+        with organism.behind(None):
+            worth = organism.worth()
+        if not gate.has_numbers:
+            return gate.score(worth, worth)
+        if epoch is not None and self._logs_all_of(epoch):
+            numbers = checkpoints.fill_ordinary(self.folder, epoch, organism.body, self.gates)[f"gate.{name}"]
+        else:
+            path = self._newest if epoch is None else self.folder / checkpoints.FOLDER / checkpoints.name(epoch)
+            with records.open_checkpoint(path) as (tensors, _):
+                numbers = tensors.get_tensor(f"gate.{name}")
+        return gate.score(worth, numbers)
+
     @property
     def gates(self) -> list[str]:
         """The names of the tensors that hold the numbers of gates: ``gate.NAME``."""
@@ -260,8 +289,16 @@ class Run(Shown):
         Raises:
             UserError: There is no checkpoint, or it is damaged.
         """
+        return self._held("inputs")
+
+    @property
+    def outputs(self) -> int:
+        """Numbers of an answer, likewise."""
+        return self._held("outputs")
+
+    def _held(self, name: str) -> int:
         with records.open_checkpoint(self._newest) as (_, state):
-            return records.count(state, "inputs")
+            return records.count(state, name)
 
     @property
     def _newest(self) -> Path:

@@ -51,6 +51,17 @@ def begin_all(
     return begun
 
 
+def can_begin(run: Run, settings: StartConfig) -> bool:
+    """Whether a run has a state to begin from: one that diverged before that epoch has none."""
+    if run.status.status != "diverged":
+        return True
+    try:
+        _checkpoint(run, settings)
+    except UserError:
+        return False
+    return True
+
+
 def write_masks(trainings: Sequence[Training], folders: Mapping[int, Path]) -> None:
     """Write which weights are kept into the folders of those seeds that begin, if any are dropped.
 
@@ -172,10 +183,14 @@ def _kept(training: Training, run: Run, checkpoint: Checkpoint, generator: torch
         return None
     device = training.weights.device
     scored = _scored(training, run, seed)
-    measured = scored.organism(None if settings.at == "end" else settings.at).to(device)
+    at = None if settings.at == "end" else settings.at
+    measured = scored.organism(at).to(device)
     birth = scored.organism(scored.logged_epochs[0]).worth().to(device) if settings.drop in _SINCE_BIRTH else None
-    score = importance.score(settings.drop, measured, training.task, birth, generator).cpu()
-    dropped, worth = None if left is None else ~left, measured.worth().cpu()
+    gate = scored.gate_score(at) if settings.drop == "gate" else None
+    score = importance.score(settings.drop, measured, training.task, birth, generator, gate).cpu()
+    with measured.behind(None):  # those behind closed gates are not all alike
+        worth = measured.worth().cpu()
+    dropped = None if left is None else ~left
     return importance.keep(score, settings.density, measured.layers, settings.scope, worth=worth, dropped=dropped)
 
 

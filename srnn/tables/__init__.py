@@ -37,6 +37,8 @@ from srnn.tables import (
     regularisation,
     rescuing,
     rest,
+    sparse,
+    tickets,
     training,
     useful,
 )
@@ -142,9 +144,18 @@ SECTIONS = {
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
     "pruning": Section(
-        "Masks of every kind on the same network", [], pruned.masks, seconds=20, published=False, study="pruning"
+        "Masks of every kind on the same network", [], pruned.masks, seconds=60, published=False, study="pruning"
     ),
-    "tickets": Section("Lottery tickets", [], pruned.tickets, seeds=5, seconds=20, published=False, study="tickets"),
+    "tickets": Section("Lottery tickets", [], tickets.tickets, seeds=5, seconds=20, published=False, study="tickets"),
+    "sparsity": Section(
+        "Sparse networks beside those that were published",
+        [],
+        sparse.sparse,
+        seeds=3,
+        seconds=20,
+        published=False,
+        study="sparsity",
+    ),
     "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
     "rescue": Section(
         "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False

@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import tomli_w
@@ -16,6 +16,7 @@ from processes import forked, start
 import srnn
 from srnn import Experiment, UserError
 from srnn.analysis.rounds import DENSE, schedule
+from srnn.commands.study import print_study
 from srnn.importance import by_type, keep
 from srnn.laboratory.branches import branches
 from srnn.laboratory.study import Study
@@ -42,7 +43,11 @@ SHOTS: dict[str, Any] = {
         "by": ["snip"],
         "densities": [1.0, 0.3],
         "scope": "global",
-        "others": {"organism": {"changes": ORGANISM, "by": ["type"]}},
+        "others": {
+            "organism": {"changes": ORGANISM, "by": ["type"]},
+            "l0": {"changes": ["terms.hard_concrete.lr=0.5"], "by": ["gate"]},
+            "targeted": {"changes": ["terms.targeted.share=0.5"], "by": ["gate"]},
+        },
     },
 }
 
@@ -139,17 +144,78 @@ class TestShots:
         # They were born with the same worth, but for rounding.
         torch.testing.assert_close(of(out, "shots", "organism").organism(0).worth(), trunk.worth())
 
+    def test_gates_say_themselves_what_is_dropped(self, out: Path) -> None:
+        scored = of(out, "shots", "l0")
+        score, organism = scored.gate_score(), scored.organism()
+        assert score is not None
+        mask = kept(of(out, "shots", "l0-gate-0.3"))
+        assert score[mask].min() > score[~mask].max()
+        first, last = scored.gate_score(0), scored.gate_score(3)
+        assert first is not None
+        assert last is not None
+        assert torch.equal(last, score)
+        assert not torch.equal(first, score)
+        # They were born the same but for a little, and are not what magnitude says.
+        assert not torch.equal(mask, keep(organism.worth().abs(), 0.3, organism.layers, worth=organism.worth()))
+
+    def test_targets_are_told_from_each_other_though_all_are_dropped_at_rest(self, out: Path) -> None:
+        organism, mask = of(out, "shots", "targeted").organism(), kept(of(out, "shots", "targeted-gate-0.3"))
+        with organism.behind(None):
+            worth = organism.worth()
+        assert torch.equal(mask, keep(worth.abs(), 0.3, organism.layers, worth=worth))
+        assert (organism.worth()[mask] == 0).any()
+
     def test_it_is_told_of_without_validation_data(self, out: Path) -> None:
         summary = Study.open(out / "shots").summary
-        assert {*summary["By"]} == {"", "snip", "organism-type"}
+        assert {*summary["By"]} == {"", "snip", "organism-type", "l0-gate", "targeted-gate"}
         assert not {"Early stop", "Test score"} & {*summary["Quantity"]}
 
 
-def test_controls_of_some_rounds_only(tmp_path: Path) -> None:
-    pruning = {**ROUNDS["pruning"], "controls": ["reinit"], "controlled": [2]}
+@pytest.mark.parametrize(("settings", "label"), [({"rounds": 2}, "round-{}"), ({"densities": [0.1, 0.2]}, "0.{}")])
+def test_controls_of_some_rounds_only(tmp_path: Path, settings: dict[str, Any], label: str) -> None:
+    pruning = {"controls": ["reinit"], "controlled": [2], **settings}
     every = branches(Experiment.from_dict({**ROUNDS, "pruning": pruning}), tmp_path)
-    names = ["trunk", "magnitude-round-1", "magnitude-round-2", "magnitude-round-2-reinit"]
-    assert [branch.experiment.name for branch in every] == names
+    one, two = (f"magnitude-{label.format(number)}" for number in (1, 2))
+    assert [branch.experiment.name for branch in every] == ["trunk", one, two, f"{two}-reinit"]
+
+
+class TestDiverged:
+    """Particles that diverge in the first batch: no seed is left out for it."""
+
+    wild: ClassVar[list[str]] = [
+        *ORGANISM[:-1],
+        "replication.alpha=1e6",
+        "training.lr=10.0",
+        "replication.divergent=keep",
+    ]
+    shot: ClassVar[dict[str, Any]] = {"densities": [0.3], "scope": "global", "controls": ["shuffle"]}
+
+    @pytest.mark.filterwarnings("ignore:seed:UserWarning")
+    def test_what_another_run_marks_is_put_on_the_trunk_all_the_same(self, tmp_path: Path) -> None:
+        others = {"wild": {"changes": self.wild}}
+        values = {**SHOTS, "pruning": {**self.shot, "by": [], "controls": [], "others": others}}
+        srnn.run(Experiment.from_dict(values), tmp_path, seeds=[4], image_format=None, progress=False)
+        study = Study.open(tmp_path / "shots")
+        assert of(tmp_path, "shots", "wild").status.status == "diverged"
+        [row] = study.branches.query("By == 'wild-magnitude'").to_dict("records")
+        assert row["Density"] == pytest.approx(0.3, abs=0.005)
+        assert (
+            row["End score"]
+            == of(tmp_path, "shots", "wild-magnitude-0.3").metrics.query("Metric == 'test_accuracy'")["Score"].iloc[-1]
+        )
+
+    @pytest.mark.filterwarnings("ignore:seed:UserWarning")
+    def test_what_cannot_begin_is_as_good_as_what_it_would_have_begun_from(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        study = Experiment.from_dict({**SHOTS, "pruning": {**self.shot, "rewind": 2}}).override(self.wild)
+        srnn.run(study, tmp_path, seeds=[4], progress=False)
+        branches = Study.open(tmp_path / "shots").branches
+        assert branches["Control"].tolist() == [DENSE, "ticket", "shuffle"]
+        # A network that answers nothing guesses among ten classes.
+        assert branches["End score"].tolist() == [0.1] * 3
+        print_study(tmp_path / "shots")
+        assert re.search(r"magnitude shuffle +– +0\.1 +0\n", capsys.readouterr().out)
 
 
 def test_after_kill_9_it_goes_on_to_the_same_bytes(out: Path, tmp_path: Path) -> None:
@@ -183,8 +249,9 @@ class TestErrors:
             ({"rewind": 3}, "pruning.rewind is 3, and training.epochs 3: branches are"),
             ({"rewind": "end"}, "pruning.controls has 'reinit', another start"),
             ({"controls": ["same_worth"]}, "pruning.controls has 'same_worth'; a plain number"),
-            ({"controlled": [2, 3]}, "pruning.controlled has 3, and pruning.rounds is 2: set rounds to a number"),
-            ({"controlled": [1], "rounds": [1, 2]}, "pruning.controlled has 1, and pruning.rounds is [1, 2]"),
+            ({"controlled": [2, 3]}, "pruning.controlled has 3, and there are 2 rounds or densities: name some"),
+            ({"controlled": [3], "rounds": [7, 15]}, "pruning.controlled has 3, and there are 2 rounds or densities"),
+            ({"by": ["gate"]}, "pruning.by has 'gate', which is known where there are gates of one kind: set one of"),
             ({"by": ["type"]}, "pruning.by has 'type'; a plain number replicates nothing"),
             ({"by": []}, "pruning.by is empty: name a score"),
             ({"others": {"a": {}}}, "pruning.others are scored once"),

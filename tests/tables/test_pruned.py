@@ -12,6 +12,8 @@ import srnn
 import srnn.tables as figure_tables
 from srnn.analysis.arms import BETTER, EQUAL, OPEN, WORSE, against, beats_all, endpoints
 from srnn.tables.pruned import MARKED, judged
+from srnn.tables.sparse import judged as judged_sparse
+from srnn.tables.tickets import claims
 
 NOISE = np.array([0.0, 0.01, -0.01, 0.02, -0.02])
 
@@ -58,29 +60,84 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = ["task.name=digits", "task.size=4", "task.validation=100", "training.epochs=2", "training.batch_size=600"]
     own = {
         "pruning": [
-            *("body.width=4", "particle.hidden=2", "pruning.densities=[0.5]", 'pruning.by=["random"]'),
-            'pruning.others={organism={changes=["particle.kind=weightwise","replication.method=sgd"],by=["type"]}}',
+            *(
+                "body.width=4",
+                "particle.hidden=2",
+                "pruning.densities=[0.5]",
+                'pruning.by=["magnitude"]',
+                "training.lr=0.01",
+            ),
+            "pruning.controlled=[1]",
+            'pruning.others={organism={changes=["particle.kind=weightwise","replication.method=sgd"],by=["type"]},'
+            'longer={changes=["training.epochs=3"]}}',
         ],
-        "tickets": ["body.width=[4, 3]", "pruning.rounds=[2]", 'pruning.controls=["reinit"]'],
+        "tickets": [
+            *("body.width=[4, 3]", "pruning.rounds=[2]", "pruning.controlled=[1]", 'pruning.controls=["reinit"]'),
+        ],
+        "sparsity": [
+            *(
+                "body.width=[4, 3]",
+                "pruning.densities=[0.5]",
+                "pruning.others.l0.changes=['terms.hard_concrete.lr=1.0']",
+            ),
+            "pruning.others.variational.changes=['terms.targeted.share=0.75']",
+        ],
     }
     monkeypatch.setattr(figure_tables, "load_preset", lambda name: load(name).override([*digits, *own[name]]))
 
 
 def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -> None:
     places = tmp_path / "figures", tmp_path / "runs"
-    assert figure_tables.make(["pruning", "tickets"], 2, *places) == ["pruning", "tickets"]
+    every = ["pruning", "tickets", "sparsity"]
+    assert figure_tables.make(every, 2, *places) == every
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     section = places[0] / "pruning/section.md"
     text = section.read_text()
     assert "digits, 2 seeds, 2 epochs of batches of 600" in text
     assert "| **organism-type** |" in text
-    assert "Judged: dropping what self-replication marks (organism-type) " in text
+    assert "Judged, at equal steps: dropping what self-replication marks (organism-type) " in text
+    assert "*longer* was trained 1.5 times as long for its mask. Against it, dropping what" in text
+    assert "At 50%, organism-type minus a random mask with the layer sizes of magnitude: " in text
     assert (places[0] / "pruning/masks.png").is_file()
     tickets = (places[0] / "tickets/section.md").read_text()
-    assert "* *The start matters.* with 68.9% kept the ticket minus reinit: " in tickets
+    assert "With 68.9% kept, and 2 % was not reached, minus dense: " in tickets
     assert (places[0] / "tickets/tickets.png").is_file()
+    sparse = (places[0] / "sparsity/section.md").read_text()
+    # Of 16, 4 and 3 inputs of a unit 12, 3 and 2 are dropped.
+    assert "| variational | as it is | 27.4% | 25.0%, 25.0%, 33.3% |" in sparse
+    assert "| horseshoe 50% | the largest, as they are | 50.0% |" in sparse
+    assert "| snip 50% | mask before training | 50.0% |" in sparse
     # Made anew, it trains nothing again.
     section.unlink()
     assert figure_tables.make(["pruning"], 2, *places) == ["pruning"]
     assert section.read_text() == text
     assert trained == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+
+
+def test_what_is_within_reach_of_what_was_published() -> None:
+    sentence = judged_sparse({"dense": 1.5, "snip 5%": 2.0, "snip 2%": 3.0, "other": 9.0})
+    assert sentence == (
+        "within 0.5 points of what was published, or better, are dense (-0.20 points) and snip 5% (+0.40 points); "
+        "further from it snip 2% (+0.60 points)."
+    )
+
+
+def test_each_claim_about_tickets_is_judged_where_it_is_made() -> None:
+    scores = {
+        (0, "dense", 1.0): 0.95,
+        (1, "ticket", 0.5): 0.97,
+        (2, "ticket", 0.2): 0.94,
+        (2, "reinit", 0.2): 0.92,
+        (3, "ticket", 0.019): 0.90,
+    }
+    rows = [
+        (seed, "magnitude" if number else "", number, control, "accuracy", density, score + noise, 5.0)
+        for (number, control, density), score in scores.items()
+        for seed, noise in enumerate(NOISE / 100 * (1 + number))
+    ]
+    columns = ["Seed", "By", "Round", "Control", "Metric", "Density", "Test score", "Early stop"]
+    start, small, moderate = claims(pd.DataFrame(rows, columns=columns)).split("\n")
+    assert "with 20.0% kept the ticket minus reinit: +2.00 (+2.00 … +2.00) points." in start
+    assert "With 1.9% kept, minus dense: -5.00 (-5.0" in small
+    assert "no later to stop: 50.0%." in small
+    assert "over 2 densities from 50% to 20%) are 50.0%; the best, with 50.0% kept, minus dense: +2.00" in moderate

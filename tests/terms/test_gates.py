@@ -16,7 +16,7 @@ from srnn import Experiment, Run, tasks
 from srnn.analysis.transfer import transfer
 from srnn.runs.verify import verify
 from srnn.tasks import Task
-from srnn.terms.gate import Circumstances, Gate
+from srnn.terms.gate import Circumstances, Gate, gates_of
 from srnn.terms.gaussian import Gaussian
 from srnn.terms.hard_concrete import HardConcrete
 from srnn.terms.targeted import Targeted
@@ -151,6 +151,9 @@ def test_what_is_kept_at_rest_is_what_is_needed(name: str, settings: dict[str, f
     assert opened is not None
     assert opened.nonzero().flatten().tolist() == [0]
     assert last.scores[0]["open_gates"] == pytest.approx(0.1)
+    gate, worth = gates_of(training.experiment.terms)[name], training.organism.worth()
+    score = gate.score(worth, training.terms.numbers(0).get(f"gate.{name}", worth))
+    assert int(score.argmax()) == 0
     assert last.scores[0]["test_mae"] < 0.2
 
 
@@ -187,6 +190,8 @@ def test_a_run_is_the_network_at_rest_after_every_logged_epoch(run: Run) -> None
         assert float((organism.worth() != 0).double().mean()) == pytest.approx(measured["open_gates"][epoch])
         torch.testing.assert_close(torch.cat([one.flatten() for one in organism.effective_weights()]), organism.worth())
     assert torch.equal(run.organism(4).worth(), run.organism().worth())
+    # Gates of three kinds may not agree.
+    assert run.gate_score() is None
     assert measured["open_gates"][4] < measured["open_gates"][0]
 
 

@@ -1,0 +1,112 @@
+"""The table about lottery tickets, beside other starts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from srnn.analysis import rounds
+from srnn.analysis.rounds import DENSE, KEYS, TICKET
+from srnn.analysis.statistics import SHARE, holm, mean_interval
+from srnn.plots.rounds import rounds as draw_rounds
+from srnn.tables.desk import ALPHA, Desk, interval, markdown, with_values
+from srnn.tables.studies import extent, listed, points, study_of, tested
+
+#: The most that is kept where the start is said to matter, and the most and the least that is kept of what is said to
+#: generalise better.
+_MATTERS: Final = 0.22
+_MODERATE: Final = (0.1, 0.9)
+#: The most that is kept of a ticket at about 98 % sparsity.
+_SMALL: Final = 0.025
+
+
+def tickets(desk: Desk) -> str:
+    """Do the weights that are kept need the values they were born with?"""
+    study = study_of(desk)
+    branches = study.branches
+    rows = []
+    for key, own in branches.groupby([*KEYS], sort=False):
+        dense = branches[branches["Control"] == DENSE]
+        ahead = "" if key[2] == DENSE else points(tested(own, dense, "Test score"))
+        stops = with_values(own["Early stop"], "{:.0f}", (0, float("inf")))
+        score = interval(*mean_interval(own["Test score"], SHARE), form="{:.4f}")
+        rows.append([f"{own['Density'].mean():.1%}", key[2], stops, score, ahead])
+    columns = ["kept", "start", "early stop, epoch", "test accuracy then", "minus dense, points"]
+    return f"""{extent(study)}
+
+LeNet-300-100 is trained whole; {_cut(study.experiment.pruning.rounds)}.
+What is left is trained again from where it began (*ticket*), from other newborn values (*reinit*), or as much at random
+in each layer (*shuffle*). Published, over iterative rounds and 50,000 iterations (Frankle & Carbin): 38 % earlier at
+21 % kept than dense and up to 0.3 points better at 13.5 %; back to the dense network's level at 3.6 %; the ticket of
+21 % stops 2.5 times sooner than its reinit and is half a point better. There births are Glorot normal; here they are
+uniform in ±1/√fan_in, and training is shorter.
+
+{desk.image(draw_rounds, branches, "lottery tickets", "tickets")}
+
+{markdown(rows, columns)}
+
+Judged, claim by claim:
+
+{claims(branches)}
+"""
+
+
+def _cut(asked: int | list[int]) -> str:
+    rate = "20 % of the weights (10 % of those of the last layer)"
+    if isinstance(asked, int):
+        return f"in each of {asked} rounds, of those that are left,\nthe smallest {rate} of each layer are dropped"
+    return f"of each layer the largest are kept, at once as many as\nso many rounds of {rate} leave"
+
+
+def claims(branches: pd.DataFrame) -> str:
+    """The three claims about tickets, each with what was measured.
+
+    Args:
+        branches: As of a study, with validation data.
+    """
+    dense, own = branches[branches["Control"] == DENSE], branches[branches["Control"] == TICKET]
+    shares = {int(number): float(own.loc[own["Round"] == number, "Density"].mean()) for number in own["Round"].unique()}
+    lines = []
+    for number in [number for number, share in shares.items() if share <= _MATTERS]:
+        part = branches[branches["Round"] == number]
+        for control in [one for one in part["Control"].unique() if one != TICKET]:
+            test = tested(part[part["Control"] == TICKET], part[part["Control"] == control], "Test score")
+            lines.append(
+                f"with {shares[number]:.1%} kept the ticket minus {control}: {points(test)} points{_shown(test)}"
+            )
+    found = ["* *The start matters above 80 % sparsity.* " + ("; ".join(lines) or "No control was trained there") + "."]
+
+    least = min(shares, key=shares.__getitem__)
+    test = tested(own[own["Round"] == least], dense, "Test score")
+    winners = rounds.winning(branches)
+    names = [f"{shares[one]:.1%}" for one in winners.loc[winners["Winning"] & (winners["Control"] == TICKET), "Round"]]
+    reached = "" if shares[least] <= _SMALL else ", and 2 % was not reached"
+    found.append(
+        f"* *There are tickets at 98 %.* With {shares[least]:.1%} kept{reached}, minus dense: {points(test)} "
+        f"points{_shown(test)}. Winning, by their intervals no more than {100 * rounds.MARGIN:g} points below the "
+        f"dense network and no later to stop: {listed(names, 'none of these densities')}."
+    )
+
+    moderate = [number for number, share in shares.items() if _MODERATE[0] <= share <= _MODERATE[1]]
+    tests = [tested(own[own["Round"] == number], dense, "Test score") for number in moderate]
+    told = "None was trained."
+    if tests:
+        corrected = holm([test["p"] for test in tests])
+        better = [
+            f"{shares[number]:.1%}"
+            for number, test, p in zip(moderate, tests, corrected, strict=True)
+            if p < ALPHA and test["Difference"] > 0
+        ]
+        best, test = max(zip(moderate, tests, strict=True), key=lambda pair: pair[1]["Difference"])
+        told = (
+            f"Better than dense (Holm, over {len(tests)} densities from {shares[moderate[0]]:.0%} to "
+            f"{shares[moderate[-1]]:.0%}) are {listed(better, 'none of them')}; the best, with {shares[best]:.1%} "
+            f"kept, minus dense: {points(test)} points."
+        )
+    return "\n".join([*found, f"* *Moderate sparsity generalises better.* {told}"])
+
+
+def _shown(test: dict[str, float]) -> str:
+    """Whether the interval leaves a side open."""
+    return "" if test["Low"] > 0 or test["High"] < 0 else ", which shows no difference"
