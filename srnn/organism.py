@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -73,10 +74,7 @@ class Organism(Shown, Swarm):
                 "the body has no weight tensor of two dimensions or more to make of particles (frozen ones and "
                 "embeddings become particles only where only= names them)"
             )
-        values = torch.cat([weight.detach().flatten() for weight in weights.values()])
-        newborn = particle.newborn(values, generator)
-        # As the body is, be it of doubles or on another device.
-        super().__init__(particle, newborn.to(values.dtype if newborn.is_meta else values))
+        super().__init__(particle, _newborn([weight.detach() for weight in weights.values()], particle, generator))
         self.body = emptied
         #: The bodies of the other organisms side by side, each with ordinary parameters and buffers of its own.
         self.beside = nn.ModuleList()
@@ -274,6 +272,19 @@ class Organism(Shown, Swarm):
         types = fixpoints.classify(weights.T.contiguous().T, self.particle).view(self.copies, -1)
         found = {layer: types[:, own].flatten() for layer, own in self.layers.items()} | {"total": types.flatten()}
         return {layer: fixpoints.in_words(own) for layer, own in found.items()}
+
+
+def _newborn(weights: Sequence[Tensor], particle: Kind, generator: torch.Generator | None) -> Tensor:
+    """Particles in place of a body's weights, ``(P, N)``: as these are, be they doubles or on another device.
+
+    Of shapes alone the shape: were anything computed with them, torch would import its compiler, which takes seconds.
+    """
+    if all(weight.is_meta for weight in weights):
+        dtype = functools.reduce(torch.promote_types, (weight.dtype for weight in weights))
+        return torch.empty(particle.size, sum(weight.numel() for weight in weights), dtype=dtype, device="meta")
+    values = torch.cat([weight.flatten() for weight in weights])
+    newborn = particle.newborn(values, generator)
+    return newborn.to(values.dtype if newborn.is_meta else values)
 
 
 def _product(shape: Sequence[int]) -> str:
