@@ -46,7 +46,8 @@ lowest: setup
 
 # The tests of runs that survive, with many more kills and full disks than in `make test`, and of more processors.
 soak: setup
-	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps
+	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps \
+	  tests/tables/test_figure_tables.py
 
 docs: setup
 	$(BIN)/zensical build --strict

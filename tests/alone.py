@@ -1,6 +1,6 @@
 """Trains small experiments with several seeds side by side and with each seed alone; says where a bit differs.
 
-Told ``torch``, by torch alone.
+Told ``torch``, by torch alone; told nothing (``""``), by the kernels alone.
 
 A program of its own, since libraries look at the environment once, when they are loaded.
 """
@@ -74,7 +74,7 @@ def main() -> None:
                 "particle": {"hidden": 2},
                 "training": {"epochs": 2, "batch_size": 16},
                 # Few steps of replication alone before the census at rest, which would take longer than all else.
-                "log": {"every": 1, "rest": 5},
+                "log": {"every": 2, "rest": 5},
             }
             for name, section in sections.items():
                 values[name] = {**values.get(name, {}), **section}

@@ -17,11 +17,16 @@ def write(path: Path, contact: Contact) -> None:
     contact.tell("written")
 
 
+def be_killed(contact: Contact) -> None:
+    """Die by SIGKILL, each time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def be_killed_once(path: Path, contact: Contact) -> None:
     """Die by SIGKILL, and do it the second time."""
     if not (mark := path.with_suffix(".killed")).exists():
         mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        be_killed(contact)
     write(path, contact)
 
 

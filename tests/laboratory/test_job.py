@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +218,9 @@ class TestPaths:
         command = [sys.executable, "-m", "srnn"]
         runs = place / "runs"
         made = subprocess.run(
-            [*command, "run", place / "small.toml", "--out", runs, "--quiet"], env=environment(), capture_output=True
+            [*command, "run", place / "small.toml", "--out", runs, "--quiet", "--format", "none"],
+            env=environment(),
+            capture_output=True,
         )
         assert (made.returncode, made.stderr) == (0, b"")
         assert made.stdout.rstrip(b"\n") == os.fsencode(runs / "small/seed-0")
@@ -263,14 +267,12 @@ def test_many_seeds_with_few_open_files(tmp_path: Path) -> None:
         {**SMALL, "task": {"name": "add", "samples": 20}, "training": {"epochs": 1, "batch_size": 20}}
     )
     tiny.to_toml(tmp_path / "tiny.toml")
-    code = """
-import resource, srnn
-resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))
-runs = srnn.run("tiny.toml", "out", seeds=95, image_format=None)
-assert {run.status.status for run in runs} == {"finished"}, runs
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (60, 60))
+    arguments = ["run", "tiny.toml", "--out", "out", "--seeds", "64", "--quiet", "--format", "none"]
+    answer = start(arguments, tmp_path, before=few).end()
+    assert (answer.code, answer.err) == (0, "")
+    runs = open_runs([tmp_path / "out/small"])
+    assert [run.status.status for run in runs] == ["finished"] * 64
     assert not list(tmp_path.rglob(".lock*"))
 
 

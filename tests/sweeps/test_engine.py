@@ -6,7 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import light_jobs
+import pytest
 
+from srnn.errors import UserError
+from srnn.sweeps import engine
 from srnn.sweeps.engine import Job, carry_out
 from srnn.sweeps.workers import Processes
 
@@ -57,6 +60,13 @@ def test_a_killed_process_costs_one_job_and_no_other(tmp_path: Path) -> None:
     # Each once, with the threads of this process' share.
     assert [(tmp_path / name).read_text() for name in ("killed", "beside", "after")] == ["1\n"] * 3
     assert {name for name, _ in told} == {"killed", "beside", "fails", "after"}
+
+
+def test_a_job_that_is_killed_each_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_ATTEMPTS", 1)
+    [(_, error)] = carry_out([Job("killed", light_jobs.be_killed)], Processes(1), unwatched)
+    assert isinstance(error, UserError)
+    assert str(error).startswith("killed: its process was ended from outside 1 times, perhaps for lack of memory")
 
 
 def test_they_are_asked_to_stop_and_the_rest_is_left(tmp_path: Path) -> None:
