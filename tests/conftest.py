@@ -29,14 +29,19 @@ settings.load_profile("srnn")
 #: The files that take longest, in the order in which processes side by side take them: none is left for the end.
 LONGEST = (
     "test_job.py",
-    "test_resume.py",
-    "test_output.py",
+    "test_kernels.py",
+    "test_figure_tables.py",
     "test_hostile.py",
     "test_cli.py",
-    "test_alone.py",
-    "test_figure_tables.py",
-    "test_bodies.py",
+    "test_output.py",
+    "test_resume.py",
+    "test_sweeps.py",
     "test_laboratory.py",
+    "test_alone.py",
+    "test_estimators.py",
+    "test_bodies.py",
+    "test_export.py",
+    "test_data_dictionary.py",
 )
 
 

@@ -64,7 +64,7 @@ def test_each_member_of_a_family_is_one_new_file_and_one_line() -> None:
 
 
 def test_the_recipes_train_and_are_asked(copy: Path) -> None:
-    srnn(copy, "run", "recipes")
+    srnn(copy, "run", "recipes", "--format", "none")
     srnn(copy, "analyze", "runs/recipes", "--only", "worth")
     run = copy / "runs" / "recipes" / "seed-0"
     found = pd.read_csv(run / "results" / "worth.csv")
