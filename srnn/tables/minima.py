@@ -43,7 +43,10 @@ PAIRS: Final = {
     "lifted": "lifted-control",
 }
 #: Whose minima are looked between, and whose distances are drawn.
-_BETWEEN: Final = ("control", "pushed", "strength-10", "restarts-control", "restarts", "fresh-control", "lifted")
+_BETWEEN: Final = (
+    *("control", "pushed", "strength-10", "restarts-control", "restarts", "fresh-control"),
+    *("sgd-control", "sgd", "lifted-control", "lifted"),
+)
 _DRAWN: Final = ("control", "pushed", "width-1", "strength-10", "fresh")
 #: Ways to make members, as they are called; ``seeds`` are of four runs.
 _TOGETHER: Final = ("long", "constant", "cosine", "cyclic", "repulsion", "cosine-repulsion", "seeds", "lifted-cosine")
@@ -67,6 +70,7 @@ _LYING: Final[dict[str, tuple[str, str, Range, float]]] = {
     "gradient_norm": ("gradient", "{:.4f}", POSITIVE, 1),
     "gradient_cosine": ("its cosine", "{:.2f}", (-1, 1), 1),
     "disagreement": ("differ", "{:.2%}", SHARE, 1),
+    "particles": ("of particles", "{:.3f}", POSITIVE, 1),
     "types": ("types that differ", "{:.2%}", SHARE, 1),
 }
 
@@ -106,7 +110,8 @@ Between each minimum and the next: barriers are how much higher than the mean of
 percentage points) and loss (in nats) are on the straight line and on the way that training took; *random* is how much a
 step of the same length in a random direction adds to the loss. *matched* is the relative distance once units are in the
 order that fits best, *cosine* that of the effective weights, *gradient* the length of the loss's at the second minimum
-and *its cosine* that with the one at the first. *differ* is the share of test examples that are answered otherwise.
+and *its cosine* that with the one at the first. *differ* is the share of test examples that are answered otherwise,
+*of particles* the relative distance of all weights that particles are made of.
 
 {markdown(_of_landscape(lying), between_them)}
 
@@ -191,19 +196,23 @@ def _lying_between(desk: Desk, variant: str) -> pd.DataFrame:
             path = {epoch: run.organism(epoch).worth() for epoch in logged}
             row = landscape.valley(organism, path, subject.task, subject.generator)
             row |= landscape.apart(organism, path[one], path[other], subject.task)
-            rows.append(row | {"types": _types_that_differ(run, one, other), "From": one, "To": other})
+            rows.append(row | _of_particles(run, one, other) | {"From": one, "To": other})
         return pd.DataFrame(rows)
 
     return desk.over_seeds(f"repulsion-{variant}", ask).assign(Variant=variant)
 
 
-def _types_that_differ(run: Run, one: int, other: int) -> float:
-    """The share of the particles that are of another type in the other minimum; NaN of plain numbers."""
+def _of_particles(run: Run, one: int, other: int) -> dict[str, float]:
+    """How far particles are from where they were in another minimum, and which share of them is of another type.
+
+    Of plain numbers both are NaN.
+    """
     if run.experiment.particle.kind == "number":
-        return float("nan")
+        return {"particles": float("nan"), "types": float("nan")}
     both = [run.organism(epoch) for epoch in (one, other)]
     types = [classify(organism.weights.detach(), organism.replicator) for organism in both]
-    return float((types[0] != types[1]).double().mean())
+    a, b = (organism.weights.detach().double() for organism in both)
+    return {"particles": float((a - b).norm() / a.norm()), "types": float((types[0] != types[1]).double().mean())}
 
 
 def _ways(desk: Desk, run: Run) -> pd.DataFrame:
@@ -298,7 +307,7 @@ def _judged(tests: pd.DataFrame, lying: pd.DataFrame, together: pd.DataFrame) ->
         f"Restarts: {said('restarts')}. {_gain(together, 'cosine-repulsion', 'cosine')}",
         f"Ensembles: {' '.join(gains)}",
         f"Valley or walk: {'; '.join(_kind(lying, variant) for variant in _BETWEEN)}.",
-        f"Particles: {said('sgd', 'lifted')}.",
+        f"Particles: {said('sgd', 'lifted')}. {'; '.join(_types(lying, way) for way in ('sgd-control', 'sgd'))}.",
     ]
     return " ".join(sentences)
 
@@ -339,6 +348,15 @@ def _gain(together: pd.DataFrame, one: str, other: str) -> str:
         ends = between(*(factor * test[key] for key in ("Difference", "Low", "High")), form=form)
         told.append(f"{ends} {unit} (p = {probability(test['p'])})")
     return f"{one} against {other}: {', '.join(told)}."
+
+
+def _types(lying: pd.DataFrame, variant: str) -> str:
+    """How many particles are of another type in the next minimum, beside how much of the function is another."""
+    own = lying[lying["Variant"] == variant].groupby("Seed")[["types", "disagreement"]].mean()
+    types, differ = (interval(*mean_interval(own[name], SHARE), form="{:.1%}") for name in own)
+    return (
+        f"{variant}: from one minimum to the next {types} of the particles change their type, and {differ} of answers"
+    )
 
 
 def _kind(lying: pd.DataFrame, variant: str) -> str:

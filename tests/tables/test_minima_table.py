@@ -41,6 +41,8 @@ def run(experiment: Experiment, out: Path) -> list[Run]:
 def test_every_remark_has_its_numbers_and_its_control(tmp_path: Path) -> None:
     asked, ways = load_preset("repulsion").expand(), load_preset("snapshots").expand()
     trained = {name: run(asked[name], tmp_path) for name in TRAINED}
+    # Of sgd's particles, too, types are told.
+    trained |= dict.fromkeys(("sgd", "sgd-control", "lifted-control"), trained["lifted"])
     trained |= {"repulsion": trained["pushed"], "snapshots": run(ways["cosine-repulsion"], tmp_path)}
     runs = {f"repulsion-{name}": trained.get(name, trained["pushed"]) for name in asked}
     runs |= {f"snapshots-{name}": trained["snapshots"] for name in ways}
