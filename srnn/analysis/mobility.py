@@ -60,7 +60,7 @@ def compare(before: Floats, after: Floats, classes: int = CLASSES) -> dict[str, 
     weight = np.bincount(in_classes(before, k), minlength=k) / n
     ranks = [stats.rankdata(values) for values in (before, after)]
     found |= {
-        "Mobility": (k - np.trace(matrix)) / (k - 1),
+        "Mobility": _index(matrix),
         "Determinant": 1 - abs(np.linalg.det(matrix)) ** (1 / (k - 1)),
         "Classes moved": float(weight @ (matrix * distance).sum(1)) / (k - 1),
         "Ranks moved": float(np.abs(ranks[1] - ranks[0]).mean()) / (n - 1),
@@ -212,8 +212,14 @@ def _layers(film: pd.DataFrame) -> list[tuple[str, Floats]]:
 
 def _mean_mobility(before: Floats, after: Floats, classes: int) -> float:
     """The mean over pairs of times, ``(n, pairs)``; NaN of none."""
-    found = [compare(one, two, classes)["Mobility"] for one, two in zip(before.T, after.T, strict=True)]
+    found = [_index(transitions(one, two, classes)) for one, two in zip(before.T, after.T, strict=True)]
     return float(np.mean(found)) if found else float("nan")
+
+
+def _index(matrix: Floats) -> float:
+    """Shorrocks' and Prais' index of a matrix of transitions; NaN of a single class."""
+    k = len(matrix)
+    return float((k - np.trace(matrix)) / (k - 1)) if k > 1 else float("nan")
 
 
 def _early(usefulness: Floats) -> float:
