@@ -51,8 +51,8 @@ def command(
     """Reproduce the published figures: run what is missing, draw, and write OUT/README.md.
 
     What is made already is left as it is; remove OUT/NAME to make a table anew. Some go beyond what is published and
-    are made when they are named: rest, exact, arithmetic, repair, pruning, tickets, sparsity, usefulness,
-    rescue, minima and regularisation.
+    are made when they are named: rest, exact, arithmetic, repair, pruning, pruning-linear, tickets, sparsity,
+    usefulness, rescue, minima and regularisation.
 
     \b
     Examples:

@@ -146,6 +146,14 @@ SECTIONS = {
     "pruning": Section(
         "Masks of every kind on the same network", [], pruned.masks, seconds=60, published=False, study="pruning"
     ),
+    "pruning-linear": Section(
+        "Masks of every kind on the same linear network",
+        [],
+        pruned.masks,
+        seconds=60,
+        published=False,
+        study="pruning-linear",
+    ),
     "tickets": Section("Lottery tickets", [], tickets.tickets, seeds=5, seconds=20, published=False, study="tickets"),
     "sparsity": Section(
         "Sparse networks beside those that were published",
