@@ -29,6 +29,7 @@ from srnn.kernels.llvm import integer as _integer
 from srnn.kernels.llvm import set_float_mode as _set_float_mode
 from srnn.kernels.llvm import splat as _splat
 from srnn.kernels.team import HEAD as _HEAD
+from srnn.kernels.team import NUMBER as _THREAD
 from srnn.kernels.team import PARALLEL as _PARALLEL
 
 #: Bytes of a vector, of a number, and of an address.
@@ -152,6 +153,12 @@ prefetch = emitted()(emit_prefetch)
 def claim(builder: Any, address: Any, amount: Any) -> Any:
     """Add the amount to the int64 at the address, at once for all threads; what was there before."""
     return builder.atomic_rmw("add", builder.inttoptr(address, _INT64.as_pointer()), amount, "acq_rel")
+
+
+@emitted(types.int64)
+def number_of_thread(builder: Any, function: Any) -> Any:
+    """Which of its team the thread is, by OpenMP's function at the address."""
+    return builder.sext(builder.call(builder.inttoptr(function, _THREAD.as_pointer()), []), _INT64)
 
 
 @emitted(types.float32)

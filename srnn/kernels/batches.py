@@ -47,9 +47,8 @@ RUN = np.dtype(
     # What scores are multiplied by.
     + [("factor", np.float64)]
 )
-_INDEX, _DROP, _PROBLEM, _WORKERS, _DONE = (
-    ADDRESS * place
-    for place in (*((CALL.names or ()).index(name) for name in ("index", "drop", "problem", "workers")), COUNTERS)
+_INDEX, _DROP, _PROBLEM, _DONE = (
+    ADDRESS * place for place in (*((CALL.names or ()).index(name) for name in ("index", "drop", "problem")), COUNTERS)
 )
 #: The bits of a float32 that are all set of an infinity and of a NaN.
 _EXPONENT = 0x7F800000
@@ -121,7 +120,6 @@ def run(address: int) -> None:
         if drop:
             put_integer(drop, call.first + batch)
         put_integer(call.learn_packet, 0)
-        put_integer(call.learn_packet + _WORKERS, 0)
         for network in range(call.networks):
             put_integer(call.learn_packet + _DONE + ADDRESS * network, 0)
         call_at(call.learn, call.learn_packet)

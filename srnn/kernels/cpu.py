@@ -6,7 +6,6 @@ Tensors are float32, contiguous and on the CPU: :func:`srnn.kernels.fast_path` h
 from __future__ import annotations
 
 import functools
-from array import array
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -20,8 +19,7 @@ from srnn.kernels import algebra, moments, particles, placing
 from srnn.kernels.calls import kernel
 from srnn.kernels.choice import UnusableError, give_up, plain, watched
 from srnn.kernels.kind import Kind
-from srnn.kernels.packets import Call, Paced, call_of, slot
-from srnn.kernels.team import HEAD
+from srnn.kernels.packets import Call, Paced, alone, call_of, slot
 
 
 def train(
@@ -268,8 +266,7 @@ def adam(
         worth: Where goes what the particles are then worth, ``(N,)``; None for nowhere.
         iterations: Newton steps of the projection that follows; None for none, and only then without ``worth``.
     """
-    slots = map(slot, (state["step"], settings, lr))
-    packet = array("q", (*[0] * len(HEAD), *slots))
+    packet = alone(1, *map(slot, (state["step"], settings, lr)))
     paced = (Paced(packet.buffer_info()[0] + (len(packet) - 1) * packet.itemsize, np.float64),)
     count = Call(kernel("count", moments.count), packet, (state, settings), paced)
     hidden, number = (0, moved.numel()) if particle is None else (particle.hidden, moved.shape[1])

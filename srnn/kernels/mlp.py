@@ -324,7 +324,7 @@ def _packet(layout: Layout, team: int, **values: int) -> NDArray[np.int64]:
     passes = _passes()
     call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
     call[: passes.COUNTERS] = layout.call
-    _VALUES.pack_into(call.data, _FIRST, threads.parallel(), team, 0, 0, *values.values())
+    _VALUES.pack_into(call.data, _FIRST, threads.parallel(), team, threads.number(), 0, *values.values())
     return call
 
 

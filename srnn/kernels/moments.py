@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
-from numba.core import cgutils
 
 from srnn.kernels.adam import CORRECTIONS, SETTINGS, corrections
 from srnn.kernels.addresses import NUMBER, number_at, pointer_to, put_number, work_of_team
-from srnn.kernels.algebra import gradient, product, row_vector, weight_count
+from srnn.kernels.algebra import gradient, product, row_vector
 from srnn.kernels.cache import compiled
 from srnn.kernels.functions import Lanes
-from srnn.kernels.llvm import Rows, Scalars, Vector, barrier, integer
-from srnn.kernels.moves import lifted, scratch
+from srnn.kernels.llvm import Rows, Scalars, Vector, barrier
+from srnn.kernels.moves import driven, lifted, put_back, scratch
 from srnn.kernels.particles import weigh
 from srnn.kernels.passes import inner
 from srnn.kernels.team import HEAD, Part, team
@@ -39,7 +38,8 @@ def _emit_adam(
     constants: Any,
     first: Any,
 ) -> None:
-    _adam_move(builder, hidden, Rows(builder, moved, first), slope, mean, square, constants, first)
+    x, m, v = (Rows(builder, array, first) for array in (moved, mean, square))
+    _adam_move(builder, hidden, x, slope, m, v, constants, first)
 
 
 def _emit_adam_and_project(
@@ -55,18 +55,18 @@ def _emit_adam_and_project(
     first: Any,
 ) -> None:
     outside, w = scratch(builder, hidden, moved, first)
-    _adam_move(builder, hidden, w, slope, mean, square, constants, first)
-    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
-        outside[loop.index] = w[loop.index]
+    with (
+        driven(builder, hidden, Rows(builder, mean, first)) as m,
+        driven(builder, hidden, Rows(builder, square, first)) as v,
+    ):
+        _adam_move(builder, hidden, w, slope, m, v, constants, first)
+    put_back(builder, hidden, outside, lambda k, there: w[k])
     Rows(builder, worth, first)[0] = lifted(builder, hidden, outside, w, None, iterations)[1]
 
 
-def _adam_move(
-    builder: Any, hidden: int, x: Any, slope: Any, mean: Any, square: Any, constants: Any, first: Any
-) -> None:
-    """Move a group ``x``: plain numbers where there are no hidden units, otherwise particles."""
-    settings = Scalars(builder, constants.data)
-    m, v, slopes = (Rows(builder, array, first) for array in (mean, square, slope))
+def _adam_move(builder: Any, hidden: int, x: Any, slope: Any, m: Any, v: Any, constants: Any, first: Any) -> None:
+    """Move a group ``x``, of moments ``m`` and ``v``: plain numbers where no hidden units are, otherwise particles."""
+    settings, slopes = Scalars(builder, constants.data), Rows(builder, slope, first)
     derivatives: Any = [(0, x[0], (slopes[0],))]
     if hidden:
         S, _ = row_vector(x, hidden, inputs=[])

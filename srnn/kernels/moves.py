@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -21,7 +23,7 @@ from srnn.kernels.algebra import (
     total,
     weight_count,
 )
-from srnn.kernels.llvm import FLOAT, LANES, VECTOR, Rows, Scalars, Scratch, Vector, barrier, integer
+from srnn.kernels.llvm import LANES, VECTOR, Rows, Scalars, Scratch, Vector, barrier, integer
 
 #: Particles copied to the scratch memory at a time: four cache lines of each row, which spares page look-ups.
 BLOCK = 4 * LANES
@@ -34,15 +36,11 @@ def emit_train(
     groups = BLOCK // LANES
     arrays = [weights] if buffer is None else [weights, buffer]
     starts = [builder.add(first, integer(LANES * group)) for group in range(groups)]
-    with builder.goto_entry_block():
-        memory = builder.alloca(ir.ArrayType(FLOAT, 2 * groups * (size + 1) * LANES))
-    memory.align = 64
-    memory = builder.bitcast(memory, FLOAT.as_pointer())
+    memory = Scratch.of(builder, 2 * groups * (size + 1))
 
     def scratch(array: int, group: Any) -> Scratch:
-        part = integer(array * groups * (size + 1) * LANES)
-        offset = builder.add(part, builder.mul(group, integer((size + 1) * LANES)))
-        return Scratch(builder, builder.gep(memory, [offset]))
+        row = builder.mul(group, integer(size + 1))
+        return memory.part(builder.add(integer(array * groups * (size + 1)), row))
 
     def copy(inwards: bool) -> None:
         for number, array in enumerate(arrays):
@@ -150,14 +148,40 @@ def emit_number_step(
 def scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, Scratch]:
     """A group in its array, and on the stack as a copy of it, with room for ``S`` and ``c``."""
     size = weight_count(hidden)
-    with builder.goto_entry_block():
-        memory = builder.alloca(ir.ArrayType(FLOAT, (size + hidden + INPUTS) * LANES))
-    memory.align = 64
-    outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, FLOAT.as_pointer()))
+    outside, w = Rows(builder, weights, first), Scratch.of(builder, size + hidden + INPUTS)
     with cgutils.for_range(builder, integer(size)) as loop:
         w[loop.index] = outside[loop.index]
         outside.ahead(loop.index)
     return outside, w
+
+
+@contextmanager
+def driven(builder: Any, hidden: int, outside: Rows) -> Iterator[Scratch]:
+    """Of what an optimizer remembers of a group, the rows that a task drives: a copy on the stack, put back after use.
+
+    So that what is computed with them is the same instructions whether all lanes are there or not.
+    """
+    inside, rows = Scratch.of(builder, weight_count(hidden)), _worth_something(hidden)
+    for k in rows:
+        inside[k] = outside[k]
+        outside.ahead(k)
+    yield inside
+
+    def write(there: Rows) -> None:
+        for k in rows:
+            there[k] = inside[k]
+
+    outside.written(write)
+
+
+def put_back(builder: Any, hidden: int, outside: Rows, number: Callable[[Any, Rows], Vector]) -> None:
+    """Write all rows of a group, ``number(k, rows)`` to row k of the rows."""
+
+    def write(there: Rows) -> None:
+        with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
+            there[loop.index] = number(loop.index, there)
+
+    outside.written(write)
 
 
 def emit_lift(
@@ -182,13 +206,9 @@ def emit_sgd_and_project(
     first: Any,
 ) -> None:
     outside, w = scratch(builder, hidden, weights, first)
-    b = None if buffer is None else Rows(builder, buffer, first)
-    if b is not None:
-        for k in _worth_something(hidden):
-            b.ahead(k)
-    _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
-    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
-        outside[loop.index] = w[loop.index]
+    with nullcontext() if buffer is None else driven(builder, hidden, Rows(builder, buffer, first)) as b:
+        _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
+    put_back(builder, hidden, outside, lambda k, there: w[k])
     _, value = lifted(builder, hidden, outside, w, None, iterations)
     Rows(builder, worth, first)[0] = value
 
@@ -235,6 +255,5 @@ def lifted(
     after, largest_after = norms(c)
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
-    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
-        outside[loop.index] = w[loop.index].where(better, outside[loop.index])
+    put_back(builder, hidden, outside, lambda k, there: w[k].where(better, there[k]))
     return largest_after.where(better, largest_before), worth_after.where(better, worth_before)

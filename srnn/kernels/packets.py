@@ -13,6 +13,7 @@ from torch import Tensor
 
 from srnn.kernels import moves, threads
 from srnn.kernels.calls import Kernel, kernel
+from srnn.kernels.team import HEAD
 
 #: Weight updates for which other threads are worth calling: each takes about 0.15 ns, to call them some 10 µs.
 _WORTH_THREADS = 100_000
@@ -70,7 +71,8 @@ def call_of(
     team = threads.count() if parallel else 1
     # Several for each thread, since not all are equally fast; but neighbours should not share their cache lines.
     claim = min(_LARGEST_CLAIM, -(-count // (_CLAIMS * team * moves.BLOCK)) * moves.BLOCK)
-    packet = array("q", (0, count, claim, parallel, team, *map(slot, filter(_given, arguments))))
+    head = 0, count, claim, parallel, team, threads.number()
+    packet = array("q", (*head, *map(slot, filter(_given, arguments)), *[0] * team))
     return Call(kernel_of(make, hidden, arguments), packet, arguments, paced)
 
 
@@ -86,6 +88,12 @@ def kernel_of(make: Callable[..., int], hidden: int, arguments: tuple[Any, ...])
 
 def _given(argument: Any) -> bool:
     return argument is not None
+
+
+def alone(count: int, *slots: int) -> array[int]:
+    """The packet of a kernel that one thread does for so many particles: behind its head the slots."""
+    head = dict.fromkeys(HEAD, 0) | {"count": count, "threads": 1}
+    return array("q", (*head.values(), *slots))
 
 
 def slot(argument: Any) -> int:

@@ -22,6 +22,7 @@ from srnn.kernels.addresses import (
     claim,
     integer_at,
     number_at,
+    number_of_thread,
     pointer_to,
     prefetch,
     put_integer,
@@ -44,10 +45,9 @@ CALL = np.dtype(
     [
         (name, np.int64)
         for name in (
-            # As of every packet, of which threads claim tasks; then how many of them have come, and what is wrong with
-            # the data, if anything.
+            # As of every packet, of which threads claim tasks; then what is wrong with the data, if anything.
             *HEAD,
-            *("workers", "problem"),
+            "problem",
             # What is to be done: for how many networks, with how many examples each; of an evaluation, all the same.
             *("networks", "classes", "rows", "examples", "blocks_a_stretch", "stretches"),
             # A task is a whole network, or one of its stretches; of an evaluation, a block for some of the networks.
@@ -80,8 +80,7 @@ LAYER = np.dtype(
 )
 #: The numbers of a call; behind them, how many parts of each network's gradient are finished.
 COUNTERS = len(CALL.names or ())
-#: Where threads that have come are counted, in bytes; what problems there can be: no such row, no such class.
-WORKERS = ADDRESS * (CALL.names or ()).index("workers")
+#: Where the index is; what problems there can be: no such row, no such class.
 INDEX = (CALL.names or ()).index("index")
 NO_ROW, NO_CLASS = 1, 2
 
@@ -91,6 +90,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def inner(function: _Function) -> _Function:
     """Compile with what calls it."""
     return cast(_Function, njit(no_cpython_wrapper=True)(function))  # type: ignore[call-overload]
+
+
+@inner
+def _own_scratch(call: Any) -> tuple[int, int]:
+    """Which of the team the thread is, and where its memory is: the same in every call, in the cache of its core."""
+    worker = number_of_thread(call.number) if call.threads > 1 else 0
+    return worker, call.scratch + worker * call.scratch_size
 
 
 @inner
@@ -283,8 +289,7 @@ def _learn(address: int) -> None:
     """What each thread does to learn: block by block, the rows of the next one on their way."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
-    worker = claim(address + WORKERS, 1)
-    scratch = call.scratch + worker * call.scratch_size
+    worker, scratch = _own_scratch(call)
     table, ahead = scratch + call.examples_table, scratch + call.examples_table + ADDRESS * BLOCK
     stretch_size = call.blocks_a_stretch * BLOCK
     _tables(call, scratch)
@@ -329,7 +334,7 @@ def _answer(address: int) -> None:
     """What each thread does to answer, or to have the answers judged where there is room for losses."""
     call = carray(pointer_to(address), (1,), CALL)[0]
     layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
-    scratch = call.scratch + claim(address + WORKERS, 1) * call.scratch_size
+    _, scratch = _own_scratch(call)
     table, last = scratch + call.examples_table, layers[call.depth - 1]
     blocks = (call.examples + BLOCK - 1) // BLOCK
     _tables(call, scratch)

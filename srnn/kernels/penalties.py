@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 from srnn.kernels.addresses import pointer_to, work_of_team
 from srnn.kernels.cache import compiled
 from srnn.kernels.calls import kernel
-from srnn.kernels.packets import Call, slot
+from srnn.kernels.packets import Call, alone, slot
 from srnn.kernels.passes import inner
 from srnn.kernels.pieces import FIRST, LEFT_OUT, PIECES
 from srnn.kernels.team import HEAD
@@ -68,5 +67,5 @@ def adding(
     """
     tensors = worth, gradient, inverse, factor, lines
     after = 0 if then is None else then.packet.buffer_info()[0]
-    slots = 0, worth.numel(), 0, 0, 1, *map(slot, tensors), after, slot(cap)
-    return Call(kernel("penalties", _adding), array("q", slots), (*tensors, then))
+    packet = alone(worth.numel(), *map(slot, tensors), after, slot(cap))
+    return Call(kernel("penalties", _adding), packet, (*tensors, then))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 
 from srnn.kernels.algebra import (
@@ -26,7 +25,8 @@ from srnn.kernels.algebra import (
     weight_count,
 )
 from srnn.kernels.cache import compiled
-from srnn.kernels.llvm import FLOAT, LANES, Rows, Scalars, Scratch, Vector, barrier, integer, splat
+from srnn.kernels.llvm import FLOAT, Rows, Scalars, Scratch, Vector, barrier, integer, splat
+from srnn.kernels.moves import put_back
 from srnn.kernels.team import Part, team
 
 #: Of :func:`srnn.replication.place`: what a squared deviation of the response counts beside one of v.
@@ -250,10 +250,7 @@ def _emit_place(
     first: Any,
 ) -> None:
     size = weight_count(hidden)
-    with builder.goto_entry_block():
-        memory = builder.alloca(ir.ArrayType(FLOAT, (size + hidden + _EQUATIONS) * LANES))
-    memory.align = 64
-    outside, w = Rows(builder, weights, first), Scratch(builder, builder.bitcast(memory, FLOAT.as_pointer()))
+    outside, w = Rows(builder, weights, first), Scratch.of(builder, size + hidden + _EQUATIONS)
     with cgutils.for_range(builder, integer(size)) as loop:
         w[loop.index] = outside[loop.index]
         outside.ahead(loop.index)
@@ -298,8 +295,7 @@ def _emit_place(
     after, largest_after = norms(deviations)
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
-    with cgutils.for_range(builder, integer(size)) as loop:
-        outside[loop.index] = w[loop.index].where(better, outside[loop.index])
+    put_back(builder, hidden, outside, lambda k, there: w[k].where(better, there[k]))
     Rows(builder, left, first)[0] = largest_after.where(better, largest_before)
     Rows(builder, worth, first)[0] = worth_after.where(better, worth_before)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from math import cosh, exp, sqrt
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 from srnn.kernels.addresses import NUMBER, pointer_to, work_of_team
 from srnn.kernels.cache import compiled
 from srnn.kernels.calls import kernel
-from srnn.kernels.packets import Call, Paced, slot
+from srnn.kernels.packets import Call, Paced, alone, slot
 from srnn.kernels.passes import inner
 from srnn.kernels.team import HEAD
 
@@ -100,7 +99,7 @@ def pushing(
     """
     networks, tensors = len(squares), (worth, gradient, minima, squares)
     numbers = worth.numel() // networks, networks, len(minima), int(tanh)
-    packet = array("q", (0, worth.numel(), 0, 0, 1, *map(slot, tensors), *numbers, slot(float(strength))))
+    packet = alone(worth.numel(), *map(slot, tensors), *numbers, slot(float(strength)))
     place = packet.buffer_info()[0] + (len(packet) - 1) * packet.itemsize
     of = () if paced is None else (Paced(place, lambda lr: np.float64(paced(lr))),)
     return Call(kernel("repulsion", _pushing), packet, tensors, of)

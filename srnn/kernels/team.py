@@ -1,7 +1,8 @@
 """The threads of a team: a kernel for all particles, of instructions for some.
 
 A kernel is machine code at an address, ``void kernel(int64 *packet)``. Its packet, eight bytes a slot, holds what it
-computes with: see :data:`HEAD`, and behind that each argument, an address or a number.
+computes with: see :data:`HEAD`, and behind that each argument, an address or a number. Of a kernel for particles a slot
+for each thread follows, of how many of its particles are taken.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ PARALLEL = ir.FunctionType(
     ir.VoidType(),
     [ir.FunctionType(ir.VoidType(), [BYTE.as_pointer()]).as_pointer(), BYTE.as_pointer(), INT32, INT32],
 )
-#: A packet's first slots: particles that are taken, all particles, how many a thread takes at a time (a multiple of the
-#: kernel's step), :func:`srnn.kernels.threads.parallel`, of no meaning for a single thread, and the threads.
-HEAD = ("claimed", "count", "claim", "parallel", "threads")
+#: OpenMP's function that tells which of its team a thread is.
+NUMBER = ir.FunctionType(INT32, [])
+#: A packet's first slots: tasks that are taken (of no meaning for particles), all particles, how many a thread takes at
+#: a time (a multiple of the kernel's step), the threads, and, of no meaning for a single one,
+#: :func:`srnn.kernels.threads.parallel` before and :func:`srnn.kernels.threads.number` behind them.
+HEAD = ("claimed", "count", "claim", "parallel", "threads", "number")
 #: Particles for which several parts are done before it is the next ones' turn: a multiple of every part's step.
 FEW = 16 * LANES
 
@@ -63,8 +67,10 @@ class Part(NamedTuple):
 def team(*parts: Part) -> Any:
     """Turn parts into a kernel that does them for all particles, one part after the other.
 
-    The threads of a team claim some particles at a time until none is left. Of several parts all are done for a few
-    particles before it is the next ones' turn, which are then in the cache; each rounds as it does by itself.
+    Each thread of a team has a share of the particles, the same in every call: they are in the cache of its core. It
+    claims some of them at a time, and when none is left, what is left of the others' shares. Of several parts all are
+    done for a few particles before it is the next ones' turn, which are then in the cache; each rounds as it does by
+    itself.
 
     Returns:
         An intrinsic ``(hidden, arguments) -> address`` for compiled code, with the arguments of the first part, then
@@ -140,7 +146,7 @@ def _write_row(outer: Any, name: str, functions: list[tuple[Any, int]]) -> Any:
     *own, count, start, stop = some.args
     with cgutils.for_range_slice(builder, start, stop, integer(FEW), INT64) as (first, _):
         end = builder.add(first, integer(FEW))
-        end = builder.select(builder.icmp_signed("<", end, stop), end, stop)
+        end = _smaller(builder, end, stop)
         given = iter(own)
         for each, taken in functions:
             builder.call(each, [*islice(given, taken), count, first, end])
@@ -156,48 +162,64 @@ def _from_leaves(kinds: Any, leaves: Iterator[Any], count: Any, whole: bool) -> 
             yield None if isinstance(kind, types.NoneType) else next(leaves)
 
 
-def _slots(builder: Any, packet: Any, some: Any) -> tuple[Any, list[Any], list[Any]]:
-    """Of a packet the slot of what is claimed; the loaded rest of its head; what ``some`` computes with."""
-    head, *others = [
+def _slots(builder: Any, packet: Any, some: Any) -> tuple[dict[str, Any], list[Any], Any]:
+    """Of a packet its head, loaded; what ``some`` computes with; the first of the slots of what is claimed."""
+    *slots, claimed = [
         builder.gep(builder.bitcast(packet, INT64.as_pointer()), [integer(slot)])
-        for slot in range(len(HEAD) + len(some.args) - 3)
+        for slot in range(len(HEAD) + len(some.args) - 3 + 1)
     ]
-    numbers = [builder.load(slot) for slot in others[: len(HEAD) - 1]]
+    head = {name: builder.load(slot) for name, slot in zip(HEAD, slots, strict=False)}
     leaves = [
         builder.load(builder.bitcast(slot, leaf.type.as_pointer()))
-        for slot, leaf in zip(others[len(HEAD) - 1 :], some.args, strict=False)
+        for slot, leaf in zip(slots[len(HEAD) :], some.args, strict=False)
     ]
-    return head, numbers, leaves
+    return head, leaves, claimed
 
 
 def _write_all(whole: Any, member: Any, some: Any) -> None:
     """The body of the kernel: several threads call ``member``; one by itself ``some``, with all particles."""
     builder = ir.IRBuilder(whole.append_basic_block())
     [packet] = whole.args
-    claimed, (count, _, parallel, threads), leaves = _slots(builder, packet, some)
-    builder.store(integer(0), claimed)
-    with builder.if_else(builder.icmp_signed(">", threads, integer(1))) as (several, alone):
+    head, leaves, claimed = _slots(builder, packet, some)
+    with builder.if_else(builder.icmp_signed(">", head["threads"], integer(1))) as (several, alone):
         with several:
-            together = builder.inttoptr(parallel, PARALLEL.as_pointer())
-            builder.call(together, [member, packet, builder.trunc(threads, INT32), ir.Constant(INT32, 0)])
+            with cgutils.for_range(builder, head["threads"]) as loop:
+                builder.store(integer(0), builder.gep(claimed, [loop.index]))
+            together = builder.inttoptr(head["parallel"], PARALLEL.as_pointer())
+            builder.call(together, [member, packet, builder.trunc(head["threads"], INT32), ir.Constant(INT32, 0)])
         with alone:
-            builder.call(some, [*leaves, count, integer(0), count])
+            builder.call(some, [*leaves, head["count"], integer(0), head["count"]])
     builder.ret_void()
 
 
 def _write_member(member: Any, some: Any) -> None:
-    """The body of ``member(packet)``, what each thread does: it calls ``some`` as long as there are particles left."""
+    """The body of ``member(packet)``, what each thread does: first its own share, then what is left of the others'."""
     builder = ir.IRBuilder(member.append_basic_block())
-    claimed, (count, claim, _, _), leaves = _slots(builder, member.args[0], some)
-    again, work, done = (builder.append_basic_block(name) for name in ("again", "work", "done"))
-    builder.branch(again)
-    builder.position_at_end(again)
-    start = builder.atomic_rmw("add", claimed, claim, "monotonic")
-    builder.cbranch(builder.icmp_signed("<", start, count), work, done)
-    builder.position_at_end(work)
-    stop = builder.add(start, claim)
-    stop = builder.select(builder.icmp_signed("<", stop, count), stop, count)
-    builder.call(some, [*leaves, count, start, stop])
-    builder.branch(again)
-    builder.position_at_end(done)
+    head, leaves, claimed = _slots(builder, member.args[0], some)
+    count, claim, threads = head["count"], head["claim"], head["threads"]
+    own = builder.sext(builder.call(builder.inttoptr(head["number"], NUMBER.as_pointer()), []), INT64)
+    share = builder.mul(_rounded_up(builder, _rounded_up(builder, count, threads), claim), claim)
+    with cgutils.for_range(builder, threads) as loop:
+        whose = builder.srem(builder.add(own, loop.index), threads)
+        begin = builder.mul(whose, share)
+        end = _smaller(builder, builder.add(begin, share), count)
+        slot = builder.gep(claimed, [whose])
+        again, work, done = (builder.append_basic_block(name) for name in ("again", "work", "done"))
+        builder.branch(again)
+        builder.position_at_end(again)
+        start = builder.add(begin, builder.atomic_rmw("add", slot, claim, "monotonic"))
+        builder.cbranch(builder.icmp_signed("<", start, end), work, done)
+        builder.position_at_end(work)
+        builder.call(some, [*leaves, count, start, _smaller(builder, builder.add(start, claim), end)])
+        builder.branch(again)
+        builder.position_at_end(done)
     builder.ret_void()
+
+
+def _rounded_up(builder: Any, number: Any, divisor: Any) -> Any:
+    """The quotient, rounded up."""
+    return builder.sdiv(builder.sub(builder.add(number, divisor), integer(1)), divisor)
+
+
+def _smaller(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.icmp_signed("<", one, other), one, other)

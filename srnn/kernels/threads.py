@@ -17,17 +17,20 @@ _MEMBER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _PARALLEL = ctypes.CFUNCTYPE(None, _MEMBER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
 
 
-def _find() -> int:
+def _find() -> tuple[int, int]:
     # First where torch itself looks, so that a runtime that the user has preloaded is found.
     for library in (None, torch._C.__file__):
         try:
-            return ctypes.cast(ctypes.CDLL(library).GOMP_parallel, ctypes.c_void_p).value or 0
+            runtime = ctypes.CDLL(library)
+            own = runtime.GOMP_parallel, runtime.omp_get_thread_num
         except (AttributeError, OSError, TypeError):
             continue
-    return 0
+        parallel, number = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in own)
+        return parallel, number
+    return 0, 0
 
 
-_address = _find()
+_address, _number = _find()
 #: Threads that our kernels may use while torch uses fewer.
 _ours = 0
 
@@ -54,6 +57,11 @@ def parallel() -> int:
     It is 0 where torch's threads cannot be reached: without such a runtime, or in a forked child.
     """
     return _address
+
+
+def number() -> int:
+    """Address of OpenMP's ``omp_get_thread_num()``: which of its team the thread is that calls it, from 0 on."""
+    return _number
 
 
 def on_every_thread(work: Callable[[], object]) -> None:

@@ -18,10 +18,12 @@ def resize(images: NDArray[Any], size: int, white: float) -> Tensor:
 
     Bilinear with antialiasing; pictures that have the size already are only scaled.
     """
+    import numpy as np
     import torch
     from torch.nn.functional import interpolate
 
-    rows = torch.empty(len(images), size * size)
+    # By NumPy, which has the system use large pages: of small ones, each example of a batch is in another.
+    rows = torch.from_numpy(np.empty((len(images), size * size), np.float32))
     for start in range(0, len(images), _CHUNK):
         chunk = torch.from_numpy(images[start : start + _CHUNK]).float()[:, None] / white
         if chunk.shape[2:] != (size, size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -9,8 +10,11 @@ import sys
 import threading
 
 import pytest
+import torch
 
-from srnn.kernels import threads
+import srnn
+from srnn.kernels import cpu, threads
+from srnn.kernels.team import HEAD
 
 pytestmark = pytest.mark.usefixtures("four_threads")
 
@@ -29,6 +33,25 @@ def test_each_thread_is_called_once() -> None:
 def test_where_others_cannot_be_reached_only_this_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_address", 0)
     assert called_on() == [threading.get_ident()]
+
+
+@pytest.mark.skipif(not threads.parallel(), reason="no threads of torch's to be reached")
+@pytest.mark.parametrize("comes", [0, 3])
+def test_who_comes_does_the_shares_of_those_who_do_not(comes: int) -> None:
+    """A runtime may give fewer threads than are asked for."""
+    particle = srnn.Particle(4)
+    weights, worth = particle.draw(3_000), torch.zeros(3_000)
+    call = cpu.weighing(weights, particle, worth)
+    assert call.packet[HEAD.index("threads")] == 4
+    member = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    parallel = ctypes.CFUNCTYPE(None, member, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)(
+        lambda work, packet, *_: work(packet)
+    )
+    number = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: comes)
+    for name, function in (("parallel", parallel), ("number", number)):
+        call.packet[HEAD.index(name)] = ctypes.cast(function, ctypes.c_void_p).value or 0
+    call()
+    assert torch.equal(worth, cpu.effective_weight(weights, particle))
 
 
 PROGRAM = """
