@@ -17,7 +17,7 @@ from srnn.kernels.algebra import gradient, product, row_vector
 from srnn.kernels.cache import compiled
 from srnn.kernels.functions import Lanes
 from srnn.kernels.llvm import Rows, Scalars, Vector, barrier
-from srnn.kernels.moves import driven, lifted, put_back, scratch
+from srnn.kernels.moves import Driven, lifted, put_back, scratch
 from srnn.kernels.particles import weigh
 from srnn.kernels.passes import inner
 from srnn.kernels.team import HEAD, Part, team
@@ -55,11 +55,10 @@ def _emit_adam_and_project(
     first: Any,
 ) -> None:
     outside, w = scratch(builder, hidden, moved, first)
-    with (
-        driven(builder, hidden, Rows(builder, mean, first)) as m,
-        driven(builder, hidden, Rows(builder, square, first)) as v,
-    ):
-        _adam_move(builder, hidden, w, slope, m, v, constants, first)
+    m, v = (Driven(builder, hidden, Rows(builder, array, first)) for array in (mean, square))
+    _adam_move(builder, hidden, w, slope, m, v, constants, first)
+    m.put_back()
+    v.put_back()
     put_back(builder, hidden, outside, lambda k, there: w[k])
     Rows(builder, worth, first)[0] = lifted(builder, hidden, outside, w, None, iterations)[1]
 

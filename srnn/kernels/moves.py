@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -155,23 +154,31 @@ def scratch(builder: Any, hidden: int, weights: Any, first: Any) -> tuple[Rows, 
     return outside, w
 
 
-@contextmanager
-def driven(builder: Any, hidden: int, outside: Rows) -> Iterator[Scratch]:
-    """Of what an optimizer remembers of a group, the rows that a task drives: a copy on the stack, put back after use.
+class Driven:
+    """Of what an optimizer remembers of a group, the rows that a task drives: read there, but written to the stack.
 
-    So that what is computed with them is the same instructions whether all lanes are there or not.
+    What is written waits for :meth:`put_back`. (Of a copy that is also read, products and sums would be fused otherwise
+    than in a step that is alone.)
     """
-    inside, rows = Scratch.of(builder, weight_count(hidden)), _worth_something(hidden)
-    for k in rows:
-        inside[k] = outside[k]
-        outside.ahead(k)
-    yield inside
 
-    def write(there: Rows) -> None:
-        for k in rows:
-            there[k] = inside[k]
+    def __init__(self, builder: Any, hidden: int, outside: Rows) -> None:
+        self._rows, self._outside = _worth_something(hidden), outside
+        self._inside = Scratch.of(builder, weight_count(hidden))
+        for k in self._rows:
+            outside.ahead(k)
 
-    outside.written(write)
+    def __getitem__(self, k: int) -> Vector:
+        return self._outside[k]
+
+    def __setitem__(self, k: int, number: Vector) -> None:
+        self._inside[k] = number
+
+    def put_back(self) -> None:
+        def write(there: Rows) -> None:
+            for k in self._rows:
+                there[k] = self._inside[k]
+
+        self._outside.written(write)
 
 
 def put_back(builder: Any, hidden: int, outside: Rows, number: Callable[[Any, Rows], Vector]) -> None:
@@ -206,8 +213,10 @@ def emit_sgd_and_project(
     first: Any,
 ) -> None:
     outside, w = scratch(builder, hidden, weights, first)
-    with nullcontext() if buffer is None else driven(builder, hidden, Rows(builder, buffer, first)) as b:
-        _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
+    b = None if buffer is None else Driven(builder, hidden, Rows(builder, buffer, first))
+    _sgd_move(builder, hidden, w, b, effective_gradient, constants, first, False)
+    if b is not None:
+        b.put_back()
     put_back(builder, hidden, outside, lambda k, there: w[k])
     _, value = lifted(builder, hidden, outside, w, None, iterations)
     Rows(builder, worth, first)[0] = value

@@ -166,7 +166,7 @@ def _slots(builder: Any, packet: Any, some: Any) -> tuple[dict[str, Any], list[A
     """Of a packet its head, loaded; what ``some`` computes with; the first of the slots of what is claimed."""
     *slots, claimed = [
         builder.gep(builder.bitcast(packet, INT64.as_pointer()), [integer(slot)])
-        for slot in range(len(HEAD) + len(some.args) - 3 + 1)
+        for slot in range(len(HEAD) + len(some.args) - 3 + 1)  # all but the last three arguments, and one more
     ]
     head = {name: builder.load(slot) for name, slot in zip(HEAD, slots, strict=False)}
     leaves = [
