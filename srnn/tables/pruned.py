@@ -96,12 +96,17 @@ def judged(ends: pd.DataFrame) -> str:
     if arms.beats_all(found):
         verdict = "beats every other mask: each single 95 % interval of the difference is above 0"
     else:
-        parts = []
-        for finding, words in _WORDS.items():
-            names = found.loc[found["Found"] == finding, "By"].tolist()
-            parts += [f"{words} {listed(names)}"] if names else []
-        verdict = f"does not beat all others: over the densities it is {'; '.join(parts)}"
+        verdict = f"does not beat all others: over the densities it is {_beside(found)}"
     return f"dropping what self-replication marks ({MARKED}) {verdict} (paired over {len(ends)} seeds, Holm)."
+
+
+def _beside(found: pd.DataFrame) -> str:
+    """In words what was found of each comparison."""
+    parts = []
+    for finding, words in _WORDS.items():
+        names = found.loc[found["Found"] == finding, "By"].tolist()
+        parts += [f"{words} {listed(names)}"] if names else []
+    return "; ".join(parts)
 
 
 def _judged(study: Study, ends: pd.DataFrame, scored: dict[str, Experiment]) -> str:
@@ -115,8 +120,8 @@ def _judged(study: Study, ends: pd.DataFrame, scored: dict[str, Experiment]) -> 
         own = [by for by in later if owners[by] == name]
         text += (
             "\n\nJudged, at equal time: a step of replication takes longer than one of the dense network, so "
-            f"*{name}* was trained {one.training.epochs / epochs:g} times as long for its mask. Against it, "
-            f"{judged(ends[[MARKED, *own]])}"
+            f"*{name}* was trained {one.training.epochs / epochs:g} times as long for its mask. Beside it, {MARKED} is "
+            f"{_beside(arms.against(ends[[MARKED, *own]], MARKED))} over the densities."
         )
     return text
 
