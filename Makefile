@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Processes of one thread each, one more than there are cores (tests/conftest.py), since some tests wait.
+# Processes of one thread each, two more than there are cores (tests/conftest.py), since many tests wait.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Those that ask most of other packages.

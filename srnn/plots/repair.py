@@ -37,7 +37,7 @@ _CASES: Final[dict[tuple[str, str], tuple[str, dict[str, Any]]]] = {
     ),
     ("hardened 3", "leak"): (
         "λ = 3, hardened, leak",
-        {"color": TYPE_COLOURS[FixpointType.ZERO], "marker": "P", "linestyle": "-"},
+        {"color": TYPE_COLOURS[FixpointType.DIVERGENT], "marker": "P", "linestyle": "-"},
     ),
     ("placed 1", "leak"): ("λ = 1, leak", {"color": GREEN, "marker": "D", "linestyle": (0, (1, 1))}),
     ("placed -1", "scaled"): ("λ = −1, scaled", {"color": PURPLE, "marker": "^", "linestyle": (0, (4, 1, 1, 1))}),

@@ -75,6 +75,8 @@ Mean test accuracy at each density:
         )
     }
 
+{_each(own, shares)}
+
 {_shuffled(branches)}
 
 What the masks of {shares[shown]:.0%} keep of each layer, how much lies on paths from an input to
@@ -112,11 +114,11 @@ def _judged(study: Study, ends: pd.DataFrame, scored: dict[str, Experiment]) -> 
     later = [by for by, owner in owners.items() if owner in longer]
     text = f"Judged, at equal steps: {judged(ends.drop(columns=later))}"
     for name, one in longer.items():
-        own = [by for by in later if owners[by] == name]
+        found = arms.against(ends[[MARKED, *(by for by in later if owners[by] == name)]], MARKED)
+        told = [f"{MARKED} minus {row['By']}: {points(row)} points" for row in found.to_dict("records")]
         text += (
             "\n\nJudged, at equal time: a step of replication takes longer than one of the dense network, so "
-            f"*{name}* was trained {one.training.epochs / epochs:g} times as long for its mask. Against it, "
-            f"{judged(ends[[MARKED, *own]])}"
+            f"*{name}* was trained {one.training.epochs / epochs:g} times as long for its mask; {listed(told)}."
         )
     return text
 
@@ -166,6 +168,16 @@ def _against(ends: pd.DataFrame) -> str:
         ahead = between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
         rows.append([by, *cells, ahead, f"{probability(test['p'])}, {probability(test['p, Holm'])}", test["Found"]])
     return markdown(rows, ["mask by", "endpoint", f"{MARKED} minus it, points", "p, corrected", f"{MARKED} is"])
+
+
+def _each(own: pd.DataFrame, shares: pd.Series) -> str:
+    """What the marked mask has ahead of that by magnitude at each density: a mean over them may hide it."""
+    told = []
+    for number, share in shares.items():
+        one, other = (own[(own["By"] == by) & (own["Round"] == number)] for by in (MARKED, _SIZES))
+        if len(one) and len(other):
+            told.append(f"{points(tested(one, other, 'End score'))} at {share:.0%}")
+    return f"{MARKED} minus {_SIZES}, points: {listed(told)}."
 
 
 def _shuffled(branches: pd.DataFrame) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -32,7 +33,7 @@ def tested(own: pd.DataFrame, others: pd.DataFrame, column: str) -> dict[str, fl
     return paired(pairs["a"].to_numpy(dtype=float), pairs["b"].to_numpy(dtype=float))
 
 
-def points(test: dict[str, float]) -> str:
+def points(test: Mapping[Any, Any]) -> str:
     """A difference in percentage points, with its interval."""
     return between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
     assert "digits, 2 seeds, 2 epochs of batches of 600" in text
     assert "| **organism-type** |" in text
     assert "Judged, at equal steps: dropping what self-replication marks (organism-type) " in text
-    assert "*longer* was trained 1.5 times as long for its mask. Against it, dropping what" in text
+    assert "*longer* was trained 1.5 times as long for its mask; organism-type minus longer-magnitude: " in text
+    assert re.search(r"organism-type minus magnitude, points: .* at 50%\.", text)
     assert "At 50%, organism-type minus a random mask with the layer sizes of magnitude: " in text
     assert (places[0] / "pruning/masks.png").is_file()
     tickets = (places[0] / "tickets/section.md").read_text()
