@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numba.core import config
 
-from srnn.kernels import cache, particles
+from srnn.kernels import cache, packets, particles
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +37,8 @@ def process() -> tuple[Any, float]:
     kernel: Any = cache.compiled(particles.effective_weight.py_func)  # type: ignore[attr-defined]
     out = np.zeros(1, dtype=np.float32)
     weights = np.full((7, 1), 2.0, dtype=np.float32)
-    packet = np.array([0, 1, 64, 0, 1, weights.ctypes.data, out.ctypes.data])
-    ctypes.CFUNCTYPE(None, ctypes.c_int64)(kernel((0,), (weights, out)))(packet.ctypes.data)
+    packet = packets.alone(1, weights.ctypes.data, out.ctypes.data)
+    ctypes.CFUNCTYPE(None, ctypes.c_int64)(kernel((0,), (weights, out)))(packet.buffer_info()[0])
     return kernel, float(out[0])
 
 
