@@ -18,8 +18,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 SWITCHES = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    "--disable-dev-shm-usage",  # which is small in containers
 )
 LOGGED = (0, 2, 4)
+#: Milliseconds for what a busy machine takes its time for.
+PATIENCE = 180_000
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -53,17 +56,20 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser.new_context(
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, timeout=PATIENCE)
+        context = browser.new_context(
             viewport={"width": 1000, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
-        ).new_page()
+        )
+        context.set_default_timeout(PATIENCE)
+        yield context.new_page()
         browser.close()
 
 
 def another(drawn: Locator, before: bytes) -> bytes:
     """The picture that is drawn in place of another, in as much time as that takes."""
-    for _ in range(100):
+    for _ in range(PATIENCE // 100):
         if (now := drawn.screenshot()) != before:
             return now
         drawn.page.wait_for_timeout(100)
