@@ -4,6 +4,7 @@
 # make lowest the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest (torch comes with CUDA,
 #             3 GB; where PyTorch's own index is reached, UV_TORCH_BACKEND=cpu takes it without)
 # make soak   kill runs at fifty moments, fill the disk at twenty sizes, kill sweeps: some ten minutes
+# make slurm  a sweep on a SLURM of two nodes that the test begins on this machine, as root, if it is installed: minutes
 # make docs   build the documentation into site/
 # make check  format, lint, the arrows of imports, types and tests: before every commit
 
@@ -15,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope
 # Those that ask most of other packages.
 LOWEST := tests/tasks tests/bodies tests/plots tests/methods tests/laboratory/test_export.py tests/test_*.py
 
-.PHONY: demo test readme lowest soak docs check setup
+.PHONY: demo test readme lowest soak slurm docs check setup
 .DEFAULT_GOAL := demo
 
 setup: .venv/ready
@@ -48,6 +49,9 @@ lowest: setup
 soak: setup
 	SRNN_SOAK=1 $(PYTEST) --dist load tests/runs/test_resume.py tests/training/test_alone.py tests/sweeps \
 	  tests/tables/test_figure_tables.py
+
+slurm: setup
+	SRNN_SOAK=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m slurm tests/sweeps/test_slurm.py
 
 docs: setup
 	$(BIN)/zensical build --strict

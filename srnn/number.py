@@ -16,7 +16,7 @@ class Number:
     """What a weight is when it is not made of a particle: P = 1, worth itself.
 
     Example:
-        >>> dense = srnn.Organism(srnn.MLP(64, 6, 3, 10), srnn.Number())  # the body's own weights
+        >>> dense = srnn.Organism(srnn.MLP(64, 6, 3, 10), Number())  # the body's own weights
     """
 
     @property

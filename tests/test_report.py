@@ -111,10 +111,29 @@ class TestASweep:
         section, table = swept.sections["sweep-map"], swept.table("sweep-map", "Points")
         assert table.groupby("Goal").size().to_dict() == {"test_accuracy": 8, "identity_share": 8}
         assert (table[table["Goal"] == "test_accuracy"]["Mean"].diff().dropna() <= 0).all()
-        for chart in section["charts"]:
+        for chart in [chart for chart in section["charts"] if chart["kind"] == "intervals"]:
             own = table[table["Goal"] == chart["where"]["Goal"]]
             assert [name for name, _ in chart["rows"]] == own["Point"].tolist()
             assert sorted(chart["marked"]) == sorted(own.loc[own["Front"] == "yes", "Point"])
+
+    def test_a_map_of_each_goal_has_a_cell_for_each_pair_of_values(self, swept: Page) -> None:
+        section = swept.sections["sweep-map"]
+        pair = ["replication.alpha", "training.lr"]
+        maps = [chart for chart in section["charts"] if chart["kind"] == "heatmap"]
+        assert [(chart["where"]["Goal"], chart["x"], chart["y"]) for chart in maps] == [
+            ("test_accuracy", *pair),
+            ("identity_share", *pair),
+        ]
+        # Of two settings a cell is a point; one that has diverged has none.
+        columns = ["Goal", *pair, "Mean"]
+        points, cells = (
+            swept.table("sweep-map", "Points").dropna(subset="Mean"),
+            swept.table("sweep-map", maps[0]["frame"]),
+        )
+        pd.testing.assert_frame_equal(
+            cells[columns].sort_values(columns, ignore_index=True),
+            points[columns].sort_values(columns, ignore_index=True),
+        )
 
     def test_the_best_are_looked_at_in_detail(self, swept: Page) -> None:
         table = swept.table("sweep-map", "Points").query("Goal == 'test_accuracy'")

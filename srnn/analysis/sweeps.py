@@ -8,6 +8,7 @@ Epoch (int), and a column for each metric (float): its last value, as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,10 @@ from srnn.fixpoints import FixpointType
 
 #: The metrics that tell how well an experiment ended, and whether more is better, where nobody says which.
 GOALS: Final[Mapping[str, bool]] = {"test_accuracy": True, "test_mae": False}
+#: Pairs of settings that are looked at, of many.
+_MOST_PAIRS: Final = 15
+#: Values of a setting up to which a map has a cell for each.
+_CELLS: Final = 25
 _LABELS: Final = tuple(kind.label for kind in FixpointType)
 
 
@@ -92,6 +97,22 @@ def of_points(table: pd.DataFrame, goals: Mapping[str, bool]) -> pd.DataFrame:
 def axes_of(table: pd.DataFrame, settings: Sequence[str]) -> list[str]:
     """The settings of a sweep that really differ between its runs."""
     return [name for name in settings if name in table and table[name].nunique() > 1]
+
+
+def pairs_of(axes: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of settings that a sweep is looked at by, each once."""
+    return [*combinations(axes, 2)][:_MOST_PAIRS]
+
+
+def is_grid(means: pd.DataFrame, axes: Sequence[str]) -> bool:
+    """Whether two settings take a few values each, in combinations that are there: not as where they are random.
+
+    Args:
+        means: As :func:`means` gives them, by ``axes``.
+        axes: The two settings.
+    """
+    counts = [means[axis].nunique() for axis in axes]
+    return max(counts) <= _CELLS and len(means) > 0.3 * counts[0] * counts[1]
 
 
 def as_column(values: Sequence[Any]) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from srnn.analysis.statistics import SHARE, range_of
+from srnn.analysis.sweeps import is_grid
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.style import (
@@ -27,8 +28,8 @@ from srnn.plots.style import (
 )
 
 _COLOUR: Final = TYPE_COLOURS[FixpointType.IDENTITY]
-#: Values of a setting up to which a map has a cell for each, and in all of which a number is written.
-_CELLS, _WRITTEN = 25, 49
+#: Cells of a map up to which a number is written in each.
+_WRITTEN = 49
 #: Times that the largest value is of the smallest for an axis to be of logarithms.
 _WIDE = 20.0
 
@@ -54,9 +55,7 @@ def landscape(means: pd.DataFrame, axes: Sequence[str], goal: str, title: str = 
         raise UserError(f"no run measured {goal}, so there is nothing to draw")
     if len(axes) == 1:
         return _curve(means, axes[0], goal, title)
-    values = [means[axis].unique() for axis in axes]
-    few = max(map(len, values)) <= _CELLS and len(means) > 0.3 * len(values[0]) * len(values[1])
-    return (_map if few else _marks)(means, axes[0], axes[1], goal, title)
+    return (_map if is_grid(means, axes) else _marks)(means, axes[0], axes[1], goal, title)
 
 
 def _curve(means: pd.DataFrame, axis: str, goal: str, title: str) -> Figure:

@@ -21,7 +21,19 @@ import srnn
 from srnn.reports.section import Facts, Section
 
 #: In the order in which they build on each other.
-_SCRIPTS: Final = ("base", "axes", "lines", "areas", "intervals", "graph", "camera", "cube", "tables", "sections")
+_SCRIPTS: Final = (
+    "base",
+    "axes",
+    "lines",
+    "areas",
+    "intervals",
+    "heatmap",
+    "graph",
+    "camera",
+    "cube",
+    "tables",
+    "sections",
+)
 #: Digits of a number that is shown or copied.
 _DIGITS: Final = 6
 

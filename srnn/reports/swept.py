@@ -35,7 +35,7 @@ def detailed(found: Sweep) -> list[str]:
 
 
 def swept(found: Sweep) -> Section:
-    """How the points of a sweep ended: a row for each of each goal, the best first."""
+    """How the points of a sweep ended: a row for each of each goal, the best first; and maps of pairs of settings."""
     goals, table = found.goals, found.table
     order = in_order(found)
     points = sweeps.of_points(table, goals).set_index("Point")
@@ -65,6 +65,7 @@ def swept(found: Sweep) -> Section:
         section.charts.append(Chart(in_words(goal), "intervals", spec))
     if told:
         section.tables["Points"] = pd.concat(told, ignore_index=True)
+    _add_maps(section, found)
     section.tables["Runs"] = table
     if len(order) > _DETAILED:
         section.notes.append(
@@ -72,3 +73,20 @@ def swept(found: Sweep) -> Section:
             f"best: {', '.join(detailed(found))}. Make a report of the folders of others to see them."
         )
     return section
+
+
+def _add_maps(section: Section, found: Sweep) -> None:
+    """Of each pair of settings, a map of each goal: the mean over the seeds and over all other settings."""
+    for pair in sweeps.pairs_of(found.axes):
+        title, told = " × ".join(pair), []
+        for goal in found.goals:
+            means = sweeps.means(found.table, pair, goal).dropna(subset="Mean")
+            if means.empty or not sweeps.is_grid(means, pair):
+                continue
+            told.append(means.assign(Goal=goal)[["Goal", *pair, "Mean", "Low", "High", "Seeds"]])
+            spec = {"frame": title, "where": {"Goal": goal}, "x": pair[0], "y": pair[1]}
+            section.charts.append(Chart(f"{in_words(goal)}, {title}", "heatmap", spec))
+        if told:
+            section.tables[title] = pd.concat(told, ignore_index=True)
+    if any(chart.kind == "heatmap" for chart in section.charts):
+        section.notes.append("A cell of a map is the mean over all seeds and all other settings.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 from srnn.analysis import sweeps
@@ -12,17 +11,14 @@ from srnn.plots.style import save
 from srnn.sweeps.folder import Sweep
 from srnn.untrusted import own_folder
 
-#: Pairs of settings that are drawn, of many.
-_MOST_PAIRS = 15
-
 
 def draw(found: Sweep, image_format: str = "png") -> list[Path]:
     """Draw how a sweep ended, over each pair of its settings, and its Pareto front; the figures."""
     table, goals, axes = found.table, found.goals, found.axes
-    pairs: list[tuple[str, ...]] = [*combinations(axes, 2 if len(axes) > 1 else 1)]
+    pairs: list[tuple[str, ...]] = [*sweeps.pairs_of(axes)] if len(axes) > 1 else [(axis,) for axis in axes]
     drawn = {}
     for goal in goals:
-        for pair in pairs[:_MOST_PAIRS]:
+        for pair in pairs:
             name = "-".join([goal, *(axis.replace(".", "_") for axis in pair)])
             drawn[name] = partial(plots.landscape, sweeps.means(table, list(pair), goal), pair, goal)
     if len(goals) == 2:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import srnn
+from srnn.reports.render import render
+from srnn.reports.section import Chart, Section
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -18,8 +21,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 SWITCHES = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    "--disable-dev-shm-usage",  # which is small in containers
 )
 LOGGED = (0, 2, 4)
+#: Milliseconds for what a busy machine takes its time for.
+PATIENCE = 180_000
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -28,13 +34,13 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 class Watched:
     """A page that is open, and what it said and asked for."""
 
-    def __init__(self, page: Page, path: Path) -> None:
+    def __init__(self, page: Page, path: Path, there: str = "#trajectories .said:has-text('epoch')") -> None:
         self.page, self.errors, self.requests = page, list[str](), list[str]()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(path.as_uri())
-        page.wait_for_selector("#trajectories .said:has-text('epoch')")
+        page.wait_for_selector(there)
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +59,20 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser.new_context(
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=SWITCHES, timeout=PATIENCE)
+        context = browser.new_context(
             viewport={"width": 1000, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
-        ).new_page()
+        )
+        context.set_default_timeout(PATIENCE)
+        yield context.new_page()
         browser.close()
 
 
 def another(drawn: Locator, before: bytes) -> bytes:
     """The picture that is drawn in place of another, in as much time as that takes."""
-    for _ in range(100):
+    for _ in range(PATIENCE // 100):
         if (now := drawn.screenshot()) != before:
             return now
         drawn.page.wait_for_timeout(100)
@@ -134,6 +143,30 @@ def test_it_fits_a_phone_and_wears_what_the_reader_wears(page: Page, report: Pat
         looks[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert watched.errors == []
     assert looks["light"] != looks["dark"]
+
+
+def test_a_map_has_a_cell_for_each_pair_of_values(page: Page, tmp_path: Path) -> None:
+    cells = pd.DataFrame(
+        {"alpha": [10.0, 0.1, 0.1], "kind": ["a", "a", "b"], "Mean": [0.5, 0.75, 1.0], "Seeds": [2, 2, 1]}
+    )
+    spec = {"frame": "Cells", "where": {}, "x": "alpha", "y": "kind"}
+    section = Section("swept", "Swept", "", charts=[Chart("Ends", "heatmap", spec)])
+    section.tables["Cells"] = cells.assign(Low=cells["Mean"] - 0.25, High=cells["Mean"] + 0.25)
+    (tmp_path / "map.html").write_text(render("A map", [], [section]), encoding="utf-8")
+    watched = Watched(page, tmp_path / "map.html", "#swept g")
+    drawn = page.locator("#swept svg g")
+    assert drawn.all_text_contents() == ["0.5", "0.75", "1"]
+    # Small alphas are left of large ones, and the second kind is above the first.
+    right, left, above = (drawn.nth(place).bounding_box() for place in range(3))
+    assert right is not None
+    assert left is not None
+    assert above is not None
+    assert (left["x"] < right["x"], above["y"] < left["y"]) == (True, True)
+    tints = drawn.evaluate_all("(all) => all.map((cell) => getComputedStyle(cell.firstChild).fill)")
+    assert len({*tints}) == 3
+    drawn.nth(2).hover()
+    assert page.locator("#tip").inner_text().split("\n") == ["alpha 0.1, kind b", "1 (0.75 … 1.25)", "1 run"]
+    assert watched.errors == []
 
 
 def test_without_webgl_the_cube_is_drawn_by_hand(page: Page, report: Path) -> None:
