@@ -8,6 +8,7 @@ import pandas as pd
 
 from srnn.analysis.ensembles import ensemble, probabilities
 from srnn.analysis.statistics import POSITIVE, SHARE, holm, mean_interval, paired
+from srnn.plots.differences import differences
 from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, probability, values
 
 PRESETS: Final = ("regularisation",)
@@ -49,6 +50,8 @@ which none is trained on, was least. Differences are paired by seed, p-values co
 
 {markdown(rows, columns)}
 
+{desk.image(differences, _drawn(tests), "what each way of regularising changes", "differences")}
+
 Judged: {_judged(tests)}
 """
 
@@ -84,6 +87,17 @@ def _against(tests: pd.DataFrame, variant: str) -> list[str]:
         cells.append(between(*(factor * one[f"{key} ({name})"] for key in ("Difference", "Low", "High")), form=form))
         cells.append(probability(one[f"Holm ({name})"]))
     return cells
+
+
+def _drawn(tests: pd.DataFrame) -> pd.DataFrame:
+    """The differences as :func:`srnn.plots.differences.differences` draws them."""
+    frames = []
+    for name, factor, measure in (("Accuracy", 100, "accuracy, points"), ("NLL", 1, "NLL, nats")):
+        frame = pd.DataFrame({key: factor * tests[f"{key} ({name})"] for key in ("Difference", "Low", "High")})
+        frame["Against"], frame["Measure"] = frame.index.map(PAIRS), measure
+        frame["Shown"], frame["Seeds"] = tests[f"Holm ({name})"] < ALPHA, tests[f"n ({name})"]
+        frames.append(frame.reset_index())
+    return pd.concat(frames, ignore_index=True)
 
 
 def _judged(tests: pd.DataFrame) -> str:

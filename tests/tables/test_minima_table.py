@@ -93,3 +93,4 @@ def test_each_way_to_regularise_beside_none(tmp_path: Path) -> None:
     plain, stopped = (float(rows[name].split(" | ")[1].split()[0]) for name in ("plain", "stopped"))
     assert float(rows["stopped"].split(" | ")[5].split()[0]) == pytest.approx(100 * (stopped - plain), abs=0.02)
     assert "the accuracy is better with" in text
+    assert (tmp_path / "differences.png").exists()
