@@ -50,7 +50,7 @@ def kept_of(run: Run) -> Tensor:
     with open_checkpoint(run.checkpoints[-1]) as (tensors, _):
         if "dropped" not in tensors.keys():  # noqa: SIM118 (it is no mapping)
             return torch.ones(organism.size, dtype=torch.bool)
-        dropped = tensors.get_tensor("dropped")
+        dropped: Tensor = tensors.get_tensor("dropped")
         require_same_kind("dropped", dropped, torch.empty(organism.size, dtype=torch.bool, device="meta"))
         return ~dropped
 
