@@ -162,7 +162,7 @@ def _panels(ends: pd.DataFrame, scored: dict[str, Experiment], spent: Mapping[st
         "the dense network, by": [],
         "a dense network trained otherwise": [],
         "particles": [],
-        "with other numbers of steps, or from another birth": [],
+        "other numbers of steps, or another birth": [],
     }
     for by in ends:
         one = scored.get(str(by).rpartition("-")[0])
