@@ -28,6 +28,8 @@ Score = Literal[
     "type",
     "gate",
 ]
+#: Those that are known in the middle of training, of what there is then.
+ScoreInTraining = Literal["magnitude", "lamp", "snip", "fisher", "random", "replication", "type"]
 #: Whether weights are ranked all together, or in each layer.
 Scope = Literal["global", "layer"]
 #: What a branch has in place of the start of the run that it begins from.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from srnn.bodies.body import MLPConfig, require_affordable
-from srnn.choices import Score
+from srnn.choices import Score, ScoreInTraining
 from srnn.methods import EXACT
 from srnn.terms.gate import gates_of
 
 if TYPE_CHECKING:
     from srnn.experiment import Experiment
+    from srnn.settings import PruningConfig
 
 
 def require_consistent(experiment: Experiment) -> None:
@@ -167,6 +168,7 @@ def _suits_the_study(experiment: Experiment) -> None:
             "pruning.others are scored once, and pruning.rounds is a number of rounds, each of which is scored: set it "
             "to a list, or set pruning.densities"
         )
+    _suits_the_densities(study, experiment.training.epochs)
     if beyond := [one for one in study.controlled if one > study.steps]:
         raise ValueError(
             f"pruning.controlled has {beyond[0]}, and there are {study.steps} rounds or densities: name some of these, "
@@ -177,6 +179,36 @@ def _suits_the_study(experiment: Experiment) -> None:
     if "same_worth" in study.controls and experiment.particle.kind == "number":
         raise ValueError("pruning.controls has 'same_worth'; a plain number is what it is worth: leave it out")
     require_scorable(experiment, study.by, "pruning.by")
+
+
+def _suits_the_densities(study: PruningConfig, epochs: int) -> None:
+    """What a study asks of its densities that are not each reached at once from the trunk."""
+    for key, told in (("iterative", study.iterative), ("cubic", study.cubic)):
+        if told and not study.densities:
+            raise ValueError(
+                f"pruning.{key} is {str(told).lower()}, which is of pruning.densities, and there are none: leave it out"
+            )
+        if told and study.others:
+            raise ValueError(f"pruning.others are scored once, and pruning.{key} scores again: leave one of them out")
+    if study.iterative and study.densities != sorted({*study.densities}, reverse=True):
+        raise ValueError("pruning.densities do not become smaller, each of which is left of the one before: sort them")
+    if not study.cubic:
+        return
+    if study.iterative:
+        raise ValueError("pruning.cubic and pruning.iterative both say how a density is reached: leave one of them out")
+    if len(study.cubic) != 2 or not study.cubic[0] < study.cubic[1] <= epochs:
+        raise ValueError(
+            f"pruning.cubic is {study.cubic}; needed: two epochs, the first of them smaller, up to training.epochs "
+            f"({epochs})"
+        )
+    if study.rewind or study.controls:
+        key = "rewind" if study.rewind else "controls"
+        raise ValueError(f"pruning.{key} is of trainings after the trunk's, and with pruning.cubic there is none")
+    if odd := [one for one in study.by if one not in get_args(ScoreInTraining)]:
+        raise ValueError(
+            f"pruning.by has {odd[0]!r}, which is not known in the middle of training; allowed with pruning.cubic: "
+            f"{', '.join(get_args(ScoreInTraining))}"
+        )
 
 
 def require_scorable(experiment: Experiment, by: Sequence[Score], key: str) -> None:

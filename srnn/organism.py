@@ -212,6 +212,15 @@ class Organism(Shown, Swarm):
             finally:
                 self._put(body, [None] * len(self.shapes))
 
+    def single(self, place: int) -> Organism:
+        """A copy of one of the organisms side by side, as it is now."""
+        one = copy.deepcopy(self)
+        one.copies, one.body, one.beside = 1, one.bodies[place], nn.ModuleList()
+        columns = self.columns(place)
+        one.weights = nn.Parameter(self.weights.detach()[:, columns].clone())
+        one.opened = None if self.opened is None else self.opened[columns].clone()
+        return one
+
     def to_dense(self, place: int = 0) -> nn.Module:
         """The same network as a plain dense one: a copy of the body filled with the effective weights."""
         dense = copy.deepcopy(self.bodies[place])

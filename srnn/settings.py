@@ -152,6 +152,12 @@ class PruningConfig(Section):
     """With scope ``layer``, the share that a round takes of the last layer."""
     densities: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=100)] = []
     """In place of rounds: shares of the weights that are kept, each at once from the trunk."""
+    iterative: bool = False
+    """Whether each of the densities is reached from the one before it, by the scores at the end of that one, and not at
+    once from the trunk."""
+    cubic: Annotated[list[Annotated[int, Field(ge=0, le=1_000_000)]], Field(max_length=2)] = []
+    """Two epochs: each of the densities is reached inside one training from birth, in which weights are dropped after
+    every epoch from the one to the other, as the event ``prune`` does it."""
     scope: Scope = "layer"
     """Whether weights are ranked all together, or in each layer."""
     rewind: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["end"] = 0

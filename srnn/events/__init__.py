@@ -20,6 +20,7 @@ EVENTS: Family[type[Event]] = Family(
         "mix": "mix:Mix",
         "cross": "cross:Cross",
         "drop": "drop:Drop",
+        "prune": "prune:Prune",
         "freeze": "freeze:Freeze",
         "thaw": "thaw:Thaw",
         "focus": "focus:Focus",

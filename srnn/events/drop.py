@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from srnn.training.loop import Training
 
 
+def require_that_none_comes_back(training: Training, name: str, do: str) -> None:
+    """Make sure that no interaction gives what is dropped another worth.
+
+    Raises:
+        UserError: One does.
+    """
+    if any(isinstance(event, Meeting) for event in training.events):
+        raise UserError(
+            f"{name}.do is '{do}' where particles meet, which would revive them: set interactions.attack and "
+            "interactions.melt to 0, and leave such events out"
+        )
+
+
 class Drop(Choosing):
     """They are worth exactly 0 from then on, whoever moves them: see :meth:`srnn.training.loop.Training.drop`."""
 
     def require_fitting(self, training: Training, name: str) -> None:
         super().require_fitting(training, name)
-        if any(isinstance(event, Meeting) for event in training.events):
-            raise UserError(
-                f"{name}.do is 'drop' where particles meet, which would revive them: set interactions.attack and "
-                "interactions.melt to 0, and leave such events out"
-            )
+        require_that_none_comes_back(training, name, "drop")
 
     def act(self, training: Training, place: int) -> None:
         training.drop(place, self.particles(training, place))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srnn.analysis.rounds import DENSE, TICKET, schedule
 from srnn.bodies.body import MLPConfig
 from srnn.choices import Score
 from srnn.errors import UserError
+from srnn.events.prune import Prune
 from srnn.experiment import Experiment
 from srnn.settings import PruningConfig, StartConfig
 
@@ -78,7 +80,10 @@ def _of_score(study: Experiment, trunk: Experiment, folder: Path, score: Score, 
     by = f"{other}-{score}" if other else score
     before, ended = TRUNK, last
     for number, (label, density) in enumerate(_densities(study), start=1):
-        name, iterated = f"{by}-{label}", isinstance(settings.rounds, int)
+        name, iterated = f"{by}-{label}", isinstance(settings.rounds, int) or settings.iterative
+        if settings.cubic:
+            yield Branch(_pruned(trunk, name, score, density, settings), by, number, TICKET)
+            continue
         begins = ended if settings.rewind == "end" else settings.rewind
         begun = begins - last if settings.rewind == "end" else begins
         start = StartConfig(
@@ -99,6 +104,16 @@ def _of_score(study: Experiment, trunk: Experiment, folder: Path, score: Score, 
             yield Branch(_begun(trunk, f"{name}-{control}", start, until), by, number, control, begins)
         if iterated:
             before, ended = name, until
+
+
+def _pruned(trunk: Experiment, name: str, score: Score, density: Any, settings: PruningConfig) -> Experiment:
+    """The trunk from birth, of which weights are dropped while it is trained."""
+    since, until = settings.cubic
+    event = Prune.model_validate(
+        {"do": "prune", "by": score, "density": density, "scope": settings.scope, "since": since, "until": until}
+    )
+    branch = _begun(trunk, name, StartConfig(), trunk.training.epochs)
+    return branch.model_copy(update={"events": {**trunk.events, "prune": event}})
 
 
 def _begun(trunk: Experiment, name: str, start: StartConfig, until: int) -> Experiment:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from srnn.analysis import rounds
 from srnn.analysis.densities import densities
@@ -26,8 +25,7 @@ from srnn.laboratory.compare import begun
 from srnn.plots import rounds as draw
 from srnn.plots.style import save
 from srnn.runs.groups import is_study, open_runs
-from srnn.runs.masks import NAME as MASK
-from srnn.runs.masks import read_mask
+from srnn.runs.masks import kept_of
 from srnn.runs.records import explained
 from srnn.runs.run import Run, figures
 from srnn.runs.start import can_begin
@@ -185,7 +183,7 @@ def _tell(branches: Mapping[str, Branch], runs: Mapping[str, Sequence[Run]], fol
             guess = 1 / one.outputs if metric == "accuracy" else float("nan")
             rows.append({**key, "Metric": metric, **rounds.outcome(one.metrics, dense[seed].metrics, metric, guess)})
             if one in own:
-                organism, kept = one.organism(), _kept(one)
+                organism, kept = one.organism(), kept_of(one)
                 birth, parts = one.organism(branch.begins).worth().detach(), densities(organism, kept)
                 rows[-1] |= rounds.choice(organism, birth, kept, parts)
                 layers.append(parts.assign(**key))
@@ -206,10 +204,3 @@ def _tell(branches: Mapping[str, Branch], runs: Mapping[str, Sequence[Run]], fol
         own = frame[(frame["By"] == by) | (frame["Control"] == DENSE)]
         if by and frame.loc[frame["By"] == by, "Density"].notna().any():  # some could begin
             save(draw.rounds(own, f"{folder.name}, {by}"), folder / "figures" / f"rounds-{by}.{image}")
-
-
-def _kept(run: Run) -> torch.Tensor:
-    """Which weights a run keeps, bool ``(N,)``: all, if it has no mask."""
-    organism = run.organism()
-    path = run.folder / MASK
-    return read_mask(path, organism) if is_file(path) else torch.ones(organism.size, dtype=torch.bool)

@@ -7,6 +7,7 @@ a weight is kept.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import safetensors
 import safetensors.torch
@@ -14,9 +15,13 @@ import torch
 from torch import Tensor
 
 from srnn.files import replacing
+from srnn.methods.plain import require_same_kind
 from srnn.organism import Organism
-from srnn.runs.records import explained
+from srnn.runs.records import explained, open_checkpoint
 from srnn.untrusted import require_file
+
+if TYPE_CHECKING:
+    from srnn.runs.run import Run
 
 NAME = "mask.safetensors"
 
@@ -33,6 +38,21 @@ def write_mask(path: Path, kept: Tensor, organism: Organism) -> None:
     }
     with replacing(path) as file:
         file.write(safetensors.torch.save(parts))
+
+
+def kept_of(run: Run) -> Tensor:
+    """Which weights a run keeps in the end, bool ``(N,)``: all but those that it began without, or events have dropped.
+
+    Raises:
+        UserError: It has no checkpoint, or a file is damaged.
+    """
+    organism = run.organism()
+    with open_checkpoint(run.checkpoints[-1]) as (tensors, _):
+        if "dropped" not in tensors.keys():  # noqa: SIM118 (it is no mapping)
+            return torch.ones(organism.size, dtype=torch.bool)
+        dropped: Tensor = tensors.get_tensor("dropped")
+        require_same_kind("dropped", dropped, torch.empty(organism.size, dtype=torch.bool, device="meta"))
+        return ~dropped
 
 
 def read_mask(path: Path, organism: Organism) -> Tensor:

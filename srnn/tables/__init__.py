@@ -58,10 +58,11 @@ class Section:
     seeds: int = 10  #: unless a number is asked for
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
-    study: str = ""  #: the preset of a study of pruning that it needs, which goes on wherever it was stopped
+    studies: Sequence[str] = ()  #: presets of studies of pruning that it needs, each goes on wherever it was stopped
 
 
 _H8 = ("residual-h8", "no-residual-h8")
+_MASKS = ["pruning", *(f"pruning-{line}" for line in ("twice", "cubic", "iterative", "fan-in"))]
 SECTIONS = {
     "sanity": Section(
         "Sanity check: one particle multiplies",
@@ -144,7 +145,7 @@ SECTIONS = {
         "Self-replicators that repair themselves", mending.PRESETS, mending.mending, seconds=120, published=False
     ),
     "pruning": Section(
-        "Masks of every kind on the same network", [], pruned.masks, seconds=60, published=False, study="pruning"
+        "Masks of every kind on the same network", [], pruned.masks, seconds=60, published=False, studies=_MASKS
     ),
     "pruning-linear": Section(
         "Masks of every kind on the same linear network",
@@ -152,9 +153,11 @@ SECTIONS = {
         pruned.masks,
         seconds=60,
         published=False,
-        study="pruning-linear",
+        studies=["pruning-linear"],
     ),
-    "tickets": Section("Lottery tickets", [], tickets.tickets, seeds=5, seconds=20, published=False, study="tickets"),
+    "tickets": Section(
+        "Lottery tickets", [], tickets.tickets, seeds=5, seconds=20, published=False, studies=["tickets"]
+    ),
     "sparsity": Section(
         "Sparse networks beside those that were published",
         [],
@@ -162,7 +165,7 @@ SECTIONS = {
         seeds=3,
         seconds=20,
         published=False,
-        study="sparsity",
+        studies=["sparsity"],
     ),
     "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
     "rescue": Section(
@@ -229,10 +232,10 @@ def make(
             section = SECTIONS[name]
             work = partial(_make_section, name, section, needed[name], count, out, unfinished, runs, data_dir)
             needs = {missing[preset].name for preset in needed[name] if preset in missing}
-            if section.study:
-                making = partial(_make_study, section.study, count, runs, data_dir)
-                tables.append(Job(f"study {section.study}", making, 600 * count))
-                needs.add(f"study {section.study}")
+            for study in section.studies:
+                making = partial(_make_study, study, count, runs, data_dir)
+                tables.append(Job(f"study {study}", making, 600 * count))
+                needs.add(f"study {study}")
             tables.append(Job(f"table {name}", work, section.seconds, frozenset(needs)))
         every = [*missing.values(), *tables]
         workers = Processes(min(jobs, len(every))) if jobs > 1 and len(every) > 1 else None
@@ -372,8 +375,8 @@ def _make_section(
     kept = {preset: _kept(preset, experiment, range(seeds), runs) for preset, experiment in experiments.items()}
     folder = unfinished / name
     folder.mkdir(exist_ok=True)
-    study = Study.open(runs / section.study) if section.study else None
-    body = section.make(Desk(folder, kept, data_dir, contact.tell, study))
+    studies = [Study.open(runs / study) for study in section.studies]
+    body = section.make(Desk(folder, kept, data_dir, contact.tell, studies))
     place = out / name
     place.mkdir(exist_ok=True)
     for image in folder.iterdir():

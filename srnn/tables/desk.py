@@ -27,13 +27,13 @@ ALPHA: Final = 0.05
 
 @dataclass(frozen=True)
 class Desk:
-    """The runs of a section's presets, where its data are, the folder for its images, and its study of pruning."""
+    """The runs of a section's presets, where its data are, the folder for its images, and its studies of pruning."""
 
     folder: Path
     runs: Mapping[str, Sequence[Run]]
     data_dir: Path | None
     watch: Callable[[str], None]
-    study: Study | None = None
+    studies: Sequence[Study] = ()
 
     def task(self, preset: str) -> Task:
         """The data of a preset."""

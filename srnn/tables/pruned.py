@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -16,9 +17,9 @@ from srnn.laboratory.branches import TRUNK
 from srnn.laboratory.study import Study
 from srnn.plots.arms import arms as draw_arms
 from srnn.runs.groups import open_runs
-from srnn.runs.masks import NAME as MASK
-from srnn.runs.masks import read_mask
+from srnn.runs.masks import kept_of
 from srnn.tables.desk import Desk, between, interval, markdown, probability
+from srnn.tables.lines import Effort, apart, efforts, lines_of, masks_of, rounds_in
 from srnn.tables.studies import extent, listed, points, study_of, tested
 
 #: What is dropped by self-replication: zero fixpoints first, then self-replicators, of each the smallest.
@@ -37,10 +38,12 @@ _WORDS: Final = {
 
 def masks(desk: Desk) -> str:
     """Does a mask of what self-replication marks beat the masks of all others, at the same density?"""
-    study = study_of(desk)
-    branches, scored = study.branches, study.experiment.scored()
+    study, lines = study_of(desk), lines_of(desk)
+    scored, spent = study.experiment.scored(), efforts(study, lines)
+    branches = pd.concat([study.branches, *(masks_of(name, line, study) for name, line in lines.items())])
     ends = arms.endpoints(branches)
-    dense = branches[branches["Control"] == DENSE]["End score"]
+    equal, panels = ends[[by for by in ends if spent[str(by)].equal]], _panels(ends, scored, spent)
+    dense, twice = branches[branches["Control"] == DENSE]["End score"], _twice(spent)
     own = branches[branches["Control"] == TICKET]
     shares = own.groupby("Round")["Density"].mean()
     accuracy = own.pivot_table("End score", "By", "Round", sort=False)
@@ -51,17 +54,19 @@ Every mask is put on the same dense network, born with the same weights and trai
 is exchanged. An arm is a score of the dense network or, by its name first, of another run in its place: these differ in
 one strength each, chosen by the mean validation accuracy of such masks on two seeds that are not among these. All are
 ranked over the whole network, so each also chooses how much it keeps of each layer. All took one training to be found
-and one to be trained, but snip, random and quiet_inputs, which need no first one. A seed of which a run diverged is not
-left out.
+and one to be trained, but snip and random, which need none to be found{twice}.
+A seed of which a run diverged is not left out.
 
 {_scored(study, scored)}
 
 The endpoint is the mean test accuracy over the densities {listed([f"{share:.0%}" for share in shares])}; the dense
 network ends at {interval(*mean_interval(dense, SHARE), form="{:.4f}")}.
 
-{desk.image(draw_arms, branches, "masks on the same network", "masks", marked=MARKED, panels=_panels(ends, scored))}
+{desk.image(draw_arms, branches, "masks on the same network", "masks", marked=MARKED, panels=panels)}
 
-{_against(ends)}
+{_against(equal, spent)}
+
+{apart(study, lines, ends, spent, MARKED, _SIZES)}
 
 Mean test accuracy at each density:
 
@@ -82,9 +87,9 @@ Mean test accuracy at each density:
 What the masks of {shares[shown]:.0%} keep of each layer, how much lies on paths from an input to
 an output, and which share of it is on inputs that are not zero in less than a hundredth of the training pictures:
 
-{_mechanism(study, desk, shown)}
+{_mechanism(study, lines, desk, shown)}
 
-{_judged(study, ends, scored)}
+{_judged(study, equal, ends, scored)}
 """
 
 
@@ -106,21 +111,31 @@ def judged(ends: pd.DataFrame) -> str:
     return f"dropping what self-replication marks ({MARKED}) {verdict} (paired over {len(ends)} seeds, Holm)."
 
 
-def _judged(study: Study, ends: pd.DataFrame, scored: dict[str, Experiment]) -> str:
+def _judged(study: Study, equal: pd.DataFrame, ends: pd.DataFrame, scored: dict[str, Experiment]) -> str:
     """The sentence at equal steps and, where a dense network was trained for longer, at equal time."""
-    epochs = study.experiment.training.epochs
-    longer = {name: one for name, one in scored.items() if one.training.epochs > epochs}
-    owners = {str(by): str(by).rpartition("-")[0] for by in ends}
-    later = [by for by, owner in owners.items() if owner in longer]
-    text = f"Judged, at equal steps: {judged(ends.drop(columns=later))}"
-    for name, one in longer.items():
-        found = arms.against(ends[[MARKED, *(by for by in later if owners[by] == name)]], MARKED)
+    epochs, others = study.experiment.training.epochs, [str(by) for by in ends if by not in equal]
+    text = f"Judged, at equal steps: {judged(equal)}"
+    if others:
+        text += f" No part of that are {listed(others)}, which took other numbers of steps or begin otherwise."
+    for name, one in scored.items():
+        if one.training.epochs <= epochs:
+            continue
+        found = arms.against(ends[[MARKED, *(by for by in others if by.rpartition("-")[0] == name)]], MARKED)
         told = [f"{MARKED} minus {row['By']}: {points(row)} points" for row in found.to_dict("records")]
         text += (
             "\n\nJudged, at equal time: a step of replication takes longer than one of the dense network, so "
             f"*{name}* was trained {one.training.epochs / epochs:g} times as long for its mask; {listed(told)}."
         )
     return text
+
+
+def _twice(spent: Mapping[str, Effort]) -> str:
+    """How those that need no training to be found are given as many steps as the others."""
+    if not (longer := [by for by in spent if by.startswith("twice-")]):
+        return ""
+    return (
+        f": they are given once as if a training had been thrown away, and once, as {listed(longer)}, with both in one"
+    )
 
 
 def _scored(study: Study, scored: dict[str, Experiment]) -> str:
@@ -141,33 +156,37 @@ def _scored(study: Study, scored: dict[str, Experiment]) -> str:
     return markdown(rows, ["scored", "settings", "its own test accuracy", "zero fixpoints", "self-replicators"])
 
 
-def _panels(ends: pd.DataFrame, scored: dict[str, Experiment]) -> dict[str, list[str]]:
+def _panels(ends: pd.DataFrame, scored: dict[str, Experiment], spent: Mapping[str, Effort]) -> dict[str, list[str]]:
     """The arms by what was scored."""
     panels: dict[str, list[str]] = {
         "the dense network, by": [],
         "a dense network trained otherwise": [],
         "particles": [],
+        "other numbers of steps, or another birth": [],
     }
     for by in ends:
         one = scored.get(str(by).rpartition("-")[0])
         place = 0 if one is None else 1 if one.particle.kind == "number" else 2
+        place = place if spent[str(by)].equal else 3
         [*panels.values()][place].append(str(by))
     return {title: own for title, own in panels.items() if own}
 
 
-def _against(ends: pd.DataFrame) -> str:
+def _against(ends: pd.DataFrame, spent: Mapping[str, Effort]) -> str:
     """A table of the endpoints, and of what the marked one has ahead of the others."""
     found: dict[str, Any] = {row["By"]: row for row in arms.against(ends, MARKED).to_dict("records")}
     rows = []
     for by in ends.columns:
-        cells = [interval(*mean_interval(ends[by], SHARE), form="{:.4f}")]
+        cells = [str(spent[str(by)]), interval(*mean_interval(ends[by], SHARE), form="{:.4f}")]
         if by == MARKED:
             rows.append([f"**{by}**", *cells, "", "", ""])
             continue
         test = found[by]
         ahead = between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
         rows.append([by, *cells, ahead, f"{probability(test['p'])}, {probability(test['p, Holm'])}", test["Found"]])
-    return markdown(rows, ["mask by", "endpoint", f"{MARKED} minus it, points", "p, corrected", f"{MARKED} is"])
+    return markdown(
+        rows, ["mask by", "trainings", "endpoint", f"{MARKED} minus it, points", "p, corrected", f"{MARKED} is"]
+    )
 
 
 def _each(own: pd.DataFrame, shares: pd.Series) -> str:
@@ -189,7 +208,7 @@ def _shuffled(branches: pd.DataFrame) -> str:
     shares = own.groupby("Round")["Density"].mean()
     numbers = sorted({*shuffles["Round"]})
     rows, alike = [], []
-    for by in own["By"].unique():
+    for by in shuffles["By"].unique():
         tests = []
         for number in numbers:
             mask, other = (one[(one["By"] == by) & (one["Round"] == number)] for one in (own, shuffles))
@@ -213,27 +232,26 @@ def _shuffled(branches: pd.DataFrame) -> str:
 Not shown to be better than that at all of these densities: {listed(alike)}.{beside}"""
 
 
-def _mechanism(study: Study, desk: Desk, number: int) -> str:
-    """A table of the layers of each arm at one density."""
-    task = tasks.load(study.experiment.task, desk.data_dir)
-    layers = study.layers.query(f"Round == {number} and Control == '{TICKET}'")
-    means = layers.pivot_table(["Density", "Effective"], "By", "Layer", sort=False)
-    names = [name for name in layers["Layer"].unique() if name != TOTAL]
-    organism = open_runs([study.folder / TRUNK])[0].organism()
-    rows = []
-    for by in means.index:
-        desk.watch(f"masks by {by}")
-        kept = {
-            str(run.experiment.seed): read_mask(run.folder / MASK, organism)
-            for run in study
-            if (run.folder.parent.name, run.experiment.start.control) == (_named(study, str(by), number), "none")
-        }
-        quiet = pd.Series(arms.on_quiet_inputs(kept, organism, task.train_x))
-        shown = [f"{means.loc[by, ('Density', name)]:.1%}" for name in names]
-        paths = means.loc[by, ("Effective", TOTAL)] / means.loc[by, ("Density", TOTAL)]
-        rows.append([by, *shown, f"{paths:.1%}", f"{quiet.mean():.1%}"])
+def _mechanism(main: Study, lines: Mapping[str, Study], desk: Desk, shown: int) -> str:
+    """A table of the layers of each mask at one density."""
+    task = tasks.load(main.experiment.task, desk.data_dir)
+    names = [name for name in main.layers["Layer"].unique() if name != TOTAL]
+    organism, rows = open_runs([main.folder / TRUNK])[0].organism(), []
+    for line, study in {"": main, **lines}.items():
+        [number] = [ours for ours, theirs in rounds_in(main, study).items() if theirs == shown]
+        layers = study.layers.query(f"Round == {number} and Control == '{TICKET}'")
+        means = layers.pivot_table(["Density", "Effective"], "By", "Layer", sort=False)
+        density = study.experiment.pruning.densities[number - 1]
+        for by in means.index:
+            desk.watch(f"masks by {by}")
+            kept = {
+                str(run.experiment.seed): kept_of(run)
+                for run in study
+                if (run.folder.parent.name, run.experiment.start.control) == (f"{by}-{density:g}", "none")
+            }
+            quiet = pd.Series(arms.on_quiet_inputs(kept, organism, task.train_x))
+            shares = [f"{means.loc[by, ('Density', name)]:.1%}" for name in names]
+            paths = means.loc[by, ("Effective", TOTAL)] / means.loc[by, ("Density", TOTAL)]
+            name = f"{line}-{by}" if line else by
+            rows.append([name, *shares, f"{paths:.1%}", f"{quiet.mean():.1%}"])
     return markdown(rows, ["mask by", *names, "of it on paths", "of it on quiet inputs"])
-
-
-def _named(study: Study, by: str, number: int) -> str:
-    return f"{by}-{study.experiment.pruning.densities[number - 1]:g}"

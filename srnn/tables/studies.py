@@ -13,9 +13,9 @@ from srnn.tables.desk import Desk, between
 
 
 def study_of(desk: Desk) -> Study:
-    """The study of a section that has one."""
-    assert desk.study is not None, "this section has a study"
-    return desk.study
+    """The study of a section that has one, or its first."""
+    assert desk.studies, "this section has a study"
+    return desk.studies[0]
 
 
 def extent(study: Study) -> str:

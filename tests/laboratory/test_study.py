@@ -21,7 +21,7 @@ from srnn.importance import by_type, keep
 from srnn.laboratory.branches import branches
 from srnn.laboratory.study import Study
 from srnn.runs.masks import NAME as MASK
-from srnn.runs.masks import read_mask
+from srnn.runs.masks import kept_of, read_mask
 from srnn.runs.run import Run
 
 NUMBERS = {"particle": {"kind": "number", "values": "particles", "hidden": 2}, "replication": {"method": "none"}}
@@ -49,6 +49,12 @@ SHOTS: dict[str, Any] = {
             "targeted": {"changes": ["terms.targeted.share=0.5"], "by": ["gate"]},
         },
     },
+}
+
+
+COURSES: dict[str, dict[str, Any]] = {
+    "cubic": {"by": ["magnitude"], "densities": [0.5, 0.2], "scope": "global", "cubic": [0, 2]},
+    "iterative": {"by": ["magnitude"], "densities": [0.5, 0.2], "scope": "global", "iterative": True},
 }
 
 
@@ -171,6 +177,26 @@ class TestShots:
         assert not {"Early stop", "Test score"} & {*summary["Quantity"]}
 
 
+def test_a_density_is_reached_inside_one_training_or_from_the_one_before(tmp_path: Path) -> None:
+    for name, pruning in COURSES.items():
+        study = Experiment.from_dict({**ROUNDS, "name": name, "pruning": pruning})
+        srnn.run(study, tmp_path, seeds=[4], image_format=None, progress=False)
+        found = Study.open(tmp_path / name)
+        assert found.branches["Density"].tolist() == [1, 53 / 106, 21 / 106]
+        assert found.layers.query("Layer == 'total'")["Kept"].tolist() == [106, 53, 21]
+    trunk, half, fifth = (of(tmp_path, "cubic", one) for one in ("trunk", "magnitude-0.5", "magnitude-0.2"))
+    # Each is born as the trunk is, and ends with as many epochs.
+    assert torch.equal(half.organism(0).worth(), trunk.organism(0).worth())
+    assert torch.equal(kept_of(fifth), fifth.organism().worth() != 0)
+    assert half.metrics.query("Metric == 'density'")["Score"].round(3).tolist() == [0.566, 0.5, 0.5]
+    # Of what was left by the largest that it was trained to, from where the trunk began.
+    half, fifth = (of(tmp_path, "iterative", one) for one in ("magnitude-0.5", "magnitude-0.2"))
+    organism = half.organism()
+    worth, gone = organism.worth(), ~kept(half)
+    assert torch.equal(kept(fifth), keep(worth.abs(), 0.2, organism.layers, worth=worth, dropped=gone))
+    assert torch.equal(fifth.organism(0).worth(), trunk.organism(0).worth() * kept(fifth))
+
+
 @pytest.mark.parametrize(("settings", "label"), [({"rounds": 2}, "round-{}"), ({"densities": [0.1, 0.2]}, "0.{}")])
 def test_controls_of_some_rounds_only(tmp_path: Path, settings: dict[str, Any], label: str) -> None:
     pruning = {"controls": ["reinit"], "controlled": [2], **settings}
@@ -262,6 +288,23 @@ class TestErrors:
     def test_what_does_not_go_together(self, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=re.escape(message)):
             branches(Experiment.from_dict({**ROUNDS, "pruning": {**ROUNDS["pruning"], **changes}}), tmp_path)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"cubic": [0]}, "pruning.cubic is [0]; needed: two epochs, the first of them smaller, up to"),
+            ({"cubic": [0, 4]}, "pruning.cubic is [0, 4]; needed: two epochs"),
+            ({"iterative": True}, "pruning.cubic and pruning.iterative both say how a density is reached"),
+            ({"controls": ["reinit"]}, "pruning.controls is of trainings after the trunk's, and with pruning.cubic"),
+            ({"by": ["movement"]}, "pruning.by has 'movement', which is not known in the middle of training"),
+            ({"others": {"a": {}}}, "pruning.others are scored once, and pruning.cubic scores again"),
+            ({"densities": [], "rounds": [1]}, "pruning.cubic is [0, 2], which is of pruning.densities, and there are"),
+            ({"cubic": [], "iterative": True, "densities": [0.2, 0.5]}, "pruning.densities do not become smaller"),
+        ],
+    )
+    def test_how_a_density_is_reached(self, changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(UserError, match=re.escape(message)):
+            Experiment.from_dict({**ROUNDS, "pruning": {**COURSES["cubic"], **changes}})
 
     def test_names_that_are_taken(self, tmp_path: Path) -> None:
         study = Experiment.from_dict({**ROUNDS, "pruning": {"densities": [0.5], "others": {"results": {}}}})

@@ -59,15 +59,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The presets of the tables on digits, with few branches."""
     load = srnn.load_preset
     digits = ["task.name=digits", "task.size=4", "task.validation=100", "training.epochs=2", "training.batch_size=600"]
+    small = ["body.width=4", "training.lr=0.01", "pruning.densities=[0.5]"]
+    alike = [*small, "particle.hidden=2"]
     own = {
+        "pruning-twice": [*alike, "training.epochs=4", 'pruning.by=["random"]'],
+        "pruning-cubic": [*alike, "pruning.cubic=[0, 1]"],
+        "pruning-iterative": [*alike, "pruning.densities=[0.7, 0.5]"],
+        "pruning-fan-in": small,
         "pruning": [
-            *(
-                "body.width=4",
-                "particle.hidden=2",
-                "pruning.densities=[0.5]",
-                'pruning.by=["magnitude"]',
-                "training.lr=0.01",
-            ),
+            *(*alike, 'pruning.by=["magnitude"]'),
             "pruning.controlled=[1]",
             'pruning.others={organism={changes=["particle.kind=weightwise","replication.method=sgd"],by=["type"]},'
             'longer={changes=["training.epochs=3"]}}',
@@ -98,6 +98,16 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
     assert "| **organism-type** |" in text
     assert "Judged, at equal steps: dropping what self-replication marks (organism-type) " in text
     assert "*longer* was trained 1.5 times as long for its mask; organism-type minus longer-magnitude: " in text
+    # Each in trainings of two epochs: to find a mask and, but for those found on the way, one of what it keeps.
+    spent = dict(re.findall(r"^\| \*{0,2}([a-z-]+)\*{0,2} \| ([\d. …]+) \| 0\.", text, re.M))
+    equal = {"magnitude": "2", "organism-type": "2", "twice-random": "2"}
+    others = {"longer-magnitude": "2.5", "cubic-magnitude": "1", "iterative-magnitude": "3", "fan-in-magnitude": "2"}
+    assert spent == equal | others
+    assert f"No part of that are {', '.join([*others][:-1])} and fan-in-magnitude, which took other numbers" in text
+    assert "given once as if a training had been thrown away, and once, as twice-random, with both in one" in text
+    assert "The dense network itself ends, from the birth of *fan-in*, at 0." in text
+    [[*mechanism]] = [re.findall(r"^\| ([a-z-]+) \| [\d.]+% \|.*% \|$", text, re.M)]
+    assert mechanism == [*equal][:2] + [*others][:1] + ["twice-random"] + [*others][1:]
     assert re.search(r"organism-type minus magnitude, points: .* at 50%\.", text)
     assert "At 50%, organism-type minus a random mask with the layer sizes of magnitude: " in text
     assert (places[0] / "pruning/masks.png").is_file()
