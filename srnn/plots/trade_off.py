@@ -75,7 +75,7 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xticks(np.linspace(0, 1, 6))
     told = [of_seeds(seeds(ended), "means", "bars and band"), DOTS if 1 < seeds(ended) <= FEW else ""]
     told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
-    told += ["marks tied by a line belong at its left end"]
+    told += ["marks tied by a black line belong at its left end"]
     caption(panels[-1], *told)
     looks = _looks(ended)
     handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
@@ -145,7 +145,7 @@ def _panel(figure: Figure, axes: Axes, ended: pd.DataFrame, column: str) -> None
             aside = ScaledTranslation(beside * _BESIDE / 72, 0, figure.dpi_scale_trans)
             bars[0].set_transform(axes.transData + aside)
             bars[0].set_clip_on(False)
-            tie = {"arrowstyle": "-", "linewidth": 1.2, "color": "black", "shrinkA": 0, "shrinkB": 0, "zorder": 2}
+            tie = {"arrowstyle": "-", "linewidth": 0.9, "color": "black", "shrinkA": 0, "shrinkB": 0, "zorder": 2}
             axes.annotate("", (x, y), (beside * _BESIDE, 0), textcoords="offset points", arrowprops=tie)
         rows = ended[ended["Name"] == label]
         if 1 < len(rows) <= FEW:

@@ -93,5 +93,5 @@ def without_artefacts(ended: pd.DataFrame) -> str:
     for name, *_ in _CONTROLS.values():
         own = ended[ended["Name"] == name]
         share = interval(*mean_interval(100 * own["Identity share"], (0, 100)), form="{:.1f}")
-        told.append(f"{name}, {share} % self-replicators at {with_values(own['Accuracy'], '{:.4f}', SHARE)}")
-    return f"With sgd alone there are, {'; '.join(told)}."
+        told.append(f"{name}: {share} % at {with_values(own['Accuracy'], '{:.4f}', SHARE)}")
+    return f"Self-replicators and accuracy with sgd alone and these controls: {'; '.join(told)}."

@@ -82,7 +82,7 @@ def test_marks_of_the_same_place_are_seen_apart_and_told_where_they_belong() -> 
     assert seen["lifted"][0] - seen["newton"][0] > 5
     assert seen["lifted"][1] == pytest.approx(seen["newton"][1])
     assert seen["lifted"][0] < upper.bbox.x1
-    assert "at its left end" in figure.axes[1].get_xlabel()
+    assert "black line belong at its left end" in figure.axes[1].get_xlabel()
 
 
 def test_nothing_to_draw() -> None:
