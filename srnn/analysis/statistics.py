@@ -306,7 +306,7 @@ def shares_differ(some: Sequence[bool], others: Sequence[bool]) -> float:
     """
     from scipy import stats
 
-    counts = [[sum(cases), len(cases) - sum(cases)] for cases in (some, others)]
+    counts = np.array([[sum(cases), len(cases) - sum(cases)] for cases in (some, others)])
     return float(stats.fisher_exact(counts).pvalue) if some and others else float("nan")
 
 

@@ -215,8 +215,8 @@ def _robust(desk: Desk) -> str:
         steps = [f"{row['Steps']:.0f}, {row['Identity steps']:.0f}" for row in own]
         rows.append([f"{level:.0e}", *steps, *(f"{row['Cap']:.0%}" for row in own)])
     columns = ["noise", *(f"steps, {method}" for method in levels), *(f"at the cap, {method}" for method in levels)]
-    steps = pd.DataFrame({method: own["Steps"] for method, own in levels.items()})
-    apart = steps.max(axis=1) - steps.min(axis=1)
+    medians = pd.DataFrame({method: own["Steps"] for method, own in levels.items()})
+    apart = medians.max(axis=1) - medians.min(axis=1)
     above, least = apart[apart.index > 0.9 * _REGISTERED].max(), apart.index.min()
     return f"""Are they more robust to noise? Noisy clones self-applied until they are zero or divergent, as in the
 table on robustness: median steps, and at how many of them the clone was a self-replicator; the cap is at 1,000.

@@ -317,7 +317,7 @@ def _judged(tests: pd.DataFrame, lying: pd.DataFrame, together: pd.DataFrame) ->
 
 
 def _said(tests: pd.DataFrame, variant: str) -> str:
-    one, told = tests.loc[variant], []
+    one, told = tests[tests.index == variant].iloc[0], []
     for name, factor, form, what in (("far", 1, "{:+.3f}", "farther"), ("accuracy", 100, "{:+.2f}", "points better")):
         ends = between(*(factor * one[f"{key} ({name})"] for key in _ENDS), form=form)
         told.append(f"{ends} {what}{'' if one[f'Holm ({name})'] < ALPHA else ', not shown'}")

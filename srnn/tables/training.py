@@ -201,10 +201,10 @@ Published: without residual links self-replication is learnt first and the task 
             scores = comparison.scores({name: own}, "test_accuracy").query(f"Epoch == {epoch}")
             ours.append(interval(*mean_interval(scores["Score"], SHARE), form="{:.3f}"))
         course.append([epoch, ours[0], published[0], ours[1], published[1]])
-    tests = comparison.paired_tests(runs).set_index("Metric")
+    tests = comparison.paired_tests(runs)
     told = []
     for metric, what in (("test_accuracy", "test accuracy"), ("identity_share", "their share of self-replicators")):
-        test = tests.loc[metric]
+        test = tests[tests["Metric"] == metric].iloc[0]
         less = between(*(100 * test[column] for column in ("Difference", "Low", "High")), form="{:+.2f}")
         told.append(f"{verdict(what, test)}: with − without is {less} percentage points.")
     return f"""{table}
