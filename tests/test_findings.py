@@ -34,3 +34,11 @@ def test_every_interval_of_the_findings_is_one_of_the_figure_tables(page: str, f
     told = intervals(text[text.index(first) : text.index(last)])
     assert len(told) > 20
     assert not told - intervals((ROOT / "figures/README.md").read_text("utf-8"))
+
+
+def test_so_is_every_one_beside_the_independent_check() -> None:
+    text = (ROOT / "docs/findings.md").read_text("utf-8")
+    rows = [line.split("|") for line in text[text.index("## Beside an") :].splitlines() if line.startswith("| ")]
+    told = intervals("\n".join(row[3] for row in rows))
+    assert len(told) > 20
+    assert not told - intervals((ROOT / "figures/README.md").read_text("utf-8"))

@@ -48,10 +48,10 @@ def against(ends: pd.DataFrame, arm: str) -> pd.DataFrame:
         arm: Which.
 
     Returns:
-        By, Difference (of the arm minus the other), Low, High (its 95 % t-interval), n, p, p, Holm (corrected for all
-        others), p (equivalence) (that they are :data:`MARGIN` or more apart) and Found: :data:`BETTER` or
-        :data:`WORSE` where the corrected p is below 0.05, else :data:`EQUAL` where that of equivalence is, or
-        :data:`OPEN`.
+        By, Difference (of the arm minus the other), Low, High (its 95 % t-interval), n, p, p (equivalence) (that they
+        are :data:`MARGIN` or more apart), of both the p-value corrected for all others (``p, Holm``,
+        ``p (equivalence), Holm``), and Found: :data:`BETTER` or :data:`WORSE` where the corrected p is below 0.05, else
+        :data:`EQUAL` where that of equivalence is, or :data:`OPEN`.
     """
     rows = []
     for other in ends.columns.drop(arm):
@@ -61,8 +61,9 @@ def against(ends: pd.DataFrame, arm: str) -> pd.DataFrame:
         row = {"By": other, **{key: test[key] for key in ("Difference", "Low", "High", "n", "p")}}
         rows.append({**row, "p (equivalence)": equivalence(one - two, MARGIN)})
     found = pd.DataFrame(rows)
-    found.insert(6, "p, Holm", holm(found["p"].to_numpy(dtype=float)))
-    differs, same = found["p, Holm"] < _ALPHA, found["p (equivalence)"] < _ALPHA
+    for p in ("p", "p (equivalence)"):
+        found[f"{p}, Holm"] = holm(found[p].to_numpy(dtype=float))
+    differs, same = found["p, Holm"] < _ALPHA, found["p (equivalence), Holm"] < _ALPHA
     found["Found"] = OPEN
     found.loc[same, "Found"] = EQUAL
     found.loc[differs & (found["Difference"] > 0), "Found"] = BETTER

@@ -205,7 +205,7 @@ def paired_tests(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFra
 def distinct(tests: pd.DataFrame) -> int:
     """For how many tests of a difference the p-values of :func:`paired_tests` are corrected."""
     done = tests.dropna(subset="p")
-    return len(done.assign(Size=done["p"].round(9)).drop_duplicates(["A", "B", "Size"]))
+    return len(done.assign(Size=done["p"].map("{:.6g}".format)).drop_duplicates(["A", "B", "Size"]))
 
 
 def order_of_learning(groups: Groups, milestones: Mapping[str, Sequence[float]] = MILESTONES) -> pd.DataFrame:

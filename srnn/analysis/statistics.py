@@ -105,7 +105,7 @@ def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
 
     Returns:
         Columns Seed (int), Epoch (int, when it was measured), Metric (str), Score, Least and Most (float: the range of
-        the metric; of a count of a type up to the particles that there are).
+        the metric; of a count of a type up to the particles that there are, of an epoch up to the last).
     """
     frames = []
     for run in runs:
@@ -122,7 +122,9 @@ def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
                 (run.metrics["Epoch"] == epoch) & run.metrics["Metric"].isin(("test_accuracy", "test_mae"))
             ]
             then = pd.concat([then.assign(Metric="epoch", Score=float(epoch)), then])
-            last = pd.concat([last, with_range(then.assign(Metric="early_stop_" + then["Metric"]))])
+            stopped = with_range(then.assign(Metric="early_stop_" + then["Metric"]))
+            stopped.loc[stopped["Metric"] == "early_stop_epoch", "Most"] = float(run.metrics["Epoch"].max())
+            last = pd.concat([last, stopped])
         frames.append(last.assign(Seed=run.experiment.seed)[["Seed", "Epoch", "Metric", "Score", "Least", "Most"]])
     return pd.concat(frames, ignore_index=True)
 
@@ -294,6 +296,18 @@ def share_of_cases(count: int, cases: int) -> tuple[float, float, float]:
 
     ends = stats.binomtest(count, cases).proportion_ci(0.95)
     return count / cases, float(ends.low), float(ends.high)
+
+
+def shares_differ(some: Sequence[bool], others: Sequence[bool]) -> float:
+    """Whether a share of independent cases is another than that of others: Fisher's exact test, two-sided.
+
+    Returns:
+        The p-value; NaN where there are no cases.
+    """
+    from scipy import stats
+
+    counts = np.array([[sum(cases), len(cases) - sum(cases)] for cases in (some, others)])
+    return float(stats.fisher_exact(counts).pvalue) if some and others else float("nan")
 
 
 def survival(epochs: Floats, last: Floats) -> pd.DataFrame:

@@ -200,7 +200,9 @@ def _tell(branches: Mapping[str, Branch], runs: Mapping[str, Sequence[Run]], fol
         write_whole(folder / "results" / f"{name}.csv", table.to_csv(index=False).encode())
     if image is None:
         return
+    epochs = max(branch.experiment.training.epochs for branch in branches.values())
     for by in dict.fromkeys(frame["By"]):
         own = frame[(frame["By"] == by) | (frame["Control"] == DENSE)]
         if by and frame.loc[frame["By"] == by, "Density"].notna().any():  # some could begin
-            save(draw.rounds(own, f"{folder.name}, {by}"), folder / "figures" / f"rounds-{by}.{image}")
+            figure = draw.rounds(own, f"{folder.name}, {by}", epochs)
+            save(figure, folder / "figures" / f"rounds-{by}.{image}")

@@ -41,7 +41,8 @@ def basin(newborns: pd.DataFrame, title: str = "") -> Figure:
     figure = new_figure(title, height=3.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     kinds = [kind for kind in FixpointType if (newborns["Alone"] == kind.label).any()]
-    for kind in kinds:
+    # The fewest last, or nobody would see them.
+    for kind in sorted(kinds, key=lambda kind: -int((newborns["Alone"] == kind.label).sum())):
         own = newborns[newborns["Alone"] == kind.label]
         # Many points in little room: as small and clear as leaves them to be seen.
         colour = type_look(kind)["facecolor"]

@@ -75,7 +75,7 @@ def particle_types(metrics: pd.DataFrame, title: str = "") -> Figure:
     lines: list[Line2D] = []
     if len(means) > 1 and not rest.empty:
         lines = left.plot(
-            rest.sum(axis=1), linestyle=(0, (2.5, 1.2)), color="black", clip_on=False, label="identity at rest"
+            rest.sum(axis=1), linestyle=(0, (2.5, 1.2)), color="black", clip_on=False, label="end of identity, at rest"
         )
     # Beside each other, in the order of the stack from below.
     legend_above(left, [*patches, *lines], len(counts) + len(lines))

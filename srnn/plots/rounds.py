@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from srnn.analysis.rounds import DENSE, TICKET
-from srnn.analysis.statistics import POSITIVE, interval, mean_interval, range_of, seeds, wide
+from srnn.analysis.statistics import interval, mean_interval, range_of, seeds, wide
 from srnn.errors import UserError
 from srnn.plots.style import GREEN, GREY, GUIDE, ORANGE, PURPLE, band, caption, in_house_style, new_figure, of_seeds
 
@@ -27,7 +28,7 @@ _NAMED: Final = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
 @in_house_style
-def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
+def rounds(branches: pd.DataFrame, title: str = "", epochs: float = np.inf) -> Figure:
     """Draw the test score at early stop, and the epoch of that, over the density: a line for each control.
 
     Where no validation data tell when to stop, the score at the end alone.
@@ -38,6 +39,7 @@ def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
         branches: A row for each seed, round and control, that of the dense run among them: columns Seed, Density,
             Control, Metric, Test score, Early stop and End score (:func:`srnn.analysis.rounds.outcome`).
         title: Above the figure.
+        epochs: How many a training has at most: no interval of an early stop reaches beyond.
 
     Raises:
         UserError: There is nothing to draw.
@@ -51,7 +53,7 @@ def rounds(branches: pd.DataFrame, title: str = "") -> Figure:
     if branches["Early stop"].notna().any():
         shown = [
             ("Test score", f"{score},\nat early stop", range_of(metric)),
-            ("Early stop", "early stop, epoch", POSITIVE),
+            ("Early stop", "early stop, epoch", (0.0, epochs)),
         ]
     figure = new_figure(title, height=1.2 + 1.2 * len(shown))
     panels: list[Axes] = list(figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0])

@@ -36,8 +36,9 @@ _APART: Final = ("*", "p", "d", "h")
 _SHAPES: Final = ("o", "v", "^", "P", "X", "<", ">", "*")
 #: How near points are, in share and accuracy, of which only one mark would be seen.
 _NEAR: Final = (0.02, 0.01)
-#: How far above each other their marks are drawn, in points.
-_ABOVE: Final = 7.5
+#: How far beside each other their marks are drawn, in points; and the room that takes, in the share.
+_BESIDE: Final = 8
+_ROOM: Final = 0.05
 
 
 @in_house_style
@@ -45,9 +46,9 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
     """Draw the test accuracy over the share of self-replicators, as they are counted here and with zero fixpoints.
 
     Each point is the mean over the seeds, with 95 % t-intervals in both directions; a line joins those of ``sgd``, in
-    the order of their rows. Marks of the same place are drawn above each other, tied to it by a line; their bars stay.
-    The dense network is a band. A network of which a seed diverged is named and not drawn: it
-    answers nothing, so there is no accuracy to be traded, nor a mean with that of other seeds.
+    the order of their rows. Marks of the same place are drawn beside each other, tied to it by a line, for an accuracy
+    that is none would be misread; their bars stay. The dense network is a band. A network of which a seed diverged is
+    named and not drawn: it answers nothing, so there is no accuracy to be traded, nor a mean with that of other seeds.
 
     Args:
         ended: A row for each network and seed: Name (str, of which each has its mark), Method (``sgd``, ``newton``,
@@ -70,10 +71,11 @@ def trade_off(ended: pd.DataFrame, title: str = "") -> Figure:
         axes.set_xlabel(words)
         axes.xaxis.set_major_formatter(PERCENT)
         axes.tick_params(axis="x", labelbottom=True)
-        axes.set_xlim(-0.04, 1.06)
+        axes.set_xlim(-0.04, 1.03 + _ROOM * len(_APART))
+        axes.set_xticks(np.linspace(0, 1, 6))
     told = [of_seeds(seeds(ended), "means", "bars and band"), DOTS if 1 < seeds(ended) <= FEW else ""]
     told += [f"not drawn: {name}, of which {row.Lost} of {row.Seeds} seeds diverged" for name, row in lost.iterrows()]
-    told += ["marks tied by a line belong at its foot"]
+    told += ["marks tied by a black line belong at its left end"]
     caption(panels[-1], *told)
     looks = _looks(ended)
     handles: list[Any] = [error_bar_handle(label, across=True, **look) for label, look in looks.items()]
@@ -136,15 +138,15 @@ def _panel(figure: Figure, axes: Axes, ended: pd.DataFrame, column: str) -> None
         look = looks[label] | {"markeredgecolor": "white", "markeredgewidth": 0.3, "elinewidth": 0.7, "zorder": 3}
         across, along_y = ([[abs(end - mean)] for end in own] for mean, own in ((x, ends), (y, sides)))
         bars = axes.errorbar([x], [y], along_y, across, linestyle="none", label=label, **look)
-        below = sum(abs(x - other) < _NEAR[0] and abs(y - beside) < _NEAR[1] for other, beside in drawn)
+        beside = sum(abs(x - other) < _NEAR[0] and abs(y - at) < _NEAR[1] for other, at in drawn)
         drawn.append((x, y))
-        if below:
+        if beside:
             # Where it belongs is still where it is asked for; only what is seen of it moves.
-            up = ScaledTranslation(0, below * _ABOVE / 72, figure.dpi_scale_trans)
-            bars[0].set_transform(axes.transData + up)
+            aside = ScaledTranslation(beside * _BESIDE / 72, 0, figure.dpi_scale_trans)
+            bars[0].set_transform(axes.transData + aside)
             bars[0].set_clip_on(False)
-            tie = {"arrowstyle": "-", "linewidth": 0.5, "color": GREY, "shrinkA": 0, "shrinkB": 0, "zorder": 1}
-            axes.annotate("", (x, y), (0, below * _ABOVE), textcoords="offset points", arrowprops=tie)
+            tie = {"arrowstyle": "-", "linewidth": 0.9, "color": "black", "shrinkA": 0, "shrinkB": 0, "zorder": 2}
+            axes.annotate("", (x, y), (beside * _BESIDE, 0), textcoords="offset points", arrowprops=tie)
         rows = ended[ended["Name"] == label]
         if 1 < len(rows) <= FEW:
             single_values(axes, rows[column], rows["Accuracy"], look["color"])

@@ -30,13 +30,15 @@ def arithmetic(desk: Desk) -> str:
             shares = [own[own["Applications"] == count]["Identity"] for count in (20, 1000)]
             rows.append([method, name, *(interval(*mean_interval(share, SHARE), form="{:.1%}") for share in shares)])
     columns = ["method", "computed in", "self-replicators after 20", "after 1,000"]
-    return f"""Self-application of the same self-replicators, in four ways that differ in rounding alone. That an error
-along a particle is multiplied by 4 at each application, so that none is stable, is a property: it is proved, and holds
-in any arithmetic. How many are still self-replicators after so and so many applications is not.
+    return f"""Self-application of the same self-replicators, in ways that differ in rounding alone; in the last they
+are made exact in double precision before it begins. That an error along a particle is multiplied by 4 at each
+application, so that none is stable, is a property: it is proved, and holds in any arithmetic. How many are still
+self-replicators after so and so many applications is not.
 
 {markdown(rows, columns)}
 
 Judged: what the multiplier along itself deviates from 4, at most, over all particles and seeds, is {", ".join(told)};
-it is that of inexact self-replicators in float32. The shares above are those of one and the same set of particles in
-each method: where they differ from row to row, rounding is what they tell of.
+it is that of self-replicators as inexact as they are. The shares above are those of one and the same set of particles
+in each method: where the first three rows differ, rounding is what they tell of, and where the last differs from the
+third, what the particles lacked in float32.
 """

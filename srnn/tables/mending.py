@@ -82,12 +82,13 @@ def _remedied(desk: Desk) -> str:
         "repair", lambda one: remedies.remedies(one.organism(), one.task, _FEWER_LEVELS, _CAP, generator=one.generator)
     )
     cases = dict([*found.groupby(["Placement", "Rule", "Noise", "Level"], sort=False)])
-    pairs, ahead, behind = [], list[str](), 0
+    pairs, ahead, behind, made = [], list[str](), 0, 0
     for (level, kind), (own, numbers) in product(product(_FEWER_LEVELS, _KINDS), _AGAINST):
         ours, theirs = (cases[*one, kind, level].set_index("Seed") for one in (own, numbers))
         cells = [points(ours["Repaired"], ours["Before"]), points(ours["Repaired"], theirs["Repaired"])]
         pairs.append([_KINDS[kind], f"{level:g}", " ".join(own), " ".join(numbers), *cells])
         gap = paired(ours["Repaired"].to_numpy(), theirs["Repaired"].to_numpy())
+        made += gap["Difference"] == gap["Difference"]
         behind += gap["High"] < 0
         if gap["Low"] > 0:
             ahead.append(f"{' '.join(own)} after noise of {level:g} {_KINDS[kind]}")
@@ -114,8 +115,8 @@ the median change of the effective weight is {attacked["Worth noisy"].median():.
 {melted["Worth repaired"].median():.4f}: where a sound copy is left it is given back to the bit, and where noise is on
 all none is. The grid itself changes the accuracy by {points(grid["Before"], own["Before"])}; after noise of
 {_FEWER_LEVELS[-1]:g} on all the repaired organism on it is {points(grid["Repaired"], grid["Before"])} from that. Of the
-{len(pairs)} comparisons with numbers that are as redundant the particles are behind, with the whole interval, in
-{behind}, and ahead in {len(ahead)}{f" ({'; '.join(ahead)})" if ahead else ""}.
+{made} comparisons with numbers that are as redundant and can be made, the particles are behind, with the whole
+interval, in {behind}, and ahead in {len(ahead)}{f" ({'; '.join(ahead)})" if ahead else ""}.
 """
 
 
@@ -133,13 +134,12 @@ def _judged(desk: Desk, found: pd.DataFrame) -> str:
         f"of the particles of the trained organism {desk.ended('repair', 'identity')} are self-replicators, at "
         f"{organism} (plain numbers under the same optimizer, exact-dense: {dense}). After noise of 0.01 on every "
         f"weight {_share(own['Identity'])} are again, and of ordinary ones under self-application {_share(applied)}. "
-        f"The repair changes the accuracy by {_against(own, plain)}. What an effective weight was is not restored: its "
-        f"median change is {own['Worth noisy'].median():.4f} before the repair and "
-        f"{own['Worth repaired'].median():.4f} after. Of hardened ones {_share(hard['Identity'])} are self-replicators "
-        f"again, and the repair changes the accuracy by {_against(hard, plain)}, and against a dense network with as "
-        f"many numbers for each weight {copies}: there the median change of an effective weight is "
-        f"{hard['Worth noisy'].median():.4f} before the repair and {hard['Worth repaired'].median():.4f} after, of a "
-        f"plain number {plain['Worth noisy'].median():.4f}."
+        f"The repair changes the accuracy by {_against(own, plain)}. The median change of an effective weight is "
+        f"{own['Worth noisy'].median():.4f} before the repair and {own['Worth repaired'].median():.4f} after. Of "
+        f"hardened ones {_share(hard['Identity'])} are self-replicators again, and the repair changes the accuracy by "
+        f"{_against(hard, plain)}, and against a dense network with as many numbers for each weight {copies}: there "
+        f"the median change of an effective weight is {hard['Worth noisy'].median():.4f} before the repair and "
+        f"{hard['Worth repaired'].median():.4f} after, of a plain number {plain['Worth noisy'].median():.4f}."
     )
 
 

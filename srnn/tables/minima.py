@@ -51,6 +51,10 @@ _DRAWN: Final = ("control", "pushed", "width-1", "strength-10", "fresh")
 #: Ways to make members, as they are called; ``seeds`` are of four runs.
 _TOGETHER: Final = ("long", "constant", "cosine", "cyclic", "repulsion", "cosine-repulsion", "seeds", "lifted-cosine")
 _OF_SEEDS: Final = 4
+#: Which of them are told apart.
+_GAINS: Final = (("cosine-repulsion", "cosine"), ("cosine", "long"), ("repulsion", "constant"), ("seeds", "long"))
+#: Of a paired test.
+_ENDS: Final = ("Difference", "Low", "High")
 #: How far a run is from its last minimum before it leaves the next: the epochs' metric.
 _FAR: Final = "distance_last"
 #: The barrier of the error below which two networks count as one basin (Frankle et al. 2020, of test error).
@@ -95,7 +99,7 @@ def minima(desk: Desk) -> str:
         "between": desk.image(ways, through, "restarts, without repulsion", "ways"),
         "plane": desk.image(plane, _plane(desk, "pushed"), f"pushed, seed {_first(desk, 'pushed')}", "plane"),
     }
-    between_them = ["variant", *(heading for heading, *_ in _LYING.values())]
+    between_them, ps = ["variant", *(heading for heading, *_ in _LYING.values())], ("p", "corrected")
     return f"""A network of 64 units in two hidden layers is in a minimum after every quarter of its epochs; from then
 on hills at its minima push it away. Distances are root mean squares of differences of effective weights, in units of
 the first minimum's: unrelated networks are about 1.4 apart. *far* is the distance from the last minimum when the next
@@ -104,7 +108,7 @@ training moves away, too. Differences are paired by seed.
 
 {side_by_side(images)}
 
-{markdown(_rows(tests), ["variant", "far", "control", "difference", "p", "accuracy", "difference in points", "p"])}
+{markdown(_rows(tests), ["variant", "far", "control", "difference", *ps, "accuracy", "difference in points", *ps])}
 
 Between each minimum and the next: barriers are how much higher than the mean of both ends the training error (in
 percentage points) and loss (in nats) are on the straight line and on the way that training took; *random* is how much a
@@ -116,7 +120,7 @@ and *its cosine* that with the one at the first. *differ* is the share of test e
 {markdown(_of_landscape(lying), between_them)}
 
 Together, on test data, at as many epochs altogether: members from the bottoms of the schedule, the minima and the end,
-and of *seeds* from four runs of a quarter.
+and of *seeds* from four runs of a quarter, each of which is in four of these ensembles: their intervals are too narrow.
 
 {markdown(_of_ensembles(together), ["members from", "members", "accuracy", "NLL", "ECE", "differ / error"])}
 
@@ -173,11 +177,11 @@ def _rows(tests: pd.DataFrame) -> list[list[str]]:
     rows = []
     for variant, one in tests.iterrows():
         far = [interval(*mean_interval(one[key], POSITIVE), form="{:.3f}") for key in ("Far", "Control")]
-        moved = between(*(one[f"{key} (far)"] for key in ("Difference", "Low", "High")), form="{:+.3f}")
-        points = between(*(100 * one[f"{key} (accuracy)"] for key in ("Difference", "Low", "High")), form="{:+.2f}")
+        moved = between(*(one[f"{key} (far)"] for key in _ENDS), form="{:+.3f}")
+        points = between(*(100 * one[f"{key} (accuracy)"] for key in _ENDS), form="{:+.2f}")
         accuracy = interval(*mean_interval(one["Accuracy"], SHARE), form="{:.4f}") + values(one["Accuracy"], "{:.4f}")
-        corrected = [probability(one[f"Holm ({name})"]) for name in ("far", "accuracy")]
-        rows.append([str(variant), *far, moved, corrected[0], accuracy, points, corrected[1]])
+        ps = [[probability(one[f"{p} ({name})"]) for p in ("p", "Holm")] for name in ("far", "accuracy")]
+        rows.append([str(variant), *far, moved, *ps[0], accuracy, points, *ps[1]])
     return rows
 
 
@@ -296,15 +300,15 @@ def _judged(tests: pd.DataFrame, lying: pd.DataFrame, together: pd.DataFrame) ->
     def said(*variants: str) -> str:
         return "; ".join(_said(tests, variant) for variant in variants)
 
-    alone = [_mean(tests, variant, "Control") for variant in ("drops", "pushed")]
-    gains = [_gain(together, *pair) for pair in (("cosine", "long"), ("repulsion", "constant"), ("seeds", "long"))]
+    alone = [f"{tests['Control'][variant].mean():.3f}" for variant in ("drops", "pushed")]
+    restarts, *gains = _gains(together)
     sentences = [
         f"Strength and distance: {said('strength-10', 'strength-0.1')}.",
         f"Width: {said('width-0.1', 'width-0.25', 'width-1')}. {_what_counts(tests)}",
         f"Drops of the learning rate: {said('drops')}; the control alone is {alone[0]} far with drops and {alone[1]} "
         "without.",
         f"All minima, the last, or one large one: {said('pushed', 'last', 'merged')}.",
-        f"Restarts: {said('restarts')}. {_gain(together, 'cosine-repulsion', 'cosine')}",
+        f"Restarts: {said('restarts')}. {restarts}",
         f"Ensembles: {' '.join(gains)}",
         f"Valley or walk: {'; '.join(_kind(lying, variant) for variant in _BETWEEN)}.",
         f"Particles: {said('sgd', 'lifted')}. {'; '.join(_types(lying, way) for way in ('sgd-control', 'sgd'))}.",
@@ -312,42 +316,39 @@ def _judged(tests: pd.DataFrame, lying: pd.DataFrame, together: pd.DataFrame) ->
     return " ".join(sentences)
 
 
-def _mean(tests: pd.DataFrame, variant: str, column: str) -> str:
-    return f"{tests.loc[variant, column].mean():.3f}"  # type: ignore[union-attr]
-
-
 def _said(tests: pd.DataFrame, variant: str) -> str:
-    one = tests.loc[variant]
-    farther = one["Difference (far)"]
-    shown = one["Holm (far)"] < ALPHA
-    end = f"{abs(farther):.3f} {'farther' if farther > 0 else 'nearer'} than its control" + (
-        "" if shown else ", not shown"
-    )
-    points = 100 * one["Difference (accuracy)"]
-    changed = "" if one["Holm (accuracy)"] < ALPHA else ", not shown"
-    return f"{variant} is {end}, at {points:+.2f} points of accuracy{changed}"
+    one, told = tests[tests.index == variant].iloc[0], []
+    for name, factor, form, what in (("far", 1, "{:+.3f}", "farther"), ("accuracy", 100, "{:+.2f}", "points better")):
+        ends = between(*(factor * one[f"{key} ({name})"] for key in _ENDS), form=form)
+        told.append(f"{ends} {what}{'' if one[f'Holm ({name})'] < ALPHA else ', not shown'}")
+    return f"{variant} against its control is {' and '.join(told)}"
 
 
 def _what_counts(tests: pd.DataFrame) -> str:
     """Whether distance answers more to four times the width, or to a hundred times the strength."""
-    far = {variant: float(own.mean()) for variant, own in tests["Far"].to_dict().items()}
-    width, strength = far["width-1"] - far["width-0.25"], far["strength-10"] - far["strength-0.1"]
-    more = "the width" if width > strength else "the strength"
-    return (
-        f"Four times the width adds {width:+.3f} to the distance and a hundred times the strength {strength:+.3f}: "
-        f"here it is {more} that counts."
-    )
+    far = tests["Far"].to_dict()
+    gains = far["width-1"] - far["width-0.25"], far["strength-10"] - far["strength-0.1"]
+    width, strength = (between(*mean_interval(gain), form="{:+.3f}") for gain in gains)
+    more = between(*mean_interval(gains[0] - gains[1]), form="{:+.3f}")
+    both = f"Four times the width adds {width} to the distance and a hundred times the strength {strength}"
+    return f"{both}; the former minus the latter, paired by seed, is {more}."
 
 
-def _gain(together: pd.DataFrame, one: str, other: str) -> str:
-    """Two ways to make members, paired by seed, in NLL and accuracy."""
-    of = {way: own.set_index("Seed") for way, own in together.groupby("Way")}
-    told = []
-    for column, unit, factor, form in (("NLL", "nats", 1, "{:+.4f}"), ("Accuracy", "points", 100, "{:+.2f}")):
-        test = paired(*(of[way][column].sort_index().to_numpy(dtype=float) for way in (one, other)))
-        ends = between(*(factor * test[key] for key in ("Difference", "Low", "High")), form=form)
-        told.append(f"{ends} {unit} (p = {probability(test['p'])})")
-    return f"{one} against {other}: {', '.join(told)}."
+def _gains(together: pd.DataFrame) -> list[str]:
+    """Pairs of ways to make members, paired by seed, in NLL and accuracy: all of these tests are one family."""
+    of = {way: own.set_index("Seed").sort_index() for way, own in together.groupby("Way")}
+    tests = {
+        (pair, column): paired(*(of[way][column].to_numpy(dtype=float) for way in pair))
+        for pair in _GAINS
+        for column in ("NLL", "Accuracy")
+    }
+    corrected = dict(zip(tests, holm([test["p"] for test in tests.values()]), strict=True))
+    told: dict[tuple[str, str], list[str]] = {pair: [] for pair in _GAINS}
+    for (pair, column), test in tests.items():
+        unit, factor, form = ("nats", 1, "{:+.4f}") if column == "NLL" else ("points", 100, "{:+.2f}")
+        ps = f"p = {probability(test['p'])}, corrected {probability(corrected[pair, column])}"
+        told[pair].append(f"{between(*(factor * test[key] for key in _ENDS), form=form)} {unit} ({ps})")
+    return [f"{one} against {other}: {', '.join(ends)}." for (one, other), ends in told.items()]
 
 
 def _types(lying: pd.DataFrame, variant: str) -> str:

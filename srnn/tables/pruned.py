@@ -108,7 +108,10 @@ def judged(ends: pd.DataFrame) -> str:
             names = found.loc[found["Found"] == finding, "By"].tolist()
             parts += [f"{words} {listed(names)}"] if names else []
         verdict = f"does not beat all others: over the densities it is {'; '.join(parts)}"
-    return f"dropping what self-replication marks ({MARKED}) {verdict} (paired over {len(ends)} seeds, Holm)."
+    return (
+        f"dropping what self-replication marks ({MARKED}) {verdict} (paired over {len(ends)} seeds, Holm; as good: "
+        f"less than {100 * arms.MARGIN:g} points apart, by two one-sided tests)."
+    )
 
 
 def _judged(study: Study, equal: pd.DataFrame, ends: pd.DataFrame, scored: dict[str, Experiment]) -> str:
@@ -179,14 +182,14 @@ def _against(ends: pd.DataFrame, spent: Mapping[str, Effort]) -> str:
     for by in ends.columns:
         cells = [str(spent[str(by)]), interval(*mean_interval(ends[by], SHARE), form="{:.4f}")]
         if by == MARKED:
-            rows.append([f"**{by}**", *cells, "", "", ""])
+            rows.append([f"**{by}**", *cells, *[""] * 4])
             continue
         test = found[by]
         ahead = between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
-        rows.append([by, *cells, ahead, f"{probability(test['p'])}, {probability(test['p, Holm'])}", test["Found"]])
-    return markdown(
-        rows, ["mask by", "trainings", "endpoint", f"{MARKED} minus it, points", "p, corrected", f"{MARKED} is"]
-    )
+        ps = [f"{probability(test[p])}, {probability(test[f'{p}, Holm'])}" for p in ("p", "p (equivalence)")]
+        rows.append([by, *cells, ahead, *ps, test["Found"]])
+    columns = ["mask by", "trainings", "endpoint", f"{MARKED} minus it, points", "p, corrected"]
+    return markdown(rows, [*columns, "p of equivalence, corrected", f"{MARKED} is"])
 
 
 def _each(own: pd.DataFrame, shares: pd.Series) -> str:

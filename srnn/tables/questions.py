@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -17,7 +17,7 @@ from srnn.plots.robustness import robustness as draw_robustness
 from srnn.plots.thinning import live_edges, structure
 from srnn.plots.trajectories import trajectories as draw_trajectories
 from srnn.plots.transfer import weights
-from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, probability, side_by_side
+from srnn.tables.desk import ALPHA, Desk, between, interval, markdown, points, probability, side_by_side
 from srnn.tables.rates import own_rates
 
 #: Between which levels of noise robustness is told: well above what self-replicators lack themselves, up to 1e-5.
@@ -46,7 +46,7 @@ def thin(desk: Desk) -> str:
         "structure": desk.image(structure, frame, "connectivity", "structure"),
     }
     live = frame[(frame["Layer"] == "total") & (frame["Metric"] == "live_type")]
-    early, late = (live[live["Epoch"] == epoch]["Score"] for epoch in (5, 200))
+    early, late = (live[live["Epoch"] == epoch].set_index("Seed")["Score"] for epoch in (5, 200))
     total = next(row for row in rows if row[:2] == [_LIVE["live_signal"], "total"])
     return f"""Does the network really thin out? Measured by three definitions of a live edge.
 
@@ -55,9 +55,9 @@ def thin(desk: Desk) -> str:
 {markdown(rows, ["live", "layer", "epoch 0", "epoch 50", "epoch 200"])}
 
 Judged: the edges that carry 99 % of Σ abs(effective weight) · E abs(input) go from {total[2]} of all at birth to
-{total[3]} after 50 epochs and {total[4]} after 200. Most of that comes at once: after 5 epochs {early.mean():.1%} of
-the edges are not zero, after 200 {late.mean():.1%}. That they are zero comes of replication alone, without a task: see
-*At rest, and from another birth*.
+{total[3]} after 50 epochs and {total[4]} after 200. After 5 epochs {_percent(early)} of the edges are not zero, and
+after 200 {_percent(late)}: {points(late, early)}, paired by seed. Published, "the network really thins out" while it
+learns; how many of these zeros come of replication alone, without a task, is told in *At rest, and from another birth*.
 """
 
 
@@ -72,13 +72,13 @@ def drop(desk: Desk) -> str:
             own = judged[judged["Type"] == kind].set_index("Against")
             if own.empty:
                 continue
-            points = {
+            cells = {
                 str(against): between(*(100 * row[["Difference", "Low", "High"]]), form="{:+.2f}")
                 for against, row in own.iterrows()
             }
-            rows.append([preset, kind, f"{own['Dropped'].iloc[0]:,.0f}", *points.values()])
+            rows.append([preset, kind, f"{own['Dropped'].iloc[0]:,.0f}", *cells.values()])
             if kind == "identity":
-                differences[preset] = points
+                differences[preset] = cells
         costs[preset] = frame.query("Scope == 'total' and Type == 'identity'")["Change"].to_numpy()
     columns = [
         "preset",
@@ -132,10 +132,12 @@ def _cost_of_identity(costs: Mapping[str, Floats], differences: Mapping[str, Map
 
 def worth(desk: Desk) -> str:
     """Is the organism a plain dense network?"""
-    rows, images = [], {}
+    rows, images, computed = [], {}, list[pd.DataFrame]()
     for preset in desk.runs:
         frame = desk.over_seeds(preset, lambda one: transfer.transfer(one.organism(), one.task))
         for copy, own in frame.groupby("Copy", sort=False):
+            if copy == "particles":
+                computed.append(own)
             equal = f"{own['Equal'].sum()} of {len(own)}"
             rows.append([preset, copy, f"{own['Relative difference'].max():.1e}", equal])
         if preset in ("connectivity", "residual-h8"):
@@ -147,11 +149,21 @@ itself (in double precision). They should differ by less than 1e-5.
 
 {markdown(rows, ["preset", "against", "largest relative difference", "metric equal (seeds)"])}
 
-Against *dense* that holds by construction, both being computed by the same code; the test is *particles*. An accuracy
-is equal to the last digit; the mean absolute error of a regression moves in its last digits with the outputs.
+Judged: against *dense* that holds by construction, both being computed by the same code; the test is *particles*, which
+differ by {pd.concat(computed)["Relative difference"].max():.1e} at most. {_equal(computed)}
 
 {side_by_side(images)}
 """
+
+
+def _equal(computed: Sequence[pd.DataFrame]) -> str:
+    """In how many seeds a metric is the same, computed by particles."""
+    every = pd.concat(computed)
+    told = [
+        f"the {metric} is equal to the last digit in {own['Equal'].sum()} of {len(own)} seeds"
+        for metric, own in every.groupby("Metric", sort=False)
+    ]
+    return f"Over all presets, {'; '.join(told)}."
 
 
 _OWN: Final = "same units, own start"
@@ -181,14 +193,14 @@ def dense(desk: Desk) -> str:
     )
     sizes = baselines.sizes(experiment, task.inputs, task.outputs).set_index("Network")
     rows = [
-        [row["Network"], *sizes.loc[row["Network"]], interval(row["Mean"], row["Low"], row["High"], form="{:.3f}")]
-        for _, row in baselines.final_scores(curves).query("Metric == 'test_accuracy'").iterrows()
+        [network, *sizes.loc[network], desk.cell(preset, "test_accuracy", "{:.3f}")]
+        for network, preset in presets.items()
     ]
     for network, preset in _CONTROLS.items():
         body = baselines.layers(desk.runs[preset][0].experiment)
         weights_of, units = body.count(task.inputs, task.outputs)
         width = "–" if body.depth == 1 else body.width
-        rows.append([network, width, units, weights_of, weights_of, desk.ended(preset, "test_accuracy", "{:.3f}")])
+        rows.append([network, width, units, weights_of, weights_of, desk.cell(preset, "test_accuracy", "{:.3f}")])
     images = {
         "curves": desk.image(draw_baselines, curves, "connectivity", "baselines"),
         "weights": desk.image(weights, histogram, "connectivity and the dense body", "weights"),
@@ -201,11 +213,11 @@ organism's particles have together, and as an organism that does not replicate.
 {markdown(rows, ["network", *sizes.columns, "test accuracy"])}
 
 To be read in pairs: the organism against the one without replication is what self-replication costs organisms that are
-drawn as the published ones, of which most particles fall into zero (those that do not: *At rest, and from another
-birth*). That one against the dense body with as many units is what it costs that weights are particles, and what
-another start and another step make: with their own start they begin with what the newborn exact particles are worth.
-The body is linear: none of these can represent what the softmax regression in the last row cannot. All have one
-learning rate, chosen for none.
+drawn as the published ones, of whose particles {desk.ended("connectivity", "zero")} are zero in the end (those that are
+not: *At rest, and from another birth*). That one against the dense body with as many units is what it costs that
+weights are particles, and what another start and another step make: with their own start they begin with what the
+newborn exact particles are worth. The body is linear: none of these can represent what the softmax regression in the
+last row cannot. All have the learning rate {experiment.training.lr:g}, chosen for none.
 
 {own_rates(desk)}"""
 

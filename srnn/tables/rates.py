@@ -7,8 +7,9 @@ from typing import Final
 import pandas as pd
 
 from srnn.analysis import baselines
-from srnn.analysis.statistics import SHARE, last_scores, mean_interval
-from srnn.tables.desk import Desk, interval, markdown, points
+from srnn.analysis.statistics import SHARE, last_scores
+from srnn.tables.desk import Desk, markdown, points, with_values
+from srnn.tables.studies import listed
 
 PRESET: Final = "baselines-rates"
 #: Network → what its presets are called, but for the rate.
@@ -19,11 +20,12 @@ _STEMS: Final = {
     baselines.SAME_WEIGHTS: "same-weights",
     "softmax regression": "softmax",
 }
-#: What is told apart: by replication, by particles in place of numbers, and by ranks.
+#: What is told apart: by replication, by particles in place of numbers, by ranks, and by depth.
 _PAIRS: Final = (
     (baselines.ORGANISM, baselines.NO_REPLICATION),
     (baselines.NO_REPLICATION, baselines.SAME_UNITS),
     (baselines.SAME_UNITS, "softmax regression"),
+    (baselines.SAME_WEIGHTS, "softmax regression"),
 )
 
 
@@ -41,7 +43,7 @@ def own_rates(desk: Desk) -> str:
             ends.append(network)
         rows.append([network, ", ".join(f"{rate:g}" for rate in rates), f"{best[network]:g}", *cells])
     experiment = next(own[0].experiment for preset, own in desk.runs.items() if preset.startswith(PRESET))
-    at_the_end = f" For {', '.join(ends)} that is the last that was tried: more may be had." if ends else ""
+    at_the_end = f" For {listed(ends)} that is at the end of those tried: more may be had." if ends else ""
     pairs = [f"{one} − {other}: {points(tests[one], tests[other])}" for one, other in _PAIRS]
     return f"""With one learning rate for all, the comparison may favour whom it suits. Trained for
 {experiment.training.epochs} epochs without {experiment.task.validation:,} training images that are held back: of each
@@ -81,4 +83,4 @@ def _presets(desk: Desk, stem: str) -> list[str]:
 
 
 def _share(scores: pd.Series) -> str:
-    return interval(*mean_interval(scores, SHARE), form="{:.3f}")
+    return with_values(scores, "{:.3f}", SHARE)

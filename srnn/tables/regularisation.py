@@ -26,6 +26,7 @@ PAIRS: Final = {
     "particles-decay": "particles",
 }
 _COLUMNS: Final = ("Accuracy", "NLL", "ECE")
+_PS: Final = ("p", "corrected")
 
 
 def regularisation(desk: Desk) -> str:
@@ -42,11 +43,11 @@ def regularisation(desk: Desk) -> str:
         ]
         cells[0] += values(own["Accuracy"], "{:.4f}")
         rows.append([variant, *cells, *_against(tests, variant)])
-    columns = ["variant", "accuracy", "NLL", "ECE", "against", "points", "p", "NLL", "p"]
+    columns = ["variant", "accuracy", "NLL", "ECE", "against", "points", *_PS, "NLL", *_PS]
     return f"""A network of 64 units in two hidden layers, of plain numbers and of particles (sgd), with one thing after
 another that is to keep it from learning its examples by heart. Accuracy, negative log likelihood in nats and expected
 calibration error are on test data at the end; *stopped* ended as it was when the loss on 5,000 validation examples,
-which none is trained on, was least. Differences are paired by seed, p-values corrected for all in their column (Holm).
+which none is trained on, was least. Differences are paired by seed; p-values are corrected for all in their column.
 
 {markdown(rows, columns)}
 
@@ -81,11 +82,11 @@ def _tests(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _against(tests: pd.DataFrame, variant: str) -> list[str]:
     if variant not in tests.index:
-        return ["–"] * 5
+        return ["–"] * 7
     one, cells = tests.to_dict("index")[variant], [PAIRS[variant]]
     for name, factor, form in (("Accuracy", 100, "{:+.2f}"), ("NLL", 1, "{:+.4f}")):
         cells.append(between(*(factor * one[f"{key} ({name})"] for key in ("Difference", "Low", "High")), form=form))
-        cells.append(probability(one[f"Holm ({name})"]))
+        cells += [probability(one[f"{p} ({name})"]) for p in ("p", "Holm")]
     return cells
 
 
@@ -104,8 +105,11 @@ def _judged(tests: pd.DataFrame) -> str:
     told = []
     for name, better in (("Accuracy", 1), ("NLL", -1)):
         shown = tests[tests[f"Holm ({name})"] < ALPHA]
-        gains = better * shown[f"Difference ({name})"]
-        helps, harms = ([*map(str, shown.index[own])] for own in (gains > 0, gains < 0))
-        what = "the accuracy" if name == "Accuracy" else "the likelihood"
-        told.append(f"{what} is better with {', '.join(helps) or 'none'} and worse with {', '.join(harms) or 'none'}")
-    return f"{'; '.join(told)}. Of the others no difference is shown."
+        what, factor, form = ("accuracy, in points,", 100, "{:+.2f}") if name == "Accuracy" else ("NLL", 1, "{:+.4f}")
+        parts: dict[bool, list[str]] = {True: [], False: []}
+        for variant, one in shown.to_dict("index").items():
+            ends = between(*(factor * one[f"{key} ({name})"] for key in ("Difference", "Low", "High")), form=form)
+            parts[better * one[f"Difference ({name})"] > 0].append(f"{variant}: {ends} against {PAIRS[str(variant)]}")
+        helps, harms = ("; ".join(part) or "none" for part in parts.values())
+        told.append(f"the {what} is better with ({helps}) and worse with ({harms})")
+    return f"{', '.join(told)}. Of the others no difference is shown."

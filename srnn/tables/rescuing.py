@@ -181,7 +181,7 @@ def _focus(desk: Desk) -> str:
         told[arm] = between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
         shares = [_share(first[column]) for column in ("Forgotten", "Gained")]
         counts = [f"{first['Kept'].mean():,.0f}", f"{first['Left'].mean():,.0f}", f"{last['Frozen'].mean():.0%}"]
-        stop = between(*mean_interval(until[until["Arm"] == arm]["Rounds"], POSITIVE), form="{:.1f}")
+        stop = between(*mean_interval(until[until["Arm"] == arm]["Rounds"], (0, len(_ROUNDS))), form="{:.1f}")
         net = between(*mean_interval(first["Net"]), form="{:+.3f}")
         times = between(*mean_interval(events[events["Arm"] == arm]["Times"], POSITIVE), form="{:.2f}")
         rows.append(

@@ -60,8 +60,8 @@ def _rest(desk: Desk) -> str:
     return f"""The census is taken right after a task step: a particle that it has just moved by more than the tolerance
 is `other`. At rest, after {desk.runs["connectivity"][0].experiment.log.rest} steps of replication alone from the state
 of the run, it is taken again, and so is the accuracy. *Born exact*: newborns are projected onto the set of
-self-replicators, worth the same; *copying* ones are drawn outside of zero's basin; where the task *fades* its gradient
-does, along a half wave to zero.
+self-replicators, worth the same; *copying* ones are drawn to be outside of zero's basin; where the task *fades* its
+gradient does, along a half wave to zero.
 
 {markdown(rows, columns)}
 

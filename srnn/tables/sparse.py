@@ -14,7 +14,7 @@ from srnn.analysis.rounds import DENSE, TICKET
 from srnn.analysis.statistics import SHARE, mean_interval
 from srnn.analysis.thinning import TOTAL
 from srnn.laboratory.study import Study
-from srnn.tables.desk import Desk, interval, markdown
+from srnn.tables.desk import Desk, between, interval, markdown, values
 from srnn.tables.studies import extent, listed, study_of
 
 #: What was published of LeNet-300-100 on MNIST: the test error in percent, and what of it was kept. The dense network
@@ -61,18 +61,23 @@ Judged: {judged({row.name: row.error for row in rows})}
 """
 
 
-def judged(errors: Mapping[str, float]) -> str:
-    """Which networks are within reach of what was published of them.
+def judged(errors: Mapping[str, tuple[float, float, float]]) -> str:
+    """Which networks are within reach of what was published of them, with the whole interval.
 
     Args:
-        errors: Name of each, as in :data:`PUBLISHED` where there is something, → its mean test error in percent.
+        errors: Name of each, as in :data:`PUBLISHED` where there is something, → its mean test error in percent, and
+            the ends of its interval.
     """
-    behind = {name: errors[name] - error for name, (error, _) in PUBLISHED.items() if name in errors}
-    told = {name: f"{name} ({points:+.2f} points)" for name, points in behind.items()}
-    near = [told[name] for name, points in behind.items() if points <= REACH]
-    far = [told[name] for name, points in behind.items() if points > REACH]
+    found: dict[str, list[str]] = {"near": [], "far": [], "open": []}
+    for name, (published, _) in PUBLISHED.items():
+        if name in errors:
+            behind = [error - published for error in errors[name]]
+            place = "near" if behind[2] <= REACH else "far" if behind[1] > REACH else "open"
+            found[place].append(f"{name} ({between(*behind, form='{:+.2f}')} points)")
+    near, far, rest = map(listed, found.values())
     return (
-        f"within {REACH:g} points of what was published, or better, are {listed(near)}; further from it {listed(far)}."
+        f"within {REACH:g} points of what was published, or better, with the whole interval, are {near}; further from "
+        f"it {far}; neither is shown of {rest}."
     )
 
 
@@ -87,12 +92,14 @@ class _Row:
     layers: list[float]
 
     @property
-    def error(self) -> float:
-        return 100 * (1 - float(self.scores.mean()))
+    def error(self) -> tuple[float, float, float]:
+        """Mean and interval of the test error in percent."""
+        mean, low, high = (100 * one for one in mean_interval(1 - self.scores, SHARE))
+        return mean, low, high
 
     def shown(self) -> list[str]:
         """The cells of the table."""
-        error = interval(*(100 * one for one in mean_interval(1 - self.scores, SHARE)), form="{:.2f}")
+        error = interval(*self.error, form="{:.2f}") + values(100 * (1 - self.scores), "{:.2f}")
         published = "{:g} ({})".format(*PUBLISHED[self.name]) if self.name in PUBLISHED else "–"
         return [
             self.name,

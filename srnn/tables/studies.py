@@ -35,7 +35,8 @@ def tested(own: pd.DataFrame, others: pd.DataFrame, column: str) -> dict[str, fl
 
 def points(test: Mapping[Any, Any]) -> str:
     """A difference in percentage points, with its interval."""
-    return between(*(100 * test[one] for one in ("Difference", "Low", "High")), form="{:+.2f}")
+    ends = [min(max(100 * test[one], -100.0), 100.0) for one in ("Difference", "Low", "High")]
+    return between(*ends, form="{:+.2f}")
 
 
 def listed(names: Sequence[str], none: str = "none") -> str:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from srnn.analysis import rounds
 from srnn.analysis.rounds import DENSE, KEYS, TICKET
-from srnn.analysis.statistics import SHARE, holm, mean_interval
+from srnn.analysis.statistics import SHARE, holm
 from srnn.plots.rounds import rounds as draw_rounds
-from srnn.tables.desk import ALPHA, Desk, interval, markdown, with_values
+from srnn.tables.desk import ALPHA, Desk, markdown, with_values
 from srnn.tables.studies import extent, listed, points, study_of, tested
 
 #: The most that is kept where the start is said to matter, and the most and the least that is kept of what is said to
@@ -24,13 +24,13 @@ _SMALL: Final = 0.025
 def tickets(desk: Desk) -> str:
     """Do the weights that are kept need the values they were born with?"""
     study = study_of(desk)
-    branches = study.branches
+    branches, epochs = study.branches, study.experiment.training.epochs
     rows = []
     for key, own in branches.groupby([*KEYS], sort=False):
         dense = branches[branches["Control"] == DENSE]
         ahead = "" if key[2] == DENSE else points(tested(own, dense, "Test score"))
-        stops = with_values(own["Early stop"], "{:.0f}", (0, float("inf")))
-        score = interval(*mean_interval(own["Test score"], SHARE), form="{:.4f}")
+        stops = with_values(own["Early stop"], "{:.1f}", (0, epochs))
+        score = with_values(own["Test score"], "{:.4f}", SHARE)
         rows.append([f"{own['Density'].mean():.1%}", key[2], stops, score, ahead])
     columns = ["kept", "start", "early stop, epoch", "test accuracy then", "minus dense, points"]
     return f"""{extent(study)}
@@ -42,7 +42,7 @@ in each layer (*shuffle*). Published, over iterative rounds and 50,000 iteration
 21 % stops 2.5 times sooner than its reinit and is half a point better. There births are Glorot normal; here they are
 uniform in ±1/√fan_in, and training is shorter.
 
-{desk.image(draw_rounds, branches, "lottery tickets", "tickets")}
+{desk.image(draw_rounds, branches, "lottery tickets", "tickets", epochs=epochs)}
 
 {markdown(rows, columns)}
 
@@ -109,4 +109,4 @@ def claims(branches: pd.DataFrame) -> str:
 
 def _shown(test: dict[str, float]) -> str:
     """Whether the interval leaves a side open."""
-    return "" if test["Low"] > 0 or test["High"] < 0 else ", which shows no difference"
+    return "" if test["Low"] > 0 or test["High"] < 0 else ", where no difference is shown"

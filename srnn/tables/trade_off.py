@@ -71,12 +71,19 @@ def ended(desk: Desk) -> pd.DataFrame:
 
 def frontier(ended: pd.DataFrame) -> str:
     """What the most accurate and the most replicating sgd have, in a sentence."""
-    means = ended[ended["Method"] == "sgd"].groupby("Name", sort=False)[["Identity share", "Accuracy"]].mean()
+    of_sgd = ended[ended["Method"] == "sgd"]
+    means = of_sgd.groupby("Name", sort=False)[["Identity share", "Accuracy"]].mean()
     best, most = str(means["Accuracy"].idxmax()), str(means["Identity share"].idxmax())
-    accuracy, share = means["Accuracy"].to_dict(), means["Identity share"].to_dict()
+    accuracy, share = (
+        {
+            name: interval(*mean_interval(own[column], SHARE), form=form)
+            for name, own in of_sgd.groupby("Name", sort=False)
+        }
+        for column, form in (("Accuracy", "{:.3f}"), ("Identity share", "{:.1%}"))
+    )
     return (
-        f"Of sgd the most accurate, {best}, has {accuracy[best]:.3f} with {share[best]:.1%} self-replicators; the most "
-        f"self-replicators, {share[most]:.1%}, are had with {most} at {accuracy[most]:.3f}."
+        f"Of sgd the most accurate, {best}, has {accuracy[best]} with {share[best]} self-replicators; the most "
+        f"self-replicators, {share[most]}, are had with {most} at {accuracy[most]}."
     )
 
 
@@ -86,5 +93,5 @@ def without_artefacts(ended: pd.DataFrame) -> str:
     for name, *_ in _CONTROLS.values():
         own = ended[ended["Name"] == name]
         share = interval(*mean_interval(100 * own["Identity share"], (0, 100)), form="{:.1f}")
-        told.append(f"{name}: {share} % self-replicators at {with_values(own['Accuracy'], '{:.4f}', SHARE)}")
-    return f"With sgd alone ({'; '.join(told)})."
+        told.append(f"{name}: {share} % at {with_values(own['Accuracy'], '{:.4f}', SHARE)}")
+    return f"Self-replicators and accuracy with sgd alone and these controls: {'; '.join(told)}."

@@ -7,12 +7,24 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from srnn.analysis import comparison, connectivity
-from srnn.analysis.statistics import SHARE, last_scores, mean_interval, share_of_cases
+from srnn.analysis.statistics import SHARE, last_scores, mean_interval, paired, share_of_cases, shares_differ
 from srnn.fixpoints import FixpointType
 from srnn.plots import comparison as draw
 from srnn.plots.connectivity import connectivity as draw_connectivity
 from srnn.plots.training_curves import training_curves
-from srnn.tables.desk import Desk, between, interval, markdown, probability, side_by_side, values, verdict
+from srnn.tables.desk import (
+    ALPHA,
+    Desk,
+    between,
+    interval,
+    markdown,
+    particles,
+    points,
+    probability,
+    side_by_side,
+    values,
+    verdict,
+)
 from srnn.tasks.multiply import multiplies
 
 #: Hidden units of the sanity check, and the type that its particle is published to end as.
@@ -57,7 +69,7 @@ def _batches(desk: Desk) -> str:
         if presets:
             rows.append([batches, _of(_multiplying(presets, desk)), _kinds(presets, desk)])
     small, large = (
-        _of(_identity([f"sanity-h{hidden}" for hidden, published in SANITY.items() if published == kind], desk))
+        _identity([f"sanity-h{hidden}" for hidden, published in SANITY.items() if published == kind], desk)
         for kind in ("identity", "other")
     )
     return f"""The notes do not tell how many batches an epoch has: five above. With other numbers, the particles of all
@@ -65,9 +77,25 @@ sizes and seeds together (exact binomial intervals):
 
 {markdown(rows, ["batches an epoch", "multiply", "types"])}
 
-Judged: with five batches an epoch {small} of the sizes
-that are published to end as identity do, and {large} of those published as other: with intervals
-that wide it is not shown that types go by size, nor that they do not."""
+Judged: {by_size(small, large)}"""
+
+
+def by_size(small: Sequence[bool], large: Sequence[bool]) -> str:
+    """Whether types go by size, as published, in a sentence.
+
+    Args:
+        small: Of each particle of a size that is published to end as identity, whether it does.
+        large: Likewise of those that are published to end as other.
+    """
+    p = shares_differ(small, large)
+    found = "that types go by size is not shown, nor is it that they do not"
+    if p < ALPHA:
+        found = f"types go by size, {'as' if sum(small) * len(large) > sum(large) * len(small) else 'not as'} published"
+    return (
+        f"with five batches an epoch {_of(small)} of the sizes that are published to end as identity do, and "
+        f"{_of(large)} of those published as other: {found} (Fisher's exact test, the only one of this table: "
+        f"p = {probability(p)})."
+    )
 
 
 def _ended(presets: Sequence[str], desk: Desk) -> pd.DataFrame:
@@ -123,10 +151,14 @@ def connections(desk: Desk) -> str:
         ["rerun, 4 seeds", "1,004–1,043", "140–158", "318–365", "0.742–0.879"],
         [f"ours, {len(desk.runs['connectivity'])} seeds", *desk.census("connectivity")],
     ]
-    covered = 1 - sum(last_scores([one]).query("Metric == 'L0_other'")["Score"].sum() for one in runs) / (
-        1350 * len(runs)
-    )
+    last = last_scores(runs).pivot(index="Seed", columns="Metric", values="Score").astype(float)
     first = {kind: desk.ended("connectivity", f"L0_{kind}") for kind in ("zero", "identity", "other")}
+    replicating = last["L0_zero"] + last["L0_identity"]
+    covered, of_zero = (
+        interval(*mean_interval(share, SHARE), form="{:.1%}")
+        for share in (replicating / (replicating + last["L0_other"]), last["L0_zero"] / replicating)
+    )
+    accuracy = last["test_accuracy"]
     return f"""225 → 6 → 6 → 6 → 6 → 10 on MNIST, linear, 1,518 particles of 4 units, residual links.
 
 {desk.training("connectivity")}
@@ -136,8 +168,9 @@ def connections(desk: Desk) -> str:
 {graph}
 
 *Identity against the other connectivity: an edge is a particle, a panel a type.* Of the 1,350 edges of the input layer
-{first["zero"]} are zero, {first["identity"]} identity and {first["other"]} other: as published, self-replicators cover
-most of the input layer ({covered:.0%}), but most of those are zero. The accuracy differs much from seed to seed.
+{first["zero"]} are zero, {first["identity"]} identity and {first["other"]} other. Zero and identity together, which are
+published to cover that layer almost wholly, cover {covered} of it, and {of_zero} of these edges are zero.
+Single seeds end with an accuracy from {accuracy.min():.3f} to {accuracy.max():.3f}.
 """
 
 
@@ -168,8 +201,12 @@ Published: without residual links self-replication is learnt first and the task 
             scores = comparison.scores({name: own}, "test_accuracy").query(f"Epoch == {epoch}")
             ours.append(interval(*mean_interval(scores["Score"], SHARE), form="{:.3f}"))
         course.append([epoch, ours[0], published[0], ours[1], published[1]])
-    test = comparison.paired_tests(runs).query("Metric == 'identity_share'").iloc[0]
-    points = between(*(100 * test[column] for column in ("Difference", "Low", "High")), form="{:+.2f}")
+    tests = comparison.paired_tests(runs)
+    told = []
+    for metric, what in (("test_accuracy", "test accuracy"), ("identity_share", "their share of self-replicators")):
+        test = tests[tests["Metric"] == metric].iloc[0]
+        less = between(*(100 * test[column] for column in ("Difference", "Low", "High")), form="{:+.2f}")
+        told.append(f"{verdict(what, test)}: with − without is {less} percentage points.")
     return f"""{table}
 The course of the accuracy:
 
@@ -177,7 +214,7 @@ The course of the accuracy:
 
 Judged: the epoch by which half of the seeds have reached 0.8 is {when["with"]} with residual links, {when["without"]}
 without; test accuracy is logged every {runs["with"][0].experiment.log.every} epochs.
-{verdict("their share of self-replicators", test)}: with − without is {points} percentage points.
+{" ".join(told)}
 """
 
 
@@ -200,14 +237,36 @@ def sizes(desk: Desk) -> str:
     """Particles of 4 units against particles of 8, beside each other's published census."""
     question = "Particles of 4 units against 8, in the same linear body."
     table = compared({"4 units": "connectivity", "8 units": "residual-h8"}, question, desk)
-    either = {name: desk.ended(preset, "identity") for name, preset in (("4", "connectivity"), ("8", "residual-h8"))}
-    zero = {name: desk.ended(preset, "zero") for name, preset in (("4", "connectivity"), ("8", "residual-h8"))}
+    small, large = (_replicating(desk, preset) for preset in ("connectivity", "residual-h8"))
     return f"""{table}
-Judged: the size of a particle moves the share of self-replicators, but which way depends on how zero is counted. With
-zero fixpoints among them, smaller particles replicate themselves more often, as published; without, less often:
-{either["4"]} of 4 units against {either["8"]} of 8, beside {zero["4"]} and {zero["8"]} zero fixpoints. What differs is
-which newborns fall into zero: see *At rest, and from another birth*, where organisms of 4 units that do not are told.
+Judged: {by_count(small, large)} Published, with zero among them,
+are ≈ 1,165 of 4 units and ≈ 590 of 8, of 1,518. Which newborns fall into zero, and organisms of 4 units that do not, is
+told in *At rest, and from another birth*.
 """
+
+
+def _replicating(desk: Desk, preset: str) -> pd.DataFrame:
+    """Of each seed the share of self-replicators without zero fixpoints and with them."""
+    last = last_scores(desk.runs[preset]).pivot(index="Seed", columns="Metric", values="Score").astype(float)
+    counts = pd.DataFrame({"without": last["identity"], "with": last["identity"] + last["zero"]})
+    return counts / particles(desk.runs[preset][0])
+
+
+def by_count(small: pd.DataFrame, large: pd.DataFrame) -> str:
+    """Which way the size of particles moves the share of self-replicators, in a sentence.
+
+    Args:
+        small: Of each seed of the smaller particles, that share: columns without and with (zero fixpoints).
+        large: Likewise of the larger ones.
+    """
+    told = [f"{points(small[count], large[count])} {count} zero fixpoints among them" for count in ("without", "with")]
+    tests = [paired(small[count].to_numpy(), large[count].to_numpy()) for count in ("without", "with")]
+    opposite = min(test["High"] for test in tests) < 0 < max(test["Low"] for test in tests)
+    turns = " Which way the size moves it depends on how zero is counted."
+    return (
+        f"the share of self-replicators of 4 units minus that of 8, paired by seed, is {' and '.join(told)}."
+        f"{turns if opposite else ''}"
+    )
 
 
 def compared(groups: Mapping[str, str], question: str, desk: Desk, early: bool = False) -> str:

@@ -87,9 +87,9 @@ def _distribution(desk: Desk, films: Mapping[str, pd.DataFrame]) -> str:
                     network,
                     layer,
                     *(_cell(of.loc[[state]], SHARE) for state in usefulness.STATES),
-                    _cell(own["Humps"], POSITIVE, "{:.1f}"),
+                    _cell(own["Humps"], (1, float("inf")), "{:.1f}"),
                     _cell(own["Separation"], POSITIVE, "{:.1f}"),
-                    _cell(own["Bimodality"]),
+                    _cell(own["Bimodality"], SHARE),
                     between(share, low, high, form="{:.2f}"),
                 ]
             )
@@ -193,7 +193,7 @@ def _prediction(desk: Desk) -> str:
         return own.sort_values("Fold")["Score"]
 
     early = [
-        f"{model} from k = {_first_above(scores, model, features)} on"
+        f"{model} {_first_above(scores, model, features)}"
         for model, features in (("persistence", "last usefulness"), ("linear", "all"))
     ]
     ten = 10 if 10 in set(scores["Evaluations"]) else int(scores["Evaluations"].max())
@@ -209,8 +209,8 @@ evaluations, one an epoch. The commoner answer and *persistence* (what is useful
 
 Judged: better than the commoner answer, with the whole interval, is {" and ".join(early)}
 ({told[0]} and {told[1]} at k = {ten}).
-After {ten} evaluations the accuracy by raw values is {gap} above that by sorted ones, paired by fold (the
-diary: {_PUBLISHED_GAP:+.4f}), and that by all features {beyond} above persistence. Of the lowest tenth, by all features
+After {ten} evaluations the accuracy by raw values minus that by sorted ones is {gap}, paired by fold (the
+diary: {_PUBLISHED_GAP:+.4f}), and that by all features minus persistence {beyond}. Of the lowest tenth, by all features
 and at the last k: AUC {warned["useless AUC"]}, and at the threshold that was right nine times of ten where it was
 learnt, precision {warned["useless precision"]} and recall {warned["useless recall"]}.
 """
@@ -221,7 +221,7 @@ def _first_above(scores: pd.DataFrame, model: str, features: str) -> str:
     own = scores[(scores["Model"] == model) & (scores["Features"] == features)]
     low = own.groupby("Evaluations")["Score"].apply(lambda one: mean_interval(one, SHARE)[1])
     above = (low > _HALF)[::-1].cummin()
-    return str(above[above].index.min()) if above.any() else "none"
+    return f"from k = {above[above].index.min()} on" if above.any() else "at no k"
 
 
 _KNOWN: Final = prediction.EVALUATIONS
@@ -251,7 +251,14 @@ def _rhythm(desk: Desk) -> str:
         for course in ("Usefulness", "Activity"):
             own = measures[measures["Course"] == course].pivot(index="Seed", columns="Metric", values="Score")
             names = ("white_share", "red_share", "periodic_share", "epoch_share")
-            rows.append([variant, course.lower(), *(_cell(own[name], SHARE) for name in names), _cell(own["memory"])])
+            rows.append(
+                [
+                    variant,
+                    course.lower(),
+                    *(_cell(own[name], SHARE) for name in names),
+                    _cell(own["memory"], CORRELATION),
+                ]
+            )
             if course == "Usefulness":
                 told.append(f"{_cell(own['periodic_share'], SHARE)} ({variant})")
                 white.append(f"{own['white_share'].mean():.2f} ({variant})")
@@ -269,9 +276,9 @@ of *red noise* of the same memory (by chance 0.05), and that are *periodic*, wit
 {markdown(rows, columns)}
 
 Judged: periodic beyond red noise are {", ".join(told)}; against white noise they would be {", ".join(white)}.
-Of the {period["groups"]:.0f} groups of like period and phase (shuffled, all seeds) {cheap} cost less than random
-sets (q below 0.05); {below} of random sets cost no more than the group, and {matched} of those of an equal sum (by
-chance half).
+Of the {period["groups"]:.0f} groups of like period and phase (shuffled, all seeds, pooled and so without an interval)
+{cheap} cost less than random sets (q below 0.05); {below} of random sets cost no more than the group, and {matched} of
+those of an equal sum (by chance half).
 """
 
 
@@ -327,8 +334,8 @@ layer, by training data, and without as many at random, with nothing trained ane
 
 {markdown(rows, ["network", "order", *(f"{share:.0%} of the units" for share in narrower.SHARES)])}
 
-Judged: of half of the units the least useful cost fewer points than random ones by {", ".join(told)},
-paired by seed.
+Judged: what random units cost minus what the least useful cost is, of half of the units, in points and paired by seed,
+{", ".join(told)}.
 """
 
 

@@ -229,6 +229,11 @@ class TestFamilies:
         assert math.isnan(found.at["zero", "p, Holm"])
         assert distinct(found.reset_index()) == 2
 
+    def test_small_p_values_are_told_apart(self) -> None:
+        """A count and its share are one test but for rounding; two that are as good as certain are two."""
+        ps = [1.25e-14, 1.25e-14 * (1 + 1e-9), 3e-17, float("nan")]
+        assert distinct(pd.DataFrame({"A": "a", "B": "b", "p": ps})) == 2
+
     def test_equivalence_is_asked_of_shares(self, counted: dict[str, list[Run]]) -> None:
         found = paired_tests(counted).set_index("Metric")
         told = found[found["Margin"].notna()]

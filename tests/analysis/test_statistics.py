@@ -347,7 +347,7 @@ class TestLastScores:
             for epoch, loss in enumerate(losses)
         }
         found = last_scores([make_run(0, measured)]).set_index("Metric")
-        assert found.loc["early_stop_epoch", ["Epoch", "Score", "Least"]].tolist() == [2, 2, 0]
+        assert found.loc["early_stop_epoch", ["Epoch", "Score", "Least", "Most"]].tolist() == [2, 2, 0, 4]
         assert found.loc["early_stop_test_accuracy", ["Epoch", "Score", "Most"]].tolist() == [2, 0.2, 1]
         assert found.loc["test_accuracy", "Score"] == 0.4
 

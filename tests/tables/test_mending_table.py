@@ -90,9 +90,13 @@ def test_what_a_remedy_is_paired_with(desk: Desk, text: str) -> None:
 def test_how_often_particles_are_ahead_is_counted(text: str) -> None:
     gaps = [re.findall(r"[+-][\d.]+", gap)[1:] for gap in tables(text)[3]["against the numbers"]]
     ends = [(float(low), float(high)) for low, high in gaps]
-    told = re.search(r"behind, with the whole interval, in (\d+), and ahead in (\d+)", text.replace("\n", " "))
+    told = re.search(
+        r"Of the (\d+) comparisons .* behind, with the whole interval, in (\d+), and ahead in (\d+)",
+        text.replace("\n", " "),
+    )
     assert told is not None
     assert [int(count) for count in told.groups()] == [
+        len(ends),
         sum(high < 0 for _, high in ends),
         sum(low > 0 for low, _ in ends),
     ]

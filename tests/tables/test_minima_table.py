@@ -53,7 +53,7 @@ def test_every_remark_has_its_numbers_and_its_control(tmp_path: Path) -> None:
     table = [line for line in text.splitlines() if line.startswith("|")]
     for name in PAIRS:
         assert any(line.startswith(f"| {name} |") for line in table)
-    [own] = [line for line in table if line.startswith("| pushed |") and line.count("|") == 9 and "[" in line]
+    [own] = [line for line in table if line.startswith("| pushed |") and line.count("|") == 11 and "[" in line]
     far, control, difference = own.split(" | ")[1:4]
     numbers = [float(one.split()[0].rstrip(",")) for one in (far, control, difference)]
     assert numbers[2] == pytest.approx(numbers[0] - numbers[1], abs=0.0021)
@@ -92,5 +92,5 @@ def test_each_way_to_regularise_beside_none(tmp_path: Path) -> None:
     assert {*asked} < {*rows}
     plain, stopped = (float(rows[name].split(" | ")[1].split()[0]) for name in ("plain", "stopped"))
     assert float(rows["stopped"].split(" | ")[5].split()[0]) == pytest.approx(100 * (stopped - plain), abs=0.02)
-    assert "the accuracy is better with" in text
+    assert "the accuracy, in points, is better with (" in text
     assert (tmp_path / "differences.png").exists()

@@ -34,12 +34,21 @@ def test_an_endpoint_is_the_mean_over_the_densities() -> None:
 class TestJudged:
     near, far = np.array([0.001, -0.001, 0.0, 0.0005, -0.0005]), np.array([0.05, 0.06, 0.04, 0.05, 0.05])
     wide = np.array([0.02, -0.03, 0.01, 0.03, -0.02])
+    nearly = np.array([0.005, -0.005, 0.0, 0.004, -0.004])
 
     def test_what_is_found_of_each_other(self) -> None:
         found = against(ends(far=self.far, near=self.near, above=-self.far, wide=self.wide), MARKED).set_index("By")
         assert found["Found"].to_dict() == {"far": BETTER, "near": EQUAL, "above": WORSE, "wide": OPEN}
         assert found["Difference"]["far"] == pytest.approx(0.05)
-        assert (found["p, Holm"] >= found["p"]).all()
+        for p in ("p", "p (equivalence)"):
+            assert (found[f"{p}, Holm"] >= found[p]).all()
+
+    def test_as_good_is_one_after_correction(self) -> None:
+        alone = against(ends(near=self.nearly), MARKED).set_index("By")
+        among = against(ends(near=self.nearly, wide=self.wide, far=self.far), MARKED).set_index("By")
+        assert alone["p (equivalence)"]["near"] == among["p (equivalence)"]["near"] > 0.05 / 3
+        assert alone["Found"]["near"] == EQUAL
+        assert among["Found"]["near"] == OPEN
 
     def test_all_are_beaten_if_each_single_one_is(self) -> None:
         assert beats_all(against(ends(far=self.far, other=self.far / 2), MARKED))
@@ -50,7 +59,8 @@ class TestJudged:
         sentence = judged(ends(far=self.far, near=self.near, above=-self.far, wide=self.wide))
         assert (
             "does not beat all others: over the densities it is better than far; as good as near; worse than above; "
-            "neither shown to differ from nor to be as good as wide (paired over 5 seeds, Holm)."
+            "neither shown to differ from nor to be as good as wide (paired over 5 seeds, Holm; as good: less than 0.5 "
+            "points apart, by two one-sided tests)."
         ) in sentence
 
 
@@ -127,10 +137,11 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
 
 
 def test_what_is_within_reach_of_what_was_published() -> None:
-    sentence = judged_sparse({"dense": 1.5, "snip 5%": 2.0, "snip 2%": 3.0, "other": 9.0})
-    assert sentence == (
-        "within 0.5 points of what was published, or better, are dense (-0.20 points) and snip 5% (+0.40 points); "
-        "further from it snip 2% (+0.60 points)."
+    errors = {"dense": (1.5, 1.3, 1.7), "snip 5%": (2.0, 1.8, 2.2), "snip 2%": (3.0, 2.95, 3.05), "other": (9, 8, 10)}
+    assert judged_sparse(errors) == (
+        "within 0.5 points of what was published, or better, with the whole interval, are dense (-0.20 (-0.40 … +0.00) "
+        "points); further from it snip 2% (+0.60 (+0.55 … +0.65) points); neither is shown of snip 5% (+0.40 (+0.20 … "
+        "+0.60) points)."
     )
 
 

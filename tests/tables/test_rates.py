@@ -56,4 +56,4 @@ def test_each_network_is_told_with_its_own_rate(runs: dict[float, list[Run]]) ->
         assert test.startswith(f"{sum(last) / 2:.3f}")
     assert "200 training images that are held back" in text.replace("\n", " ")
     assert "organism − no replication: +0.00 (+0.00 … +0.00) points" in text
-    assert "that is the last that was tried" in text
+    assert "that is at the end of those tried" in text

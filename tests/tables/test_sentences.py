@@ -9,7 +9,8 @@ import pytest
 from srnn.tables import rescuing
 from srnn.tables.desk import interval, probability, values, verdict
 from srnn.tables.exact import _spared
-from srnn.tables.questions import _cost_of_identity
+from srnn.tables.questions import _cost_of_identity, _equal
+from srnn.tables.training import by_count, by_size
 
 
 def row_of(p: float, equivalence: float) -> pd.Series:
@@ -116,3 +117,36 @@ class TestInterventions:
     def test_that_none_is_better_is_not_said(self) -> None:
         said = self.judged(redraw=0.01, redraw_random=0.01)
         assert said.startswith("that any action is better than both none and random is not shown")
+
+
+class TestSizes:
+    def test_types_go_by_size_where_the_exact_test_says_so(self) -> None:
+        yes, no = [True] * 10, [False] * 10
+        assert "types go by size, as published (Fisher" in by_size(yes, no)
+        assert "types go by size, not as published (Fisher" in by_size(no, yes)
+        said = by_size([*yes, *no], [*yes, *no])
+        assert "10 of 20, 50% (27% … 73%) of those published as other" in said
+        assert (
+            "is not shown, nor is it that they do not (Fisher's exact test, the only one of this table: p = 1)" in said
+        )
+
+    def test_which_way_depends_on_the_count_where_both_intervals_say_so(self) -> None:
+        noise = np.array([-0.01, 0.0, 0.01])
+        large = pd.DataFrame({"without": 0.3 + noise, "with": 0.4 - noise})
+        small = pd.DataFrame({"without": 0.1 - noise, "with": 0.8 + noise})
+        said = by_count(small, large)
+        assert said.startswith("the share of self-replicators of 4 units minus that of 8, paired by seed, is -20.00 (")
+        assert said.endswith("Which way the size moves it depends on how zero is counted.")
+        assert "Which way" not in by_count(small.assign(without=large["without"] + noise), large)
+        assert "Which way" not in by_count(large + 0.2, large)
+
+
+def test_metrics_are_told_apart_where_particles_compute_them() -> None:
+    frames = [
+        pd.DataFrame({"Metric": ["accuracy"] * 3, "Equal": [True, True, False]}),
+        pd.DataFrame({"Metric": ["mae"] * 2, "Equal": [False, False]}),
+    ]
+    assert _equal(frames) == (
+        "Over all presets, the accuracy is equal to the last digit in 2 of 3 seeds; the mae is equal to the last digit "
+        "in 0 of 2 seeds."
+    )

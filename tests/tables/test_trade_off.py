@@ -79,9 +79,10 @@ def test_marks_of_the_same_place_are_seen_apart_and_told_where_they_belong() -> 
     marks = {one.get_label(): one[0] for one in upper.containers}
     seen = {name: mark.get_transform().transform(mark.get_xydata()[0]) for name, mark in marks.items()}
     assert [*marks["lifted"].get_xydata()[0]] == [*marks["newton"].get_xydata()[0]] == [1, 0.9]
-    assert seen["lifted"][1] - seen["newton"][1] > 5
-    assert seen["lifted"][0] == pytest.approx(seen["newton"][0])
-    assert "at its foot" in figure.axes[1].get_xlabel()
+    assert seen["lifted"][0] - seen["newton"][0] > 5
+    assert seen["lifted"][1] == pytest.approx(seen["newton"][1])
+    assert seen["lifted"][0] < upper.bbox.x1
+    assert "black line belong at its left end" in figure.axes[1].get_xlabel()
 
 
 def test_nothing_to_draw() -> None:
