@@ -24,15 +24,15 @@ def differences(compared: pd.DataFrame, title: str = "") -> Figure:
     """
     if compared.empty:
         raise UserError("no variant is compared with another, so there is nothing to draw")
-    rows = compared[["Variant", "Against"]].drop_duplicates()
+    pairs = ["Variant", "Against"]
+    rows = compared[pairs].drop_duplicates()
     measures = list(compared["Measure"].unique())
     figure = new_figure(title, height=0.75 + 0.2 * len(rows))
     figure.set_figwidth(PAGE)
     panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
     places = np.arange(len(rows))
     for axes, measure in zip(panels, measures, strict=True):
-        own = compared[compared["Measure"] == measure].set_index("Variant").loc[rows["Variant"]]
-        own = own.rename(columns={"Difference": "Mean"})
+        own = rows.merge(compared[compared["Measure"] == measure], on=pairs).rename(columns={"Difference": "Mean"})
         for shown, look in ((True, {"color": GREEN, "marker": "s"}), (False, {"color": GREY, "marker": "o"})):
             chosen = own["Shown"].to_numpy(dtype=bool) == shown
             face = GREEN if shown else "white"

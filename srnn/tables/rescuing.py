@@ -12,8 +12,9 @@ from srnn.analysis.rescue import course, forgotten, outcome, rounds, rounds_unti
 from srnn.analysis.statistics import ANYTHING, POSITIVE, SHARE, Floats, Range, holm, mean_interval, paired
 from srnn.organism import Organism
 from srnn.plots import rescue as plots
+from srnn.plots.differences import differences
 from srnn.runs.run import Run
-from srnn.tables.desk import ALPHA, Desk, between, markdown, of_what, probability
+from srnn.tables.desk import ALPHA, Desk, between, markdown, of_what, probability, side_by_side
 
 PRESETS: Final = ("rescue", "hard-examples")
 #: The epoch after which something happens in the preset ``rescue``.
@@ -55,6 +56,10 @@ def rescuing(desk: Desk) -> str:
     columns = ["action", "units", "dip", "recovery", "rank at once", "after 5", "after 20", "left alone", "rescued"]
     columns += ["left alone", "return", "accuracy, against none", "against random"]
     run = desk.runs["rescue-none"][0]
+    pictures = {
+        "test loss": desk.image(plots.recovery, curves, "rescue", "recovery"),
+        "accuracy at the end": desk.image(differences, _drawn(tests), "rescue", "differences"),
+    }
     return f"""A tenth of each hidden layer of {of_what(run)} is changed after {_AT} of
 {run.experiment.training.epochs} epochs: those without which least is lost on training data, or random ones; beside the
 same run without it. *Dip*: test loss right after it minus that before, in nats; *recovery*: epochs until it is that of
@@ -64,7 +69,7 @@ what enters them at the end with what did before. The last columns are differenc
 paired by seed, against no event and against the same (or, where there is none, redraw) at random units. Particles are
 `lifted`, the others plain numbers.
 
-{desk.image(plots.recovery, curves, "rescue", "recovery")}
+{side_by_side(pictures)}
 
 {markdown(rows, columns)}
 
@@ -109,6 +114,22 @@ def _against(found: pd.DataFrame) -> Tests:
             cases[action, "random"] = paired(gains[action].to_numpy(), gains[random].to_numpy())
     corrected = holm([test["p"] for test in cases.values()])
     return {case: test | {"p, Holm": float(p)} for (case, test), p in zip(cases.items(), corrected, strict=True)}
+
+
+def _drawn(tests: Tests) -> pd.DataFrame:
+    """The tests as :func:`srnn.plots.differences.differences` draws them."""
+    rows = [
+        {
+            "Variant": action,
+            "Against": "none" if against == "none" else _CONTROLS.get(action, "redraw-random"),
+            "Measure": "test accuracy, points",
+            **{end: 100 * test[end] for end in ("Difference", "Low", "High")},
+            "Shown": test["p, Holm"] < ALPHA,
+            "Seeds": test["n"],
+        }
+        for (action, against), test in tests.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _cell(own: pd.DataFrame, metric: str, within: Range, form: str) -> str:
