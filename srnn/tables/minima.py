@@ -124,7 +124,9 @@ and of *seeds* from four runs of a quarter, each of which is in four of these en
 
 {markdown(_of_ensembles(together), ["members from", "members", "accuracy", "NLL", "ECE", "differ / error"])}
 
-Judged: {_judged(tests, lying, together)}
+Judged:
+
+{_judged(tests, lying, together)}
 """
 
 
@@ -313,15 +315,18 @@ def _judged(tests: pd.DataFrame, lying: pd.DataFrame, together: pd.DataFrame) ->
         f"Valley or walk: {'; '.join(_kind(lying, variant) for variant in _BETWEEN)}.",
         f"Particles: {said('sgd', 'lifted')}. {'; '.join(_types(lying, way) for way in ('sgd-control', 'sgd'))}.",
     ]
-    return " ".join(sentences)
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _said(tests: pd.DataFrame, variant: str) -> str:
     one, told = tests[tests.index == variant].iloc[0], []
-    for name, factor, form, what in (("far", 1, "{:+.3f}", "farther"), ("accuracy", 100, "{:+.2f}", "points better")):
+    for name, factor, form, what in (
+        ("far", 1, "{:+.3f}", "in distance"),
+        ("accuracy", 100, "{:+.2f}", "points of accuracy"),
+    ):
         ends = between(*(factor * one[f"{key} ({name})"] for key in _ENDS), form=form)
         told.append(f"{ends} {what}{'' if one[f'Holm ({name})'] < ALPHA else ', not shown'}")
-    return f"{variant} against its control is {' and '.join(told)}"
+    return f"{variant} minus its control is {' and '.join(told)}"
 
 
 def _what_counts(tests: pd.DataFrame) -> str:
