@@ -15,6 +15,7 @@ a percentage point (masks: half of one); that no difference is shown means no mo
 nobody else is named, what Illium et al. (arXiv 2212.10078) and the notes of that project report; *rerun* an independent
 reimplementation of its mathematics. A zero fixpoint replicates itself, too: the published figures count it as identity,
 here it is counted as zero. A body without activation is linear, however deep, and no more than a softmax regression can
-be. All are so here but those with ReLU: `exact-comparison`, `hard-examples`, `pruning`, `regularisation`, `repulsion`,
-`rescue`, `rhythm`, `snapshots`, `sparsity`, `tickets`, `usefulness`.
+be. All are so here but those with ReLU: `exact-comparison`, `hard-examples`, `pruning`, `pruning-cubic`,
+`pruning-fan-in`, `pruning-iterative`, `pruning-twice`, `regularisation`, `repulsion`, `rescue`, `rhythm`, `snapshots`,
+`sparsity`, `tickets`, `usefulness`.
 """

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from processes import Answer, forked, start
-from test_sweeps import SOAK, log_trainings, tiny
+from test_sweeps import SOAK, log_trainings, tiny, wait_until
 
 import srnn
 from srnn import Experiment, Sweep, UserError
@@ -39,6 +39,7 @@ def test_two_processes_one_killed_and_the_front_is_that_of_the_table(tmp_path: P
     searched().to_toml(file)
     arguments = ["sweep", str(file), "--out", str(tmp_path), "-q"]
     first = start(arguments, tmp_path, partial(log_trainings, tmp_path / "log", 2))
+    wait_until((tmp_path / "log").exists)  # or the other might leave it no second one
     second = start(arguments, tmp_path, partial(log_trainings, tmp_path / "log"))
     assert first.end().code == -signal.SIGKILL
     third = start(arguments, tmp_path)

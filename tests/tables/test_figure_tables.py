@@ -307,6 +307,6 @@ def test_a_markdown_table() -> None:
 
 def test_the_header_names_the_presets_whose_bodies_are_not_linear() -> None:
     every = SECTIONS.values()
-    presets = {preset for section in every for preset in (*section.presets, section.study) if preset}
+    presets = {preset for section in every for preset in (*section.presets, *section.studies)}
     others = [preset for preset in sorted(presets) if srnn.load_preset(preset).body.activation != "none"]
     assert re.findall(r"`([a-z-]+)`", figure_tables.HEADER.partition("with ReLU:")[2]) == others
