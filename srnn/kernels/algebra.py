@@ -93,13 +93,27 @@ def row_vector(w: Any, hidden: int, inputs: Iterable[int] = range(INPUTS)) -> tu
     return S, [total(S[j] * w[W1[j][m]] for j in range(hidden)) for m in inputs]
 
 
-def position_products(v: list[Any], c: Constants) -> Iterator[tuple[int, Any]]:
-    """Each weight's number k with ``e_k · (v1, v2, v3)``, row by row."""
-    for layer, matrix in enumerate((*rows(c.hidden)[:2], [rows(c.hidden)[2]])):
-        for cell, row in enumerate(matrix):
-            along = c.layer(layer) * v[1] + c.cell(cell) * v[2]
-            for index, k in enumerate(row):
-                yield k, along + c.index(index) * v[3]
+def position_products(v: list[Any], c: Constants, once: bool = False) -> Iterator[tuple[int, Any]]:
+    """Each weight's number k with ``e_k · (v1, v2, v3)``, row by row.
+
+    Where the caller writes between, constants are read anew, and a product made for one weight may be fused with a sum;
+    with ``once`` each is made for all weights at the beginning.
+    """
+    layer = _products(c.layer, 3, v[1], once)
+    cell = _products(c.cell, c.hidden, v[2], once)
+    index = _products(c.index, c.columns, v[3], once)
+    W1, W2, W3 = rows(c.hidden)
+    for place, matrix in enumerate((W1, W2, [W3])):
+        for number, row in enumerate(matrix):
+            along = layer(place) + cell(number)
+            for column, k in enumerate(row):
+                yield k, along + index(column)
+
+
+def _products(constant: Callable[[int], Any], count: int, factor: Any, once: bool) -> Callable[[int], Any]:
+    if once:
+        return [constant(i) * factor for i in range(count)].__getitem__
+    return lambda i: constant(i) * factor
 
 
 def gradient(w: Any, hidden: int, S: list[Any], g: list[Any], barrier: Callable[[], None]) -> Iterator[Any]:
@@ -191,7 +205,7 @@ def replication_step(w: Any, b: Any, c: Constants, live: bool, barrier: Callable
 
     # A live target adds scale · c0 · r_k to the gradient of weight k.
     pull = scale * c0
-    position_terms = position_products([pull * x for x in v], c) if live else iter(())
+    position_terms = position_products([pull * x for x in v], c, once=True) if live else iter(())
     pull_w = pull * c0
     barrier()
     for k, value, derivative in gradient(w, hidden, S, [*g, None], barrier):

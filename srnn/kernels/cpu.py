@@ -60,7 +60,7 @@ def training(
     """The call of :func:`train`, at least one step, whose losses go to ``losses (N,)``."""
     constants = _constants(particle).clone()
     constants[:4] = torch.tensor([2 * alpha / particle.size, momentum, lr, 1 / (particle.size * steps)], device="cpu")
-    arguments = weights, buffer, losses, constants, 1 if target == "live" else None, steps
+    arguments = weights, buffer, losses, constants, 1 if target == "live" else None, None if steps == 1 else steps
     work, paced = weights.numel() * (steps + 2), (_paced(constants, _LR),)
     return call_of(particles.train, particle.hidden, arguments, weights.shape[1], work, paced)
 

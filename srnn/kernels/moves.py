@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -31,9 +32,37 @@ BLOCK = 4 * LANES
 def emit_train(
     builder: Any, hidden: int, weights: Any, buffer: Any, losses: Any, constants: Any, live: Any, steps: Any, first: Any
 ) -> None:
-    size = weight_count(hidden)
-    groups = BLOCK // LANES
+    """So many steps, or one where ``steps`` is None."""
+    size, groups = weight_count(hidden), BLOCK // LANES
     arrays = [weights] if buffer is None else [weights, buffer]
+    c = Constants(Scalars(builder, constants.data), hidden)
+    zero = Vector(builder, ir.Constant(VECTOR, [0.0] * LANES))
+
+    def step(w: Any, b: Any) -> Vector:
+        loss = replication_step(w, b, c, live is not None, barrier(builder))
+        # Rounding can leave a loss of zero a little below zero; a NaN stays.
+        below = builder.fcmp_ordered("<=", loss.value, zero.value)
+        return Vector(builder, builder.select(below, zero.value, loss.value))
+
+    def fill(b: Any) -> None:
+        with cgutils.for_range(builder, integer(size)) as loop:
+            b[loop.index] = zero
+
+    if steps is None and weights.whole:
+        # Where the particles are: to copy them takes as long as the step. (Not behind a mask: what a masked store has
+        # written is slow to be read again.)
+        fresh = Scratch.of(builder, size) if buffer is None else None
+        with cgutils.for_range(builder, integer(groups)) as group:
+            start = builder.add(first, builder.mul(group.index, integer(LANES)))
+            own = [Rows(builder, array, start) for array in arrays]
+            for k in range(size):
+                for there in own:
+                    there.ahead(k)
+            if fresh is not None:
+                fill(fresh)
+            Rows(builder, losses, start)[0] = step(own[0], own[1] if fresh is None else fresh) * c.loss_scale
+        return
+
     starts = [builder.add(first, integer(LANES * group)) for group in range(groups)]
     memory = Scratch.of(builder, 2 * groups * (size + 1))
 
@@ -46,30 +75,25 @@ def emit_train(
             outside = [Rows(builder, array, start) for start in starts]
             inside = [scratch(number, integer(group)) for group in range(groups)]
             with cgutils.for_range(builder, integer(size)) as loop:
-                for there, here in zip(outside, inside, strict=True):
-                    if inwards:
-                        here[loop.index] = there[loop.index]
-                        there.ahead(loop.index, BLOCK)
-                    else:
-                        there[loop.index] = here[loop.index]
+                for start, there, here in zip(starts, outside, inside, strict=True):
+                    is_there = builder.icmp_signed("<", start, losses.count)
+                    with nullcontext() if weights.whole else builder.if_then(is_there):
+                        if inwards:
+                            here[loop.index] = there[loop.index]
+                            there.ahead(loop.index, BLOCK)
+                        else:
+                            there[loop.index] = here[loop.index]
 
     copy(inwards=True)
-    c = Constants(Scalars(builder, constants.data), hidden)
     left = builder.sdiv(builder.add(builder.sub(losses.count, first), integer(LANES - 1)), integer(LANES))
     count = builder.select(builder.icmp_signed("<", left, integer(groups)), left, integer(groups))
     with cgutils.for_range(builder, count) as group:
         w, b = scratch(0, group.index), scratch(1, group.index)
-        zero = Vector(builder, ir.Constant(VECTOR, [0.0] * LANES))
         if buffer is None:
-            with cgutils.for_range(builder, integer(size)) as loop:
-                b[loop.index] = zero
+            fill(b)
         b[size] = zero  # the row after the last sums up the losses
-        with cgutils.for_range(builder, steps):
-            loss = replication_step(w, b, c, live is not None, barrier(builder))
-            # Rounding can leave a loss of zero a little below zero; a NaN stays.
-            below = builder.fcmp_ordered("<", loss.value, zero.value)
-            loss = Vector(builder, builder.select(below, zero.value, loss.value))
-            b[size] = b[size] + loss
+        with cgutils.for_range(builder, integer(1) if steps is None else steps):
+            b[size] = b[size] + step(w, b)
         mean = b[size] * c.loss_scale
         Rows(builder, losses, builder.add(first, builder.mul(group.index, integer(LANES))))[0] = mean
     copy(inwards=False)
@@ -183,10 +207,14 @@ class Driven:
 
 def put_back(builder: Any, hidden: int, outside: Rows, number: Callable[[Any, Rows], Vector]) -> None:
     """Write all rows of a group, ``number(k, rows)`` to row k of the rows."""
+    forget = barrier(builder)
 
     def write(there: Rows) -> None:
         with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
-            there[loop.index] = number(loop.index, there)
+            value = number(loop.index, there)
+            # Or a choice between what is there and something else becomes a masked store: see Rows.written.
+            forget()
+            there[loop.index] = value
 
     outside.written(write)
 

@@ -440,6 +440,19 @@ def test_alone_or_among_others_the_result_is_the_same_to_the_bit(hidden, count, 
     assert (cpu.classify(weights, particle)[broken] == FixpointType.DIVERGENT).all()
 
 
+@few
+@given(widths, st.integers(1, 150), targets, st.sampled_from([0.0, 0.9]), seeds)
+def test_steps_one_by_one_are_those_of_one_call_to_the_bit(hidden, count, target, momentum, seed):
+    particle, weights = Particle(hidden), swarm(Particle(hidden), count, seed)
+    ends = []
+    for calls in (1, 3):
+        end, buffer = weights.clone(), torch.zeros_like(weights) if momentum else None
+        for _ in range(calls):
+            cpu.train(end, particle, 3 // calls, 0.01, momentum, target=target, buffer=buffer)
+        ends.append((end, weights if buffer is None else buffer))
+    assert all(same_bits(one, other) for one, other in zip(*ends, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 64, 65, 3000])
 def test_the_number_of_threads_does_not_matter(count, many_threads):
     particle = Particle(3)
