@@ -18,8 +18,8 @@ from srnn.analysis.statistics import POSITIVE, SHARE, differences_over_seeds, ea
 from srnn.analysis.thinning import TOTAL
 from srnn.organism import Organism
 
-#: The control of the dense run, and that of the mask itself.
-DENSE, TICKET = "dense", "ticket"
+#: The control of the dense run, that of the mask itself, and that of one as small that was cut without rounds.
+DENSE, TICKET, AT_ONCE = "dense", "ticket", "at once"
 #: What tells branches apart.
 KEYS: Final = ("By", "Round", "Control")
 #: What :func:`summary` tells of: :func:`outcome` and :func:`choice` explain them.

@@ -10,10 +10,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
-from srnn.analysis.rounds import DENSE, TICKET
+from srnn.analysis.rounds import AT_ONCE, DENSE, TICKET
 from srnn.analysis.statistics import interval, mean_interval, range_of, seeds, wide
 from srnn.errors import UserError
-from srnn.plots.style import GREEN, GREY, GUIDE, ORANGE, PURPLE, band, caption, in_house_style, new_figure, of_seeds
+from srnn.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    GUIDE,
+    ORANGE,
+    PURPLE,
+    band,
+    caption,
+    in_house_style,
+    new_figure,
+    of_seeds,
+)
 
 #: Told apart by colour and, in greyscale, by dashes and markers.
 _LOOKS: Final[dict[str, dict[str, Any]]] = {
@@ -21,6 +33,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "reinit": {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
     "shuffle": {"color": PURPLE, "marker": "o", "linestyle": (0, (2, 1))},
     "signs": {"color": GREY, "marker": "D", "linestyle": (0, (1, 1))},
+    AT_ONCE: {"color": BLUE, "marker": "x", "linestyle": (0, (5, 2, 1, 2))},
     "same_worth": {"color": "black", "marker": "v", "linestyle": (0, (3, 1, 1, 1))},
 }
 #: Densities that are named on the axis.

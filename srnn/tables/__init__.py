@@ -156,7 +156,13 @@ SECTIONS = {
         studies=["pruning-linear"],
     ),
     "tickets": Section(
-        "Lottery tickets", [], tickets.tickets, seeds=5, seconds=20, published=False, studies=["tickets"]
+        "Lottery tickets",
+        [],
+        tickets.tickets,
+        seeds=5,
+        seconds=20,
+        published=False,
+        studies=["tickets", "tickets-at-once"],
     ),
     "sparsity": Section(
         "Sparse networks beside those that were published",

@@ -71,6 +71,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = ["task.name=digits", "task.size=4", "task.validation=100", "training.epochs=2", "training.batch_size=600"]
     small = ["body.width=4", "training.lr=0.01", "pruning.densities=[0.5]"]
     alike = [*small, "particle.hidden=2"]
+    ticket = ["body.width=[4, 3]", 'pruning.controls=["reinit"]']
     own = {
         "pruning-twice": [*alike, "training.epochs=4", 'pruning.by=["random"]'],
         "pruning-cubic": [*alike, "pruning.cubic=[0, 1]"],
@@ -82,9 +83,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
             'pruning.others={organism={changes=["particle.kind=weightwise","replication.method=sgd"],by=["type"]},'
             'longer={changes=["training.epochs=3"]}}',
         ],
-        "tickets": [
-            *("body.width=[4, 3]", "pruning.rounds=[2]", "pruning.controlled=[1]", 'pruning.controls=["reinit"]'),
-        ],
+        "tickets": [*ticket, "pruning.rounds=2", "pruning.controlled=[2]"],
+        "tickets-at-once": [*ticket, "pruning.rounds=[2, 3]", "pruning.controlled=[]"],
         "sparsity": [
             *(
                 "body.width=[4, 3]",
@@ -123,6 +123,9 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
     assert (places[0] / "pruning/masks.png").is_file()
     tickets = (places[0] / "tickets/section.md").read_text()
     assert "With 68.9% kept, and 2 % was not reached, minus dense: " in tickets
+    # What three rounds would leave is no round's.
+    assert [*map(float, re.findall(r"^\| ([\d.]+)% \| at once", tickets, re.M))] == [68.9]
+    assert re.search(r"Minus that at once, points: \S+ \(.*\) with 68.9% kept\. Better \(Holm, over 1 dens", tickets)
     assert (places[0] / "tickets/tickets.png").is_file()
     sparse = (places[0] / "sparsity/section.md").read_text()
     # Of 16, 4 and 3 inputs of a unit 12, 3 and 2 are dropped.
