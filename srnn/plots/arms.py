@@ -18,7 +18,9 @@ from srnn.plots.style import (
     GUIDE,
     LINE_COLOURS,
     ORANGE,
+    PAGE,
     PURPLE,
+    WIDTH,
     band,
     caption,
     in_house_style,
@@ -54,13 +56,23 @@ def arms(
     # Two seeds may not keep quite as many of each: as many as were asked for.
     others = others.assign(Density=others.groupby(["By", "Round"])["Density"].transform("mean"))
     panels = panels or {"": list(others["By"].unique())}
-    figure = new_figure(title, height=1.2 + 2.8 * len(panels))
-    every: list[Axes] = list(figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0])
+    columns = min(len(panels), 2)
+    lines = -(-len(panels) // columns)
+    figure = new_figure(title, height=1.2 + 2.8 * lines)
+    figure.set_figwidth(WIDTH if columns == 1 else PAGE)
+    every: list[Axes] = [figure.add_subplot(lines, columns, place + 1) for place in range(len(panels))]
+    for axes in every[1:]:
+        axes.sharey(every[0])
     for axes, (name, own) in zip(every, panels.items(), strict=True):
         axes.set_title(name)
         axes.set_ylabel("test accuracy" if metric == "accuracy" else "mean absolute error on test data")
         over_density(axes, others["Density"])
-        axes.set_xlabel("")
+        if axes in every[:-columns]:
+            axes.set_xlabel("")
+            axes.tick_params(labelbottom=False)
+        if axes in every[1::2]:
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
         axes.axhline(mean, label=DENSE, **GUIDE)
         colours = cycle([ORANGE, PURPLE, *dict.fromkeys(LINE_COLOURS.values())])
         looks = zip(cycle(_DASHES), cycle(_MARKERS), colours, strict=False)
@@ -72,6 +84,5 @@ def arms(
             scores = wide(others[others["By"] == by], "Density", "End score")
             band(axes, interval(scores, within=within), look, by)
         axes.legend(loc="lower left", handlelength=3)
-    over_density(every[-1], others["Density"])
     caption(every[-1], of_seeds(seeds(branches)))
     return figure

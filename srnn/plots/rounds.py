@@ -13,13 +13,14 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from srnn.analysis.rounds import AT_ONCE, DENSE, TICKET
 from srnn.analysis.statistics import interval, mean_interval, range_of, seeds, wide
 from srnn.errors import UserError
+from srnn.fixpoints import FixpointType
 from srnn.plots.style import (
-    BLUE,
     GREEN,
     GREY,
     GUIDE,
     ORANGE,
     PURPLE,
+    TYPE_COLOURS,
     band,
     caption,
     in_house_style,
@@ -33,7 +34,7 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     "reinit": {"color": ORANGE, "marker": "^", "linestyle": (0, (4, 1))},
     "shuffle": {"color": PURPLE, "marker": "o", "linestyle": (0, (2, 1))},
     "signs": {"color": GREY, "marker": "D", "linestyle": (0, (1, 1))},
-    AT_ONCE: {"color": BLUE, "marker": "x", "linestyle": (0, (5, 2, 1, 2))},
+    AT_ONCE: {"color": TYPE_COLOURS[FixpointType.IDENTITY], "marker": "x", "linestyle": (0, (5, 2, 1, 2))},
     "same_worth": {"color": "black", "marker": "v", "linestyle": (0, (3, 1, 1, 1))},
 }
 #: Densities that are named on the axis.

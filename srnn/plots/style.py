@@ -62,7 +62,6 @@ TYPE_HATCHES: Final = {
 LINE_COLOURS: Final = TYPE_COLOURS | {FixpointType.OTHER: "#999999"}
 #: The rest of that palette, for what is not a fixpoint type.
 ORANGE: Final = "#E69F00"
-BLUE: Final = "#0072B2"
 GREEN: Final = "#009E73"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#666666"
