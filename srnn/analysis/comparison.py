@@ -138,8 +138,8 @@ def final_table(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFram
     return over_seeds(finals, by=["Metric", "Group"]).reset_index()
 
 
-def final_scores(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """The last score of every run.
+def final_scores(groups: Groups, metrics: Sequence[str] | None = METRICS) -> pd.DataFrame:
+    """The last score of every run, of these metrics or of all that were measured.
 
     Returns:
         Columns Metric, Group (str), Seed (int), Score (float; NaN of what was not finite), Least and Most (float: the
@@ -158,8 +158,9 @@ def final_scores(groups: Groups, metrics: Sequence[str] = METRICS) -> pd.DataFra
     columns = ["Metric", "Group", "Seed", "Score", "Least", "Most"]
     every = pd.concat(frames or [pd.DataFrame(columns=columns)])
     every["Score"] = every["Score"].astype(float).where(np.isfinite(every["Score"].astype(float)))
-    in_order = [every[every["Metric"] == metric] for metric in metrics]
-    found: pd.DataFrame = pd.concat(in_order, ignore_index=True)[columns]
+    if metrics is not None:
+        every = pd.concat([every[every["Metric"] == metric] for metric in metrics])
+    found: pd.DataFrame = every[columns].reset_index(drop=True)
     return found
 
 

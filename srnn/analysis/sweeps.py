@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from srnn.analysis.comparison import final_scores
-from srnn.analysis.statistics import Floats, Measured, last_scores, over_seeds, with_range
+from srnn.analysis.statistics import Floats, Measured, over_seeds, with_range
 from srnn.fixpoints import FixpointType
 
 #: The metrics that tell how well an experiment ended, and whether more is better, where nobody says which.
@@ -30,9 +30,7 @@ _LABELS: Final = tuple(kind.label for kind in FixpointType)
 
 def final_metrics(runs: Sequence[Measured]) -> pd.DataFrame:
     """The last value of every metric, and the share of each fixpoint type: a row for each seed, a column for each."""
-    last = last_scores(runs)
-    metrics = [*last["Metric"].unique(), *(f"{label}_share" for label in _LABELS)]
-    return final_scores({"": runs}, metrics).pivot(index="Seed", columns="Metric", values="Score")
+    return final_scores({"": runs}, None).pivot(index="Seed", columns="Metric", values="Score")
 
 
 def goals_of(table: pd.DataFrame, goals: Mapping[str, bool]) -> dict[str, bool]:

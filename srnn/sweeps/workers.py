@@ -102,7 +102,8 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for executor in (*self._idle, *self._at_work.values()):
-            executor.shutdown(wait=True, kill_workers=kind is not None)
+            # Without an error they have nothing left to do, and would take seconds to end by themselves.
+            executor.shutdown(wait=True, kill_workers=True)
         self._idle.clear()
         self._at_work.clear()
 
