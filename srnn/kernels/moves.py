@@ -48,20 +48,27 @@ def emit_train(
         with cgutils.for_range(builder, integer(size)) as loop:
             b[loop.index] = zero
 
-    if steps is None and weights.whole:
-        # Where the particles are: to copy them takes as long as the step. (Not behind a mask: what a masked store has
-        # written is slow to be read again.)
+    if steps is None:
+        # Where the particles are, if all sixteen of a group are there: to copy them takes as long as the step. (What a
+        # masked store has written is slow to be read again.)
+        done = integer(groups)
+        if not weights.whole:
+            left = builder.sdiv(builder.sub(losses.count, first), integer(LANES))
+            done = builder.select(builder.icmp_signed("<", left, done), left, done)
         fresh = Scratch.of(builder, size) if buffer is None else None
-        with cgutils.for_range(builder, integer(groups)) as group:
+        with cgutils.for_range(builder, done) as group:
             start = builder.add(first, builder.mul(group.index, integer(LANES)))
-            own = [Rows(builder, array, start) for array in arrays]
+            own = [Rows(builder, array._replace(whole=True), start) for array in arrays]
             for k in range(size):
                 for there in own:
                     there.ahead(k)
             if fresh is not None:
                 fill(fresh)
-            Rows(builder, losses, start)[0] = step(own[0], own[1] if fresh is None else fresh) * c.loss_scale
-        return
+            mean = step(own[0], own[1] if fresh is None else fresh) * c.loss_scale
+            Rows(builder, losses._replace(whole=True), start)[0] = mean
+        if weights.whole:
+            return
+        first = builder.add(first, builder.mul(done, integer(LANES)))
 
     starts = [builder.add(first, integer(LANES * group)) for group in range(groups)]
     memory = Scratch.of(builder, 2 * groups * (size + 1))
