@@ -113,7 +113,7 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
     equal = {"magnitude": "2", "organism-type": "2", "twice-random": "2"}
     others = {"longer-magnitude": "2.5", "cubic-magnitude": "1", "iterative-magnitude": "3", "fan-in-magnitude": "2"}
     assert spent == equal | others
-    assert f"No part of that are {', '.join([*others][:-1])} and fan-in-magnitude, which took other numbers" in text
+    assert f"No part of that: {', '.join([*others][:-1])} and fan-in-magnitude, which took other numbers" in text
     assert "given once as if a training had been thrown away, and once, as twice-random, with both in one" in text
     assert "The dense network itself ends, from the birth of *fan-in*, at 0." in text
     [[*mechanism]] = [re.findall(r"^\| ([a-z-]+) \| [\d.]+% \|.*% \|$", text, re.M)]
