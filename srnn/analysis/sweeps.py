@@ -30,7 +30,9 @@ _LABELS: Final = tuple(kind.label for kind in FixpointType)
 
 def final_metrics(runs: Sequence[Measured]) -> pd.DataFrame:
     """The last value of every metric, and the share of each fixpoint type: a row for each seed, a column for each."""
-    return final_scores({"": runs}, None).pivot(index="Seed", columns="Metric", values="Score")
+    found = final_scores({"": runs}, None).pivot(index="Seed", columns="Metric", values="Score")
+    of_parts = tuple(f"_{label}_share" for label in _LABELS)
+    return found[[name for name in found if not str(name).endswith(of_parts)]]
 
 
 def goals_of(table: pd.DataFrame, goals: Mapping[str, bool]) -> dict[str, bool]:

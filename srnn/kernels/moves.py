@@ -40,7 +40,7 @@ def emit_train(
 
     def step(w: Any, b: Any) -> Vector:
         loss = replication_step(w, b, c, live is not None, barrier(builder))
-        # Rounding can leave a loss of zero a little below zero; a NaN stays.
+        # Rounding can leave a loss of zero a little below zero, or at minus zero; a NaN stays.
         below = builder.fcmp_ordered("<=", loss.value, zero.value)
         return Vector(builder, builder.select(below, zero.value, loss.value))
 

@@ -119,7 +119,7 @@ def _judged(study: Study, equal: pd.DataFrame, ends: pd.DataFrame, scored: dict[
     epochs, others = study.experiment.training.epochs, [str(by) for by in ends if by not in equal]
     text = f"Judged, at equal steps: {judged(equal)}"
     if others:
-        text += f" No part of that: {listed(others)}, which took other numbers of steps or begin otherwise."
+        text += f" No part of that, for another number of steps or another birth: {listed(others)}."
     for name, one in scored.items():
         if one.training.epochs <= epochs:
             continue

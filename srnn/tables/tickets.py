@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from srnn.analysis import rounds
 from srnn.analysis.rounds import AT_ONCE, DENSE, KEYS, TICKET
 from srnn.analysis.statistics import SHARE, holm
+from srnn.laboratory.study import Study
 from srnn.plots.rounds import rounds as draw_rounds
 from srnn.tables.desk import ALPHA, Desk, markdown, with_values
 from srnn.tables.studies import extent, listed, points, study_of, tested
@@ -19,15 +21,13 @@ _MATTERS: Final = 0.22
 _MODERATE: Final = (0.1, 0.9)
 #: The most that is kept of a ticket at about 98 % sparsity.
 _SMALL: Final = 0.025
-#: To which densities are the same: whole numbers of weights, told by ever so slightly different sums.
-_DIGITS: Final = 6
 
 
 def tickets(desk: Desk) -> str:
     """Do the weights that are kept need the values they were born with?"""
     study = study_of(desk)
     branches, epochs = study.branches, study.experiment.training.epochs
-    every = pd.concat([branches, *(at_once(branches, other.branches) for other in desk.studies[1:])], ignore_index=True)
+    every = pd.concat([branches, *(at_once(branches, other) for other in desk.studies[1:])], ignore_index=True)
     dense = branches[branches["Control"] == DENSE]
     rows = []
     for key, own in every.sort_values("Round", kind="stable").groupby([*KEYS], sort=False):
@@ -57,18 +57,18 @@ Judged, claim by claim:
 """
 
 
-def at_once(branches: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Of tickets that were cut at once those that are as dense as what a round left, under that round's number.
+def at_once(branches: pd.DataFrame, other: Study) -> pd.DataFrame:
+    """Of tickets that one cut leaves those that are as dense as what a round left, under that round's number.
 
     Args:
         branches: Of rounds.
-        others: Of single cuts of the dense network.
+        other: A study of single cuts, to what so many rounds leave.
     """
-    left = branches[branches["Control"] == TICKET].groupby("Round")["Density"].mean()
-    numbers = {round(density, _DIGITS): number for number, density in left.items()}
-    tickets = others[others["Control"] == TICKET]
-    found = tickets.assign(Round=tickets["Density"].round(_DIGITS).map(numbers), Control=AT_ONCE)
-    return found.dropna(subset="Round").astype({"Round": int})
+    cuts, rounds_ = other.branches, other.experiment.pruning.rounds
+    assert not isinstance(rounds_, int), "its rounds are single cuts"
+    tickets = cuts[cuts["Control"] == TICKET]
+    found = tickets.assign(Round=tickets["Round"].map(dict(enumerate(rounds_, 1))), Control=AT_ONCE)
+    return found[found["Round"].isin(branches["Round"])]
 
 
 def of_rounds(branches: pd.DataFrame) -> str:
@@ -80,15 +80,19 @@ def of_rounds(branches: pd.DataFrame) -> str:
             tests[f"{once['Density'].mean():.1%}"] = tested(part[part["Control"] == TICKET], once, "Test score")
     told = "No ticket was cut at once."
     if tests:
-        corrected = holm([test["p"] for test in tests.values()])
-        better = [
-            share
-            for (share, test), p in zip(tests.items(), corrected, strict=True)
-            if p < ALPHA and test["Difference"] > 0
-        ]
         ahead = ", ".join(f"{points(test)} with {share} kept" for share, test in tests.items())
-        told = f"Minus that at once, points: {ahead}. Better (Holm, over {len(tests)} densities): {listed(better)}."
+        told = (
+            f"Those minus these, points: {ahead}. Better (Holm, over {len(tests)} densities): {listed(_better(tests))}."
+        )
     return f"* *Rounds find better tickets than one cut.* {told}"
+
+
+def _better(tests: Mapping[str, dict[str, float]]) -> list[str]:
+    """Where a difference is above zero after Holm's correction for all of them."""
+    corrected = holm([test["p"] for test in tests.values()])
+    return [
+        share for (share, test), p in zip(tests.items(), corrected, strict=True) if p < ALPHA and test["Difference"] > 0
+    ]
 
 
 def claims(branches: pd.DataFrame) -> str:
@@ -121,19 +125,13 @@ def claims(branches: pd.DataFrame) -> str:
     )
 
     moderate = [number for number, share in shares.items() if _MODERATE[0] <= share <= _MODERATE[1]]
-    tests = [tested(own[own["Round"] == number], dense, "Test score") for number in moderate]
+    tests = {f"{shares[number]:.1%}": tested(own[own["Round"] == number], dense, "Test score") for number in moderate}
     told = "None was trained."
     if tests:
-        corrected = holm([test["p"] for test in tests])
-        better = [
-            f"{shares[number]:.1%}"
-            for number, test, p in zip(moderate, tests, corrected, strict=True)
-            if p < ALPHA and test["Difference"] > 0
-        ]
-        best, test = max(zip(moderate, tests, strict=True), key=lambda pair: pair[1]["Difference"])
+        best, test = max(tests.items(), key=lambda pair: pair[1]["Difference"])
         told = (
             f"Better than dense (Holm, over {len(tests)} densities from {shares[moderate[0]]:.0%} to "
-            f"{shares[moderate[-1]]:.0%}) are {listed(better, 'none of them')}; the best, with {shares[best]:.1%} "
+            f"{shares[moderate[-1]]:.0%}) are {listed(_better(tests), 'none of them')}; the best, with {best} "
             f"kept, minus dense: {points(test)} points."
         )
     return "\n".join([*found, f"* *Moderate sparsity generalises better.* {told}"])

@@ -451,6 +451,9 @@ def test_steps_one_by_one_are_those_of_one_call_to_the_bit(hidden, count, target
             cpu.train(end, particle, 3 // calls, 0.01, momentum, target=target, buffer=buffer)
         ends.append((end, weights if buffer is None else buffer))
     assert all(same_bits(one, other) for one, other in zip(*ends, strict=True))
+    losses = cpu.train(weights.clone(), particle, 1, 0.01, momentum, target=target)
+    alone = cpu.train(weights[:, :1].clone(), particle, 1, 0.01, momentum, target=target)
+    assert same_bits(losses[:1], alone)
 
 
 @pytest.mark.parametrize("count", [1, 64, 65, 3000])
