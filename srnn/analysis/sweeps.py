@@ -31,6 +31,7 @@ _LABELS: Final = tuple(kind.label for kind in FixpointType)
 def final_metrics(runs: Sequence[Measured]) -> pd.DataFrame:
     """The last value of every metric, and the share of each fixpoint type: a row for each seed, a column for each."""
     found = final_scores({"": runs}, None).pivot(index="Seed", columns="Metric", values="Score")
+    # Those of a layer, or of another moment, are left out: there would be many.
     of_parts = tuple(f"_{label}_share" for label in _LABELS)
     return found[[name for name in found if not str(name).endswith(of_parts)]]
 

@@ -61,8 +61,11 @@ def at_once(branches: pd.DataFrame, other: Study) -> pd.DataFrame:
     """Of tickets that one cut leaves those that are as dense as what a round left, under that round's number.
 
     Args:
-        branches: Of rounds.
+        branches: Of rounds; a row for each seed and branch, with a column Round.
         other: A study of single cuts, to what so many rounds leave.
+
+    Returns:
+        Rows as those of the branches, with :data:`srnn.analysis.rounds.AT_ONCE` for Control.
     """
     cuts, rounds_ = other.branches, other.experiment.pruning.rounds
     assert not isinstance(rounds_, int), "its rounds are single cuts"
@@ -72,7 +75,11 @@ def at_once(branches: pd.DataFrame, other: Study) -> pd.DataFrame:
 
 
 def of_rounds(branches: pd.DataFrame) -> str:
-    """Whether a ticket of several rounds is better than one that was cut at once."""
+    """Whether a ticket of several rounds is better than one that was cut at once.
+
+    Args:
+        branches: Of both, a row for each seed and branch: columns Seed, Round, Control, Density and Test score.
+    """
     tests = {}
     for _, part in branches.groupby("Round"):
         once = part[part["Control"] == AT_ONCE]
