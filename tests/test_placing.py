@@ -12,6 +12,8 @@ from torch import Tensor
 from srnn import Particle, replication
 from srnn.fixpoints import FixpointType, classify
 from srnn.kernels import placing
+from srnn.kernels.algebra import Constants
+from srnn.kernels.cpu import _constants
 from srnn.particle import effective_weight, leak, noise, row_vector, self_application
 from srnn.response import jacobian, response
 
@@ -163,10 +165,49 @@ class TestFollowing:
         assert torch.equal(weights[:, others], alone[:, others])
 
 
+class TestTheAlgebraOfTheKernel:
+    """In the float64 numbers of torch, for the functions of the kernel work on whatever adds and multiplies."""
+
+    @staticmethod
+    def looked_at(weights: Tensor, kind: Particle) -> tuple[placing.Memory, Constants]:
+        c = Constants(_constants(kind).tolist(), kind.hidden)
+        memory = placing.Memory(dict(enumerate(weights)), {}, {}, {}, {}, placing.Triangle({}), placing.Triangle({}))
+        placing.look(memory, c, strength=3.0, goal=torch.full_like(weights[0], 0.5))
+        return memory, c
+
+    @settings(max_examples=30)
+    @given(st.builds(Particle, hidden=st.integers(1, 16), encoding=st.sampled_from(["max", "l2"])), seeds)
+    def test_deviations_and_matrix_are_those_of_the_jacobian_but_for_the_first_layer_and_cell(
+        self, kind: Particle, seed: int
+    ) -> None:
+        weights, goal = drawn(kind, 3, seed), torch.tensor([1, 0, 0, 0, 0.5], dtype=torch.float64)[:, None]
+        memory, c = self.looked_at(weights, kind)
+        squares = placing._gram(memory, c, placing.Positions.of(c), lambda: None)
+        J = jacobian(weights, kind)
+        matrix, deviations = torch.einsum("akn,bkn->abn", J, J), replication._misplaced(weights, kind, goal, 3.0)
+        for a in range(14):
+            torch.testing.assert_close(memory.A[14, a], deviations[a], rtol=1e-6, atol=1e-6)
+            for b in range(a + 1):
+                torch.testing.assert_close(memory.A[a, b], matrix[a, b], rtol=1e-6, atol=1e-6 * float(matrix.max()))
+        torch.testing.assert_close(squares, weights.square().sum(0))
+
+    def test_it_solves_the_equations(self) -> None:
+        root = torch.randn(14, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        matrix, c = root @ root.T, root[:, 0]
+        A, L = placing.Triangle({}), placing.Triangle({})
+        for a in range(14):
+            A[14, a] = c[a]
+            for b in range(a + 1):
+                A[a, b] = matrix[a, b]
+        solution, product = placing._solved(A, L, lambda: None)
+        torch.testing.assert_close(matrix @ torch.stack(solution), c)
+        torch.testing.assert_close(product, torch.stack(solution) @ c)
+
+
 @settings(max_examples=20)
-@given(seeds, strengths, st.sampled_from(["max", "l2"]), st.integers(1, 40))
-def test_the_fused_path_is_the_reference(seed: int, strength: float, encoding: str, count: int) -> None:
-    kind = Particle(4, encoding)  # type: ignore[arg-type]
+@given(seeds, strengths, st.sampled_from(["max", "l2"]), st.integers(1, 40), st.sampled_from([4, 5]))
+def test_the_fused_path_is_the_reference(seed: int, strength: float, encoding: str, count: int, hidden: int) -> None:
+    kind = Particle(hidden, encoding)  # type: ignore[arg-type]
     weights = placed(kind, count, seed, strength, torch.float32)
     weights += 1e-3 * drawn(kind, count, seed + 1, torch.float32)
     asked = effective_weight(weights, kind) + 1e-2

@@ -1,14 +1,31 @@
 """The kernel that makes self-replicators which repair themselves: :func:`srnn.replication.place`.
 
 What is solved, 14 equations for each particle, is derived there and in :mod:`srnn.response`; here it is as
-straight-line code for a group. All columns of E are of a simple form, the same along rows or columns of each matrix, so
-that products with them are sums over rows and columns.
+straight-line code for a group, which uses the form that the columns of E have. Let ``1``, ``r`` and ``x`` be vectors of
+H ones, cells and indices, ``l1`` and ``l2`` the layers of W2 and W3, and ``x_m`` the index of column m of W1. In the
+shapes of W1, W2 and W3 the columns of E are
+
+- layer: ``0``, ``l1 1 1ᵀ`` and ``l2 1ᵀ``,
+- cell: ``r 1ᵀ``, ``r 1ᵀ`` and ``0``,
+- index: ``1 (x_0 … x_4)``, ``1 xᵀ`` and ``xᵀ``,
+
+where the zeros are the first layer and the first cell: encoded as 1e-8, they change nothing by more than rounding does.
+With ``u_m`` column m of W1, ``p = W2 1``, ``q = W2 r``, ``ρ = W3 r``, ``S = W3 W2``, ``S_layer = l2 1ᵀW2 + l1 W3 1 1ᵀ``
+and ``S_index = xᵀW2 + W3 1 xᵀ`` the rows of the Jacobian are, in column m of W1, in W2, and in W3,
+
+- v_m: ``Sᵀ``, ``W3ᵀ u_mᵀ`` and ``W2 u_m``,
+- layer, m: ``S_layerᵀ``, ``l2 1 u_mᵀ`` and ``l1 (1·u_m) 1``,
+- cell, m: ``ρ 1``, ``W3ᵀ rᵀ`` and ``(r 1ᵀ) u_m + q``,
+- index, m: ``S_indexᵀ``, ``x u_mᵀ + x_m W3ᵀ 1ᵀ`` and ``(x·u_m) 1 + x_m p``.
+
+So each of their 105 inner products follows from those of the ``u_m``, from those of ``W2 u_m``, p and q, and from the
+products of both with 1, r and x: for H = 4 about half of the operations that rows of J take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from numba.core import cgutils
 
@@ -18,6 +35,7 @@ from srnn.kernels.algebra import (
     LONGEST_STEP,
     SMALLEST,
     Constants,
+    accumulate,
     closing_step,
     row_vector,
     rows,
@@ -31,210 +49,333 @@ from srnn.kernels.team import Part, team
 
 #: Of :func:`srnn.replication.place`: what a squared deviation of the response counts beside one of v.
 RESPONSE_COUNTS = 1e-4
-#: Columns of E, and the columns of W1 that they are about; equations.
-_COLUMNS, _PLACES = range(3), range(1, 4)
-_EQUATIONS = INPUTS + len(_COLUMNS) * len(_PLACES)
+#: The columns of W1 that the response is about; equations.
+_PLACES = range(1, 4)
+_EQUATIONS = INPUTS + 3 * len(_PLACES)
+#: The equations of v, and of its derivatives along each column of E.
+_OF_V, _LAYER, _CELL, _INDEX = (
+    range(INPUTS),
+    *({m: INPUTS + 3 * k + m - 1 for m in _PLACES} for k in range(3)),
+)
+#: Among the images of the columns of W1 under W2: where p and q follow.
+_P, _Q = INPUTS, INPUTS + 1
+#: Rows and columns of a matrix that are worked on at a time: what the registers of any processor hold.
+_TILE = 2
 
 
-def _number(k: int, m: int) -> int:
-    """Which equation is about the derivative of v_m along column k of E."""
-    return INPUTS + len(_PLACES) * k + m - 1
+class Triangle:
+    """A lower triangle of numbers in memory: ``[a, b]``, b not above a."""
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+
+    def __getitem__(self, place: tuple[int, int]) -> Any:
+        return self._memory[self._at(*place)]
+
+    def __setitem__(self, place: tuple[int, int], number: Any) -> None:
+        self._memory[self._at(*place)] = number
+
+    @staticmethod
+    def _at(a: int, b: int) -> int:
+        return a * (a + 1) // 2 + b
 
 
-def moved_rows(w: Any, c: Constants) -> list[list[Any]]:
-    """``S_k = E3 W2 + W3 E2`` of each column of E: H numbers each."""
-    hidden = c.hidden
-    _, W2, W3 = rows(hidden)
-    last = [w[k] for k in W3]
-    column = [total(w[W2[i][h]] for i in range(hidden)) for h in range(hidden)]
-    indexed = [total(w[W2[i][h]] * c.index(i) for i in range(hidden)) for h in range(hidden)]
-    whole = total(last)
-    cells = total(x * c.cell(i) for i, x in enumerate(last))
-    of_layer, of_cell = whole * c.layer(1), cells
-    return [
-        [x * c.layer(2) + of_layer for x in column],
-        [x * c.cell(0) + of_cell for x in column],
-        [x + whole * c.index(h) for h, x in enumerate(indexed)],
+class Memory(NamedTuple):
+    """Of a group all that a step reads and writes: ``[k]`` is a number of each particle.
+
+    Attributes:
+        w: The weights.
+        S: ``W3 W2``.
+        S_layer: In its equations what S is in those of v.
+        S_index: The same.
+        images: ``W2 u_m`` of each m, then p and q: H numbers each.
+        A: The matrix of the equations, and below it, as a last row, the deviations.
+        L: The same of its factor.
+    """
+
+    w: Any
+    S: Any
+    S_layer: Any
+    S_index: Any
+    images: Any
+    A: Any
+    L: Any
+
+    @staticmethod
+    def of(builder: Any, hidden: int) -> Memory:
+        """On the stack."""
+        numbers = (weight_count(hidden), hidden, hidden, hidden, (INPUTS + 2) * hidden)
+        triangles = (Triangle(Scratch.of(builder, (_EQUATIONS + 1) * (_EQUATIONS + 2) // 2)) for _ in range(2))
+        return Memory(*(Scratch.of(builder, count) for count in numbers), *triangles)
+
+
+class Positions(NamedTuple):
+    """Sums over the cells r and the indices x of H rows or columns."""
+
+    r: Any
+    rr: Any
+    x: Any
+    xx: Any
+
+    @staticmethod
+    def of(c: Constants) -> Positions:
+        units = range(c.hidden)
+        return Positions(
+            total(c.cell(i) for i in units),
+            total(c.cell(i) * c.cell(i) for i in units),
+            total(c.index(i) for i in units),
+            total(c.index(i) * c.index(i) for i in units),
+        )
+
+
+def look(memory: Memory, c: Constants, strength: Any, goal: Any) -> tuple[list[Any], Any]:
+    """Put down S, S_layer, S_index and by how much v and the response deviate; the latter, and what v4 is."""
+    w, units = memory.w, range(c.hidden)
+    W1, W2, W3 = rows(c.hidden)
+    S, v = row_vector(w, c.hidden)
+    last = total(w[k] for k in W3)
+    of_layer, of_cell, of_index = last * c.layer(1), total(x * c.cell(j) for j, x in enumerate(S)), total(S)
+    S_layer = [total(w[W2[i][j]] for i in units) * c.layer(2) + of_layer for j in units]
+    S_index = [total([last * c.index(j), *(w[W2[i][j]] * c.index(i) for i in units)]) for j in units]
+    u, rho = {m: [w[W1[j][m]] for j in units] for m in _PLACES}, _rho(w, c)
+    response = [
+        [_dot(S_layer, u[m]) for m in _PLACES],
+        [rho * total(u[m]) + of_cell for m in _PLACES],
+        [_dot(S_index, u[m]) + of_index * c.index(m) for m in _PLACES],
     ]
+    off = [x - strength if m == k else x for k, own in enumerate(response) for m, x in enumerate(own)]
+    deviations = [v[0] - 1.0, *v[1:4], v[4] - goal, *off]
+    for place, numbers in ((memory.S, S), (memory.S_layer, S_layer), (memory.S_index, S_index)):
+        for j, x in enumerate(numbers):
+            place[j] = x
+    for a, x in enumerate(deviations):
+        memory.A[_EQUATIONS, a] = x
+    return deviations, v[4]
 
 
-def responses(w: Any, c: Constants, S: list[Any], moved: list[list[Any]]) -> list[list[Any]]:
-    """The derivatives ``S_k W1 + S E1`` of v1, v2 and v3, in a list for each column of E."""
-    W1, _, _ = rows(c.hidden)
-    whole, cells = total(S), total(x * c.cell(i) for i, x in enumerate(S))
-    own = [[whole * c.layer(0)] * 3, [cells] * 3, [whole * c.index(m) for m in _PLACES]]
-    return [
-        [total([own[k][m - 1], *(x * w[W1[h][m]] for h, x in enumerate(moved[k]))]) for m in _PLACES] for k in _COLUMNS
-    ]
+def _rho(w: Any, c: Constants) -> Any:
+    return total(w[k] * c.cell(i) for i, k in enumerate(rows(c.hidden)[2]))
 
 
-def placing_step(w: Any, c: Constants, S: list[Any], deviations: list[Any], barrier: Callable[[], None]) -> None:
-    """One bounded Gauss-Newton step of a group; ``S = W3 W2`` and the deviations are those before it."""
-    hidden = c.hidden
-    W1, W2, W3 = rows(hidden)
-    A = _gram(w, c, S, barrier)
-    trace = total(A[a][a] for a in range(_EQUATIONS))
+def _dot(one: Sequence[Any], other: Sequence[Any]) -> Any:
+    return total(x * y for x, y in zip(one, other, strict=True))
+
+
+def placing_step(memory: Memory, c: Constants, positions: Positions, barrier: Callable[[], None]) -> None:
+    """One bounded Gauss-Newton step of a group, after a look at it."""
+    A = memory.A
+    squares = _gram(memory, c, positions, barrier)
+    barrier()
+    damping = total(A[a, a] for a in range(_EQUATIONS)) * DAMPING + SMALLEST
     for a in range(_EQUATIONS):
-        A[a][a] = A[a][a] + (trace * DAMPING + SMALLEST)
-    g = _solved(A, deviations)
+        A[a, a] = A[a, a] + damping
     barrier()
-
-    # The step's squared length is λ · c.
-    length_square = total(x * y for x, y in zip(g, deviations, strict=True))
-    squares = total(w[k] * w[k] for k in range(weight_count(hidden)))
+    g, length_square = _solved(A, memory.L, barrier)
     shorten = (squares * length_square.reciprocal() * (LONGEST_STEP * LONGEST_STEP)).at_most_one().sqrt()
-    g = [x * shorten for x in g]
+    _move(memory, c, [x * shorten for x in g], barrier)
+
+
+def _gram(memory: Memory, c: Constants, positions: Positions, barrier: Callable[[], None]) -> Any:
+    """Put ``J Jᵀ`` into A; the squared length of the weights."""
+    w, units = memory.w, range(c.hidden)
+    W1, W2, W3 = rows(c.hidden)
+    squares = []
+    for i, row in enumerate(W2):
+        values = [w[k] for k in row]
+        squares.append(total(x * x for x in values))
+        image = [total(x * w[W1[j][m]] for j, x in enumerate(values)) for m in _OF_V]
+        image += [total(values), total(x * c.cell(j) for j, x in enumerate(values))]
+        for b, x in enumerate(image):
+            memory.images[b * c.hidden + i] = x
+        barrier()
+    u = _Sums.of(w, [[row[m] for row in W1] for m in _OF_V], c, barrier)
+    image = _Sums.of(memory.images, [[b * c.hidden + i for i in units] for b in range(INPUTS + 2)], c, barrier)
+    last = _Sums.of(w, [W3], c, barrier)
+    _put_v(memory.A, u, image, last, c, barrier)
+    _put_response(memory.A, u, image, last, c, positions, barrier)
+    _put_first(memory, c, barrier)
+    return total([*squares, last.product(0, 0), *(u.product(m, m) for m in _OF_V)])
+
+
+class _Sums(NamedTuple):
+    """Of some vectors of H numbers their sums, products with r and with x, and inner products (of a and b ≤ a)."""
+
+    ones: list[Any]
+    r: list[Any]
+    x: list[Any]
+    inner: dict[tuple[int, int], Any]
+
+    @staticmethod
+    def of(memory: Any, places: list[list[int]], c: Constants, barrier: Callable[[], None]) -> _Sums:
+        ones = [total(memory[k] for k in own) for own in places]
+        r = [total(memory[k] * c.cell(i) for i, k in enumerate(own)) for own in places]
+        x = [total(memory[k] * c.index(i) for i, k in enumerate(own)) for own in places]
+        barrier()
+        inner = {}
+        for tile in _tiles(len(places), len(places)):
+            for a, b in tile:
+                inner[a, b] = total(memory[k] * memory[j] for k, j in zip(places[a], places[b], strict=True))
+            barrier()
+        return _Sums(ones, r, x, inner)
+
+    def product(self, a: int, b: int) -> Any:
+        return self.inner[max(a, b), min(a, b)]
+
+
+def _put_v(A: Any, u: _Sums, image: _Sums, last: _Sums, c: Constants, barrier: Callable[[], None]) -> None:
+    """What is due to W2 and W3 of the products with the rows of v."""
+    square, t = last.product(0, 0), last.x[0]
+    for a in _OF_V:
+        for b in range(a + 1):
+            A[a, b] = image.product(a, b) + u.product(a, b) * square
+    barrier()
+    whole = last.ones[0] * c.layer(2)
+    cell_v = [u.r[b] * square + image.product(_Q, b) for b in _OF_V]
+    index_v = [u.ones[b] * square + image.product(_P, b) for b in _OF_V]
+    for m in _PLACES:
+        layer_s, x = u.ones[m] * c.layer(1), c.index(m)
+        for b in _OF_V:
+            A[_LAYER[m], b] = u.product(m, b) * whole + image.ones[b] * layer_s
+            A[_CELL[m], b] = cell_v[b] + image.r[b] * u.ones[m]
+            A[_INDEX[m], b] = index_v[b] * x + image.ones[b] * u.x[m] + u.product(m, b) * t
+        barrier()
+
+
+def _put_response(
+    A: Any, u: _Sums, image: _Sums, last: _Sums, c: Constants, positions: Positions, barrier: Callable[[], None]
+) -> None:
+    """What is due to W2 and W3 of the products of the rows of the response with each other."""
+    n, (r, rr, x, xx) = float(c.hidden), positions
+    l1, l2 = c.layer(1), c.layer(2)
+    square, t, whole = last.product(0, 0), last.x[0], last.ones[0] * l2
+    # Of each entry what depends on the column alone comes first.
+    l1_square, l2_square, l1_r = l1 * l1 * n, l2 * l2 * n, l1 * r
+    of_layer, of_cell = l1 * image.ones[_Q], square * rr + image.product(_Q, _Q)
+    for b in _PLACES:
+        s = u.ones[b]
+        layer_s, cell_layer_s, cell_s = s * l1_square, s * l1_r, s * rr + image.r[_Q]
+        cell_layer, cell_cell = u.r[b] * whole + s * of_layer, s * image.r[_Q] + of_cell
+        for a in _PLACES:
+            A[_CELL[a], _LAYER[b]] = u.ones[a] * cell_layer_s + cell_layer
+            if b <= a:
+                A[_LAYER[a], _LAYER[b]] = u.product(a, b) * l2_square + u.ones[a] * layer_s
+                A[_CELL[a], _CELL[b]] = u.ones[a] * cell_s + cell_cell
+        barrier()
+    # Here what depends on the row alone.
+    l1_n, l2_x = l1 * n, l2 * x
+    of_layer, of_cell = whole + image.ones[_P] * l1, square * r + image.product(_Q, _P)
+    of_index, ts = square * n + image.product(_P, _P), {m: u.ones[m] * t for m in _PLACES}
+    for a in _PLACES:
+        y, x_a = u.x[a], c.index(a)
+        layer_s, cell_s = y * l1_n + of_layer * x_a, y * r + image.r[_P] * x_a
+        index_cell = u.r[a] * t + y * image.ones[_Q] + of_cell * x_a
+        index_y, index_x = y * n + image.ones[_P] * x_a, ts[a] + y * image.ones[_P] + of_index * x_a
+        for b in _PLACES:
+            A[_INDEX[a], _LAYER[b]] = u.product(a, b) * l2_x + u.ones[b] * layer_s
+            A[_INDEX[a], _CELL[b]] = u.ones[b] * cell_s + index_cell
+            if b <= a:
+                A[_INDEX[a], _INDEX[b]] = u.product(a, b) * xx + u.x[b] * index_y + index_x * c.index(b) + ts[b] * x_a
+        barrier()
+
+
+def _put_first(memory: Memory, c: Constants, barrier: Callable[[], None]) -> None:
+    """What is due to W1: rows that are about the same column of it, where it is the same for all columns."""
+    A, units, rho = memory.A, range(c.hidden), _rho(memory.w, c)
+    S, S_layer, S_index = ([own[j] for j in units] for own in (memory.S, memory.S_layer, memory.S_index))
+
+    def add(rows: Any, columns: Any, number: Any, places: Any = _PLACES) -> None:
+        for m in places:
+            A[rows[m], columns[m]] = A[rows[m], columns[m]] + number
+
+    add(_OF_V, _OF_V, _dot(S, S), _OF_V)
+    add(_LAYER, _OF_V, _dot(S_layer, S))
+    add(_CELL, _OF_V, rho * total(S))
+    add(_INDEX, _OF_V, _dot(S_index, S))
+    barrier()
+    add(_LAYER, _LAYER, _dot(S_layer, S_layer))
+    add(_CELL, _LAYER, rho * total(S_layer))
+    add(_INDEX, _LAYER, _dot(S_index, S_layer))
+    barrier()
+    add(_CELL, _CELL, rho * rho * float(c.hidden))
+    add(_INDEX, _CELL, rho * total(S_index))
+    add(_INDEX, _INDEX, _dot(S_index, S_index))
     barrier()
 
-    h = [[g[_number(k, m)] for m in _PLACES] for k in _COLUMNS]
-    alike, cells = total(h[0]) * c.layer(0), total(h[1])
-    indexed = total(x * c.index(m) for m, x in zip(_PLACES, h[2], strict=True))
-    moved = moved_rows(w, c)
-    W1g, W1h = [], []
+
+def _tiles(size: int, columns: int) -> Iterator[list[tuple[int, int]]]:
+    """The places of a lower triangle's first columns in tiles, columns of them from left to right."""
+    for left in range(0, columns, _TILE):
+        for top in range(left, size, _TILE):
+            both = range(top, min(top + _TILE, size)), range(left, min(left + _TILE, columns))
+            yield [(a, b) for a in both[0] for b in both[1] if b <= a]
+
+
+def _solved(A: Any, L: Any, barrier: Callable[[], None]) -> tuple[list[Any], Any]:
+    """λ with ``A λ = c``, and ``λ · c``; c is the row below A.
+
+    By ``A = L D Lᵀ``, L with ones on its diagonal, made from left to right; A becomes ``L D``. The row below it becomes
+    ``L⁻¹ c``, and in L ``D⁻¹ L⁻¹ c``, which is multiplied by the inverse of ``Lᵀ`` in the end.
+    """
+    inverse: list[Any] = []
+    for tile in _tiles(_EQUATIONS + 1, _EQUATIONS):
+        left = tile[0][1]
+        done = {place: A[place] for place in tile}
+        for m in range(left):
+            for a, b in tile:
+                done[a, b] = done[a, b] - A[a, m] * L[b, m]
+        for a, b in tile:
+            for m in range(left, b):
+                done[a, b] = done[a, b] - done[a, m] * L[b, m]
+            if a == b:
+                inverse.append(done[a, b].reciprocal())
+            else:
+                A[a, b], L[a, b] = done[a, b], done[a, b] * inverse[b]
+        barrier()
+    below = _EQUATIONS
+    length_square = total(A[below, m] * L[below, m] for m in range(_EQUATIONS))
+    g = [L[below, m] for m in range(_EQUATIONS)]
+    for m in reversed(range(_EQUATIONS)):
+        for a in range(m):
+            g[a] = g[a] - L[m, a] * g[m]
+    return g, length_square
+
+
+def _move(memory: Memory, c: Constants, g: list[Any], barrier: Callable[[], None]) -> None:
+    """Take ``Jᵀ g`` from the weights.
+
+    Let b be the sum of ``g_m u_m`` over the layer's equations, d over the index's, and a over those of v, with
+    ``r Σ g_m`` over the cell's and ``1 Σ x_m g_m`` over the index's. In W2 it is ``W3ᵀ aᵀ + l2 1 bᵀ + x dᵀ``, in W3
+    ``W2 a + (l1 1·b + x·d) 1``, and ``r Σ (1·u_m) g_m`` over the cell's.
+    """
+    w = memory.w
+    W1, W2, W3 = rows(c.hidden)
+    of_layer, of_cell, of_index = ({m: g[a] for m, a in own.items()} for own in (_LAYER, _CELL, _INDEX))
+    cells, indices = total(of_cell.values()), total(x * c.index(m) for m, x in of_index.items())
+    rho = _rho(w, c)
+    of_rho = {m: x * rho for m, x in of_cell.items()}
+    s: list[Any] = [None] * len(_PLACES)
+    a, b, d = [], [], []
     for i, row in enumerate(W1):
         values = [w[k] for k in row]
-        along = total(x * y for x, y in zip(values, g, strict=False))
-        W1g.append(along + (alike + indexed) + cells * c.cell(i))
-        W1h.append([total(values[m] * h[k][m - 1] for m in _PLACES) for k in _COLUMNS])
+        accumulate(s, [values[m] for m in _PLACES])
+        a.append(total([cells * c.cell(i) + indices, *(x * g[m] for m, x in enumerate(values))]))
+        b.append(total(values[m] * x for m, x in of_layer.items()))
+        d.append(total(values[m] * x for m, x in of_index.items()))
         for m, (k, value) in enumerate(zip(row, values, strict=True)):
-            way = S[i] * g[m]
+            way = memory.S[i] * g[m]
             if m in _PLACES:
-                way = total([way, *(moved[column][i] * h[column][m - 1] for column in _COLUMNS)])
+                way = way + of_rho[m] + memory.S_layer[i] * of_layer[m] + memory.S_index[i] * of_index[m]
             w[k] = value - way
     barrier()
+    everywhere = total(b) * c.layer(1) + total(x * c.index(j) for j, x in enumerate(d))
+    by_cell, same = _dot(s, list(of_cell.values())), [x * c.layer(2) for x in b]
     last = [w[k] for k in W3]
-    same = [W1h[j][0] * c.layer(2) + W1h[j][1] * c.cell(0) for j in range(hidden)]
-    of_layer, of_cell = (total(W1h[j][k] for j in range(hidden)) for k in (0, 1))
-    of_rows = of_layer * c.layer(1) + total(W1h[j][2] * c.index(j) for j in range(hidden))
     for i, row in enumerate(W2):
         values = [w[k] for k in row]
-        along = total(x * y for x, y in zip(values, W1g, strict=True))
-        w[W3[i]] = last[i] - (along + of_rows + of_cell * c.cell(i))
+        w[W3[i]] = last[i] - (_dot(values, a) + by_cell * c.cell(i) + everywhere)
         for j, (k, value) in enumerate(zip(row, values, strict=True)):
-            w[k] = value - (last[i] * W1g[j] + same[j] + W1h[j][2] * c.index(i))
-
-
-def _gram(w: Any, c: Constants, S: list[Any], barrier: Callable[[], None]) -> list[list[Any]]:
-    """Lower triangle of ``J Jᵀ``: what is due to W3, row by row of W2, then to W2, then to W1."""
-    hidden = c.hidden
-    W1, W2, W3 = rows(hidden)
-    units = range(hidden)
-    # Of W1's columns u: sums, and products with the cells and the indices of rows.
-    sums, celled, indexed = ([None] * INPUTS for _ in range(3))
-    inner: list[list[Any]] = [[None] * (a + 1) for a in range(INPUTS)]
-    for i, row in enumerate(W1):
-        values = [w[k] for k in row]
-        for m, x in enumerate(values):
-            sums[m] = _plus(sums[m], x)
-            celled[m] = _plus(celled[m], x * c.cell(i))
-            indexed[m] = _plus(indexed[m], x * c.index(i))
-            for b in range(m + 1):
-                inner[m][b] = _plus(inner[m][b], x * values[b])
-    barrier()
-
-    def dot(a: int, b: int) -> Any:
-        return inner[max(a, b)][min(a, b)]
-
-    A: list[list[Any]] = [[None] * (a + 1) for a in range(_EQUATIONS)]
-    layered = [sums[m] * c.layer(1) for m in _PLACES]
-    for i, row in enumerate(W2):
-        values = [w[k] for k in row]
-        whole = total(values)
-        at_layer, at_cell = whole * c.layer(0), total(x * c.cell(j) for j, x in enumerate(values))
-        Y = [total(x * w[W1[j][m]] for j, x in enumerate(values)) for m in range(INPUTS)]
-        Y += [x + at_layer for x in layered]
-        Y += [sums[m] * c.cell(i) + at_cell for m in _PLACES]
-        Y += [indexed[m] + whole * c.index(m) for m in _PLACES]
-        for a in range(_EQUATIONS):
-            for b in range(a + 1):
-                A[a][b] = _plus(A[a][b], Y[a] * Y[b])
+            w[k] = value - (last[i] * a[j] + same[j] + d[j] * c.index(i))
         barrier()
-
-    last = [w[k] for k in W3]
-    square, whole = total(x * x for x in last), total(last)
-    # Products of W3 with the columns of E3, and of these with each other.
-    t = [whole * c.layer(2), whole * c.cell(0), total(x * c.index(i) for i, x in enumerate(last))]
-    index_sum, index_square = total(c.index(i) for i in units), total(c.index(i) * c.index(i) for i in units)
-    cell_sum, cell_square = total(c.cell(i) for i in units), total(c.cell(i) * c.cell(i) for i in units)
-    count = float(hidden)
-    T = [
-        [c.layer(2) * c.layer(2) * count],
-        [c.layer(2) * c.cell(0) * count, c.cell(0) * c.cell(0) * count],
-        [c.layer(2) * index_sum, c.cell(0) * index_sum, index_square],
-    ]
-
-    def along(k: int, m: int, u: int) -> Any:
-        """The product of column m of E1, of column k of E, with column u of W1."""
-        return (sums[u] * c.layer(0), celled[u], sums[u] * c.index(m))[k]
-
-    def between(k: int, m: int, l: int, n: int) -> Any:  # noqa: E741
-        """The product of two columns of E1, k not below l."""
-        if (k, l) == (0, 0):
-            return c.layer(0) * c.layer(0) * count
-        if (k, l) == (1, 0):
-            return c.layer(0) * cell_sum
-        if (k, l) == (1, 1):
-            return cell_square
-        if (k, l) == (2, 0):
-            return c.layer(0) * c.index(m) * count
-        return c.index(m) * cell_sum if l == 1 else c.index(m) * c.index(n) * count
-
-    for a in range(INPUTS):
-        for b in range(a + 1):
-            A[a][b] = A[a][b] + square * inner[a][b]
-    for k in _COLUMNS:
-        for m in _PLACES:
-            a = _number(k, m)
-            for b in range(INPUTS):
-                A[a][b] = A[a][b] + t[k] * dot(m, b) + square * along(k, m, b)
-            for l in range(k + 1):  # noqa: E741
-                for n in _PLACES:
-                    if (b := _number(l, n)) > a:
-                        continue
-                    A[a][b] = A[a][b] + T[k][l] * dot(m, n) + t[k] * along(l, n, m) + t[l] * along(k, m, n)
-                    A[a][b] = A[a][b] + square * between(k, m, l, n)
-        barrier()
-
-    moved = moved_rows(w, c)
-    S_square = total(x * x for x in S)
-    for a in range(INPUTS):
-        A[a][a] = A[a][a] + S_square
-    for k in _COLUMNS:
-        with_S = total(x * y for x, y in zip(moved[k], S, strict=True))
-        for m in _PLACES:
-            A[_number(k, m)][m] = A[_number(k, m)][m] + with_S
-        for l in range(k + 1):  # noqa: E741
-            product = total(x * y for x, y in zip(moved[k], moved[l], strict=True))
-            for m in _PLACES:
-                A[_number(k, m)][_number(l, m)] = A[_number(k, m)][_number(l, m)] + product
-    return A
-
-
-def _solved(A: list[list[Any]], c: list[Any]) -> list[Any]:
-    """λ with ``A λ = c``, by ``A = L D Lᵀ`` of its lower triangle, which is used up; L has ones on its diagonal."""
-    size = len(c)
-    inverse = []
-    for m in range(size):
-        inverse.append(A[m][m].reciprocal())
-        for b in range(m + 1, size):
-            factor = A[b][m] * inverse[m]
-            for a in range(b, size):
-                A[a][b] = A[a][b] - A[a][m] * factor
-        for b in range(m + 1, size):
-            A[b][m] = A[b][m] * inverse[m]
-    g = list(c)
-    for a in range(size):
-        for m in range(a):
-            g[a] = g[a] - A[a][m] * g[m]
-    g = [x * y for x, y in zip(g, inverse, strict=True)]
-    for a in reversed(range(size)):
-        for m in range(a + 1, size):
-            g[a] = g[a] - A[m][a] * g[m]
-    return g
-
-
-def _plus(number: Any, other: Any) -> Any:
-    return other if number is None else number + other
 
 
 def _emit_place(
@@ -249,30 +390,22 @@ def _emit_place(
     iterations: Any,
     first: Any,
 ) -> None:
-    size = weight_count(hidden)
-    outside, w = Rows(builder, weights, first), Scratch.of(builder, size + hidden + _EQUATIONS)
-    with cgutils.for_range(builder, integer(size)) as loop:
+    outside, memory = Rows(builder, weights, first), Memory.of(builder, hidden)
+    w = memory.w
+    with cgutils.for_range(builder, integer(weight_count(hidden))) as loop:
         w[loop.index] = outside[loop.index]
         outside.ahead(loop.index)
     forget = barrier(builder)
     c = Constants(Scalars(builder, constants.data), hidden)
+    positions = Positions.of(c)
     goal = Rows(builder, effective, first)[0]
     wanted = Vector(builder, splat(builder, builder.fptrunc(strength, FLOAT)))
 
-    def look() -> tuple[list[Vector], Vector]:
-        """Put down ``S`` and by how much v and the response deviate; the latter, and the effective weight."""
+    def looked() -> tuple[list[Vector], Vector]:
         forget()
-        S, v = row_vector(w, hidden)
-        response = responses(w, c, S, moved_rows(w, c))
-        off = [x - wanted if m == k else x for k, own in enumerate(response) for m, x in enumerate(own)]
-        deviations = [v[0] - 1.0, *v[1:4], v[4] - goal, *off]
-        for k, x in enumerate([*S, *deviations]):
-            w[size + k] = x
+        seen = look(memory, c, wanted, goal)
         forget()
-        return deviations, v[4]
-
-    def seen() -> tuple[list[Vector], list[Vector]]:
-        return [w[size + i] for i in range(hidden)], [w[size + hidden + m] for m in range(_EQUATIONS)]
+        return seen
 
     def norms(deviations: list[Vector]) -> tuple[Vector, Vector]:
         """Squared length, the response counting less, and largest entry."""
@@ -283,15 +416,13 @@ def _emit_place(
         of_v, off = (total(x * x for x in part) for part in (deviations[:INPUTS], deviations[INPUTS:]))
         return of_v + off * RESPONSE_COUNTS, largest + total(x * 0.0 for x in deviations)
 
-    deviations, worth_before = look()
+    deviations, worth_before = looked()
     before, largest_before = norms(deviations)
     with cgutils.for_range(builder, iterations):
-        S, deviations = seen()
-        placing_step(w, c, S, deviations, forget)
-        look()
-    S, deviations = seen()
-    closing_step(w, hidden, S, deviations[:INPUTS])
-    deviations, worth_after = look()
+        placing_step(memory, c, positions, forget)
+        looked()
+    closing_step(w, hidden, [memory.S[j] for j in range(hidden)], [memory.A[_EQUATIONS, m] for m in _OF_V])
+    deviations, worth_after = looked()
     after, largest_after = norms(deviations)
     # False for NaN, before or after: such particles stay as they are.
     better = after.less(before)
