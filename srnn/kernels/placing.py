@@ -24,7 +24,7 @@ products of both with 1, r and x: for H = 4 about half of the operations that ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from numba.core import cgutils
@@ -59,8 +59,6 @@ _OF_V, _LAYER, _CELL, _INDEX = (
 )
 #: Among the images of the columns of W1 under W2: where p and q follow.
 _P, _Q = INPUTS, INPUTS + 1
-#: Rows and columns of a matrix that are worked on at a time: what the registers of any processor hold.
-_TILE = 2
 
 
 class Triangle:
@@ -183,9 +181,9 @@ def _gram(memory: Memory, c: Constants, positions: Positions, barrier: Callable[
     for i, row in enumerate(W2):
         values = [w[k] for k in row]
         squares.append(total(x * x for x in values))
-        image = [total(x * w[W1[j][m]] for j, x in enumerate(values)) for m in _OF_V]
-        image += [total(values), total(x * c.cell(j) for j, x in enumerate(values))]
-        for b, x in enumerate(image):
+        numbers = [total(x * w[W1[j][m]] for j, x in enumerate(values)) for m in _OF_V]
+        numbers += [total(values), total(x * c.cell(j) for j, x in enumerate(values))]
+        for b, x in enumerate(numbers):
             memory.images[b * c.hidden + i] = x
         barrier()
     u = _Sums.of(w, [[row[m] for row in W1] for m in _OF_V], c, barrier)
@@ -212,9 +210,9 @@ class _Sums(NamedTuple):
         x = [total(memory[k] * c.index(i) for i, k in enumerate(own)) for own in places]
         barrier()
         inner = {}
-        for tile in _tiles(len(places), len(places)):
-            for a, b in tile:
-                inner[a, b] = total(memory[k] * memory[j] for k, j in zip(places[a], places[b], strict=True))
+        for a, one in enumerate(places):
+            for b, other in enumerate(places[: a + 1]):
+                inner[a, b] = total(memory[k] * memory[j] for k, j in zip(one, other, strict=True))
             barrier()
         return _Sums(ones, r, x, inner)
 
@@ -302,34 +300,22 @@ def _put_first(memory: Memory, c: Constants, barrier: Callable[[], None]) -> Non
     barrier()
 
 
-def _tiles(size: int, columns: int) -> Iterator[list[tuple[int, int]]]:
-    """The places of a lower triangle's first columns in tiles, columns of them from left to right."""
-    for left in range(0, columns, _TILE):
-        for top in range(left, size, _TILE):
-            both = range(top, min(top + _TILE, size)), range(left, min(left + _TILE, columns))
-            yield [(a, b) for a in both[0] for b in both[1] if b <= a]
-
-
 def _solved(A: Any, L: Any, barrier: Callable[[], None]) -> tuple[list[Any], Any]:
     """λ with ``A λ = c``, and ``λ · c``; c is the row below A.
 
     By ``A = L D Lᵀ``, L with ones on its diagonal, made from left to right; A becomes ``L D``. The row below it becomes
     ``L⁻¹ c``, and in L ``D⁻¹ L⁻¹ c``, which is multiplied by the inverse of ``Lᵀ`` in the end.
     """
-    inverse: list[Any] = []
-    for tile in _tiles(_EQUATIONS + 1, _EQUATIONS):
-        left = tile[0][1]
-        done = {place: A[place] for place in tile}
-        for m in range(left):
-            for a, b in tile:
-                done[a, b] = done[a, b] - A[a, m] * L[b, m]
-        for a, b in tile:
-            for m in range(left, b):
-                done[a, b] = done[a, b] - done[a, m] * L[b, m]
-            if a == b:
-                inverse.append(done[a, b].reciprocal())
+    for b in range(_EQUATIONS):
+        inverse = None
+        for a in range(b, _EQUATIONS + 1):
+            number = A[a, b]
+            for m in range(b):
+                number = number - A[a, m] * L[b, m]
+            if inverse is None:
+                inverse = number.reciprocal()
             else:
-                A[a, b], L[a, b] = done[a, b], done[a, b] * inverse[b]
+                A[a, b], L[a, b] = number, number * inverse
         barrier()
     below = _EQUATIONS
     length_square = total(A[below, m] * L[below, m] for m in range(_EQUATIONS))
