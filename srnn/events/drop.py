@@ -34,3 +34,4 @@ class Drop(Choosing):
 
     def act(self, training: Training, place: int) -> None:
         training.drop(place, self.particles(training, place))
+        training.stopping.forget(place)

@@ -349,8 +349,17 @@ def boundaries(axes: Axes, x: ArrayLike, parts: Mapping[str, pd.DataFrame], **lo
 
 def caption(axes: Axes, *notes: str) -> None:
     """Say below the axes, under the name of the x axis, what its means, bands and marks are."""
-    lines = [axes.get_xlabel(), *(line for note in notes if note for line in textwrap.wrap(note, 50))]
+    lines = [axes.get_xlabel(), *(line for note in notes if note for line in _even_lines(note))]
     axes.set_xlabel("\n".join(filter(None, lines)))
+
+
+def _even_lines(note: str, width: int = 50) -> list[str]:
+    """As few lines as the width allows, none of them with a last word alone where it need not be."""
+    fewest = len(textwrap.wrap(note, width, break_on_hyphens=False))
+    tries = (
+        textwrap.wrap(note, narrower, break_on_hyphens=False) for narrower in range(len(note) // fewest, width + 1)
+    )
+    return next(lines for lines in tries if len(lines) == fewest)
 
 
 def of_seeds(count: int, what: str = "mean", spread: str = "band") -> str:

@@ -56,6 +56,10 @@ class Stopping:
                     put(training, place, self._kept[place])
         return losses
 
+    def forget(self, place: int) -> None:
+        """Have only what a seed is from now on count: before, it had weights that are dropped now."""
+        self._losses[place], self._epochs[place], self._kept[place] = inf, 0, {}
+
     def measure(self, place: int) -> dict[str, float]:
         """From which epoch a seed that has ended is, by metric."""
         return {"best_epoch": float(self._epochs[place])} if self._kept[place] else {}

@@ -22,7 +22,7 @@ from srnn.analysis.statistics import by_epoch
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.particle_types import particle_types
-from srnn.plots.style import FORMATS, TYPE_COLOURS, WIDTH, house_style, save
+from srnn.plots.style import FORMATS, TYPE_COLOURS, WIDTH, caption, house_style, save
 from srnn.plots.training_curves import training_curves
 
 # Nothing here may warn: a user would see it, and could do nothing about it.
@@ -455,3 +455,11 @@ assert "matplotlib.pyplot" not in sys.modules
         with pytest.raises(UserError, match=r"figures are written as \.png, \.svg, \.pdf"):
             save(Figure(), tmp_path / name)
         assert not list(tmp_path.iterdir())
+
+
+def test_no_word_of_a_caption_stands_alone_where_lines_can_be_even() -> None:
+    axes = Figure().subplots()
+    axes.set_xlabel("noise")
+    caption(axes, "153,800 clones of 1,538 self-replicators of 10 seeds;", "", "boxes: middle half")
+    lines = ["noise", "153,800 clones of 1,538", "self-replicators of 10 seeds;", "boxes: middle half"]
+    assert axes.get_xlabel().split("\n") == lines

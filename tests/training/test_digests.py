@@ -27,12 +27,15 @@ OTHERS = {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"}
         {"OMP_NUM_THREADS": "2"},
         {"OMP_NUM_THREADS": "4", "NUMBA_CPU_NAME": "haswell", **OTHERS},
         {"OMP_NUM_THREADS": "1", "NUMBA_CPU_NAME": "skylake-avx512", **OTHERS},
+        {"OMP_NUM_THREADS": "2", "NUMBA_CPU_NAME": "znver4", **OTHERS},
     ],
     ids=lambda settings: " ".join(settings.values()),
 )
 def test_they_are_what_was_recorded(settings: dict[str, str], tmp_path: Path) -> None:
     """Every method, both losses, activations and residuals."""
-    needed = {"haswell": "avx2", "skylake-avx512": "avx512f"}.get(settings.get("NUMBA_CPU_NAME", ""))
+    needed = {"haswell": "avx2", "skylake-avx512": "avx512f", "znver4": "avx512bf16"}.get(
+        settings.get("NUMBA_CPU_NAME", "")
+    )
     if needed is not None and not HERE.get(needed):
         pytest.skip(f"no {needed}")
     answer = process(DIGESTS, tmp_path, **settings)

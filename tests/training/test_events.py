@@ -385,6 +385,18 @@ def test_momentum_does_not_leak_into_what_is_frozen() -> None:
     assert training.frozen.tolist() == [False, True, False, False]  # type: ignore[union-attr]
 
 
+def test_the_best_there_was_has_none_that_are_dropped_later(few: Task) -> None:
+    held_back = replace(few, validation_x=few.test_x, validation_y=few.test_y)
+    settings = {"task": {"validation": 50}, "training": {"epochs": 4, "lr": 3.0, "keep": "best"}}
+    training = Training(experiment(NUMBERS, settings, event={"do": "drop", "of": "unit", "at": [2]}), held_back, [3])
+    *_, last = training.run()
+    # Before it was better, and another network.
+    assert last.scores[0]["best_epoch"] == 2
+    assert training.dropped is not None
+    assert training.dropped.any()
+    assert not training.organism.worth()[training.dropped].any()
+
+
 def test_dropped_ones_do_not_thaw(few: Task) -> None:
     events = {
         "gone": {"do": "drop", "at": [1]},
