@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from srnn.errors import UserError, option, shorten
+
 #: How a weight's position is put into numbers.
 Encoding = Literal["max", "l2"]
 #: Where a particle's weights are drawn from.
@@ -39,5 +41,18 @@ Activation = Literal["none", "relu", "tanh", "sigmoid", "gelu"]
 #: What a run can be exported as.
 Export = Literal["torch", "onnx", "safetensors", "graphml", "gexf", "csv", "mask"]
 
+#: What figures are written as.
+FORMATS: Final = ("png", "svg", "pdf")
 #: How many measurements of usefulness are remembered.
 RECENT: Final = 3
+
+
+def require_format(image_format: str) -> None:
+    """Make sure that figures can be written so, before there are any.
+
+    Raises:
+        UserError: They cannot.
+    """
+    if image_format not in FORMATS:
+        given, allowed = shorten(repr(image_format)), ", ".join(FORMATS)
+        raise UserError(f"{option('format', 'image_format')} is {given}; allowed: {allowed}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import Tensor
 
 from srnn import kernels
 from srnn.particle import Particle, attack, self_output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Largest absolute deviation of any weight at which a particle still counts as a fixpoint.
 TOLERANCE = 1e-5
@@ -55,8 +58,8 @@ def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) 
 
 def in_words(types: Tensor) -> str:
     """How many of these ``(N,)`` are of each type that occurs: ``485 zero, 42 identity``."""
-    counts = torch.bincount(types.long(), minlength=len(FixpointType)).tolist()
-    return ", ".join(f"{count:,} {kind.label}" for kind, count in zip(FixpointType, counts, strict=True) if count)
+    found = zip(FixpointType, counts(types), strict=True)
+    return ", ".join(f"{count:,} {kind.label}" for kind, count in found if count)
 
 
 def census(types: Tensor, layers: Mapping[str, slice]) -> pd.DataFrame:
@@ -72,13 +75,16 @@ def census(types: Tensor, layers: Mapping[str, slice]) -> pd.DataFrame:
     Example:
         >>> census(classify(organism.weights, organism.particle), organism.layers)  # doctest: +SKIP
     """
-    rows = {name: _count(types[particles]) for name, particles in layers.items()}
-    rows["total"] = _count(types)
+    import pandas as pd
+
+    rows = {name: counts(types[particles]) for name, particles in layers.items()}
+    rows["total"] = counts(types)
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=[kind.label for kind in FixpointType])
     return frame.rename_axis("layer")
 
 
-def _count(types: Tensor) -> list[int]:
+def counts(types: Tensor) -> list[int]:
+    """How many of these ``(N,)`` are of each type, in the order of :class:`FixpointType`."""
     return torch.bincount(types.long(), minlength=len(FixpointType)).tolist()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,17 @@ for body in ({}, {"name": "conv"}, {"name": "recurrent"}):
     assert experiment.body.count(64, 10, (1, 8, 8))[0] > 0
 """
     assert slow_after(code) == []
+
+
+def test_a_run_without_figures_imports_nothing_that_draws_or_makes_tables(tmp_path: Path) -> None:
+    """Many a small run takes less time than these."""
+    code = f"""
+import srnn
+settings = ["training.epochs=1", "task.size=4", "training.batch_size=500"]
+srnn.run(srnn.load_preset("digits").override(settings), {str(tmp_path)!r}, image_format=None, progress=False)
+"""
+    assert {*slow_after(code)} & {"pandas", "matplotlib", "sklearn"} == set()
+
+
+def test_a_sweep_hands_out_its_points_before_torch_is_there() -> None:
+    assert slow_after("import srnn.sweeps.sweep, srnn.sweeps.point, srnn.sweeps.workers") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,50 +99,60 @@ def command(
       srnn sweep my-sweep.toml --backend dask --scheduler tcp://head:8786
       srnn sweep my-sweep.toml --jobs 20 --sbatch > sweep.sh && sbatch sweep.sh
     """
-    from srnn.commands.signals import Signals
-    from srnn.commands.sweeps import print_plan, print_sweep
-    from srnn.errors import StoppedError
-    from srnn.seeds import parse_seeds
-    from srnn.sweeps.sweep import sweep
+    with ExitStack() as stack:
+        started = None
+        if jobs is not None and backend == "loky" and not (dry_run or sbatch):
+            from srnn.sweeps.workers import Processes
 
-    experiment, place = _chosen(file, settings, out, body)
-    if seeds is not None:
-        numbers = parse_seeds(seeds)
-        experiment = experiment.override(f"sweep.seeds={numbers}")
-    if dry_run:
-        print_plan(experiment, place, data_dir, jobs or 1)
-        return
-    if sbatch:
-        given = {"--seeds": seeds, "--out": out, "--data-dir": data_dir, "--device": device, "--body": body}
-        words = [word for name, value in given.items() if value not in (None, "cpu") for word in (name, str(value))]
-        words += [word for setting in settings or [] for word in ("--set", setting)]
-        words += [name for name, value in {"--fail-fast": fail_fast, "--retry-failed": retry_failed}.items() if value]
-        _print_script(experiment, [file, *words], jobs)
-        return
-    workers = _workers(backend, jobs, scheduler, scheduler_file, place / experiment.name)
-    signals = Signals()
-    try:
-        with signals, _progress(quiet) as watch:
-            signals.listen()
-            found = sweep(
-                experiment,
-                place,
-                workers=workers,
-                fail_fast=fail_fast,
-                retry_failed=retry_failed,
-                wait=wait,
-                data_dir=data_dir,
-                device=device,
-                image_format=image_format,
-                watch=watch,
-                stop=signals.received,
-            )
-    except (StoppedError, KeyboardInterrupt):
-        raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
-    if quiet:
-        print(found.folder)
-    else:
-        print_sweep(found)
+            # Before all else: they import what they need while this process does.
+            started = stack.enter_context(Processes(jobs))
+            started.start()
+        from srnn.commands.signals import Signals
+        from srnn.commands.sweeps import print_plan, print_sweep
+        from srnn.errors import StoppedError
+        from srnn.seeds import parse_seeds
+        from srnn.sweeps.sweep import sweep
+
+        experiment, place = _chosen(file, settings, out, body)
+        if seeds is not None:
+            numbers = parse_seeds(seeds)
+            experiment = experiment.override(f"sweep.seeds={numbers}")
+        if dry_run:
+            print_plan(experiment, place, data_dir, jobs or 1)
+            return
+        if sbatch:
+            given = {"--seeds": seeds, "--out": out, "--data-dir": data_dir, "--device": device, "--body": body}
+            words = [word for name, value in given.items() if value not in (None, "cpu") for word in (name, str(value))]
+            words += [word for setting in settings or [] for word in ("--set", setting)]
+            words += [
+                name for name, value in {"--fail-fast": fail_fast, "--retry-failed": retry_failed}.items() if value
+            ]
+            _print_script(experiment, [file, *words], jobs)
+            return
+        workers = _cluster(backend, jobs, scheduler, scheduler_file, place / experiment.name) or started
+        signals = Signals()
+        try:
+            with signals, _progress(quiet) as watch:
+                signals.listen()
+                found = sweep(
+                    experiment,
+                    place,
+                    workers=workers,
+                    fail_fast=fail_fast,
+                    retry_failed=retry_failed,
+                    wait=wait,
+                    data_dir=data_dir,
+                    device=device,
+                    image_format=image_format,
+                    watch=watch,
+                    stop=signals.received,
+                )
+        except (StoppedError, KeyboardInterrupt):
+            raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
+        if quiet:
+            print(found.folder)
+        else:
+            print_sweep(found)
 
 
 def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str | None) -> tuple[Experiment, Path]:
@@ -170,13 +180,12 @@ def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str |
     return with_body(experiment, body, begins=True), out or Path("runs")
 
 
-def _workers(
+def _cluster(
     backend: str, jobs: int | None, scheduler: str | None, scheduler_file: Path | None, folder: Path
 ) -> Workers | None:
-    """Where to work; None: in this process."""
+    """The Dask scheduler that is named; None if none is."""
     from srnn.errors import UserError
     from srnn.sweeps.cluster import Cluster
-    from srnn.sweeps.workers import Processes
 
     if backend == "dask":
         if jobs is not None:
@@ -184,7 +193,7 @@ def _workers(
         return Cluster(folder, scheduler, scheduler_file)
     if scheduler is not None or scheduler_file is not None:
         raise UserError(f"{'--scheduler-file' if scheduler is None else '--scheduler'} is for --backend dask: say that")
-    return None if jobs is None else Processes(jobs)
+    return None
 
 
 def _print_script(experiment: Experiment, words: Sequence[str], jobs: int | None) -> None:

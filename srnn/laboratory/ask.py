@@ -11,13 +11,14 @@ import pandas as pd
 from srnn import tasks
 from srnn.analysis.statistics import ANYTHING, Range, over_seeds, range_of
 from srnn.bodies.module import require_consent
+from srnn.choices import require_format
 from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import plain_torch
 from srnn.laboratory.questions import QUESTIONS
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
-from srnn.plots.style import require_format, save
+from srnn.plots.style import save
 from srnn.runs.groups import by_experiment
 from srnn.runs.run import Run
 from srnn.tasks import Task

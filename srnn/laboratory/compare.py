@@ -24,9 +24,10 @@ from srnn.laboratory.questions.question import Drawing
 from srnn.plots import comparison as draw
 from srnn.plots.style import save
 from srnn.runs.groups import first_difference, is_comparison, open_runs
+from srnn.runs.making import make_folder, write_config
 from srnn.runs.records import explained
 from srnn.runs.run import Run, figures
-from srnn.runs.writer import make_folder, versions, write_config
+from srnn.runs.writer import versions
 from srnn.shown import Rows, Shown, figure
 from srnn.untrusted import expanded, require_file
 

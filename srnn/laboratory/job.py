@@ -10,21 +10,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-import pandas as pd
 import torch
 
 from srnn import tasks
 from srnn.bodies.module import ModuleConfig, require_consent, with_body
+from srnn.choices import require_format
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
-from srnn.laboratory.live import progress_of, then
 from srnn.laboratory.remedies import of_divergence
-from srnn.plots.particle_types import particle_types
-from srnn.plots.style import require_format, save
-from srnn.plots.training_curves import training_curves
 from srnn.presets import load_experiment
 from srnn.runs.checkpoints import Checkpoint
+from srnn.runs.disk import Disk
 from srnn.runs.groups import first_difference, open_runs
 from srnn.runs.lock import open_files
 from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
@@ -39,6 +36,8 @@ from srnn.training.measuring import Report
 from srnn.untrusted import expanded, own_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from srnn.bodies.module import Body
 
 #: An experiment, or the name of a preset or the path of a TOML file.
@@ -150,10 +149,13 @@ def run(
     folders = {seed: out / experiment.name / f"seed-{seed}" for seed in chosen}
     told = _Told(say)
     with ExitStack() as locks:
-        if (display := locks.enter_context(progress_of(experiment, chosen, progress))) is not None:
-            after_start = then(display.start, after_start)
-            after_batch = then(display.batch, after_batch)
-            after_report = then(display.report, after_report)
+        if progress is not False:
+            from srnn.laboratory.live import progress_of, then
+
+            if (display := locks.enter_context(progress_of(experiment, chosen, progress))) is not None:
+                after_start = then(display.start, after_start)
+                after_batch = then(display.batch, after_batch)
+                after_report = then(display.report, after_report)
         locks.enter_context(open_files(len(chosen)))
         to_do = {seed: folders[seed] for seed in chosen if claim(folders[seed], experiments[seed], resume, locks, told)}
         if to_do:
@@ -167,15 +169,16 @@ def run(
             trainings = [_training(experiment, task, group) for group in groups]
             experiments |= begin_all(trainings, groups, experiments, own)
             since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
-            writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed]) for seed in to_do}
+            disk = locks.enter_context(Disk())
+            writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed], disk) for seed in to_do}
             write_masks(trainings, {seed: folders[seed] for seed, own in since.items() if own is None})
-            with _saying_how_it_ended(writers, told.unsaid):
+            with _saying_how_it_ended(writers, disk, told.unsaid):
                 for note in task.notes:
                     told(note)
                 for training in trainings:
                     after_start(training)
                     with fast_arithmetic(training.organism.size * experiment.training.batch_size):
-                        _train(training, writers, after_batch, after_report, stop, told)
+                        _train(training, writers, disk, after_batch, after_report, stop, told)
                 if image_format is not None:
                     _draw_all(folders, to_do, image_format, stop)
     return [Run(folder, own) for folder in folders.values()]
@@ -268,6 +271,7 @@ def _draw_all(
     folders: Mapping[int, Path], new: Mapping[int, Path], image_format: str, stop: Callable[[], bool]
 ) -> None:
     """Draw the figures of each new run and, if there are several, those of all together."""
+    import pandas as pd
 
     def heard() -> None:
         if stop():
@@ -292,6 +296,10 @@ def draw(
     between: Callable[[], None] = lambda: None,
 ) -> None:
     """Draw the two figures of a run, or of several seeds, into ``folder``; ``between`` them something may be done."""
+    from srnn.plots.particle_types import particle_types
+    from srnn.plots.style import save
+    from srnn.plots.training_curves import training_curves
+
     save(training_curves(metrics, title), folder / f"training_curves.{image_format}")
     between()
     if (metrics["Metric"] == "identity").any():  # plain numbers have no types
@@ -310,6 +318,7 @@ def _training(experiment: Experiment, task: Task, group: Mapping[int, Checkpoint
 def _train(
     training: Training,
     writers: Mapping[int, RunWriter],
+    disk: Disk,
     after_batch: Callable[[], None],
     after_report: Callable[[Report], None],
     stop: Callable[[], bool],
@@ -332,6 +341,7 @@ def _train(
         after_batch()
         if stop():
             save_state(training.running)
+            disk.wait()
             raise StoppedError("training was asked to stop; its whole state is saved")
         minutes = training.experiment.checkpoint.minutes
         if minutes is not None and time.monotonic() - last_saved > 60 * minutes:
@@ -355,16 +365,21 @@ def _train(
         if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))
             branching = False
+        if ended:
+            disk.wait()
         after_report(report)
 
 
 @contextmanager
-def _saying_how_it_ended(writers: Mapping[int, RunWriter], unsaid: Sequence[str]) -> Iterator[None]:
+def _saying_how_it_ended(writers: Mapping[int, RunWriter], disk: Disk, unsaid: Sequence[str]) -> Iterator[None]:
     """Record in the status of each run how what is done inside this context ended."""
     try:
         yield
+        disk.wait()
     except BaseException as error:
         stopped = isinstance(error, StoppedError | KeyboardInterrupt)
+        with suppress(Exception):  # what is told is what happened first
+            disk.wait()
         for writer in writers.values():
             with suppress(OSError):
                 writer.status("interrupted" if stopped else "failed", "" if stopped else _why(error), unsaid)

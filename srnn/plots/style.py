@@ -28,7 +28,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentForma
 from numpy.typing import ArrayLike, NDArray
 
 from srnn.analysis.statistics import interval
-from srnn.errors import UserError, option, shorten
+from srnn.choices import FORMATS
+from srnn.errors import UserError
 from srnn.files import replacing
 from srnn.fixpoints import FixpointType
 from srnn.untrusted import expanded
@@ -38,8 +39,6 @@ P = ParamSpec("P")
 #: Width of a column and of a page, in inches (8 and 17 cm).
 WIDTH: Final = 3.15
 PAGE: Final = 6.69
-#: What figures are written as.
-FORMATS: Final = ("png", "svg", "pdf")
 
 #: The colour of each fixpoint type in every figure: Okabe and Ito's, which the colour-blind can tell apart, of which
 #: these also differ in lightness (except divergent and identity: see TYPE_HATCHES).
@@ -195,17 +194,6 @@ def log_axis(axes: Axes, frames: Iterable[pd.DataFrame]) -> None:
             # With few powers of ten in sight numbers between them are labelled too, in decimals: 0.4, not 4 × 10⁻¹.
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high - low > 1 else (1, 2, 3, 4, 6)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-
-
-def require_format(image_format: str) -> None:
-    """Make sure that figures can be written so, before there are any.
-
-    Raises:
-        UserError: They cannot.
-    """
-    if image_format not in FORMATS:
-        given, allowed = shorten(repr(image_format)), ", ".join(FORMATS)
-        raise UserError(f"{option('format', 'image_format')} is {given}; allowed: {allowed}")
 
 
 def band(axes: Axes, found: pd.DataFrame, look: Mapping[str, Any], label: str = "") -> None:

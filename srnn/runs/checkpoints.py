@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from srnn.files import replacing
+from srnn.files import write_whole
 from srnn.methods.plain import fill, ordinary_tensors
 from srnn.runs.records import explained, open_checkpoint
 
@@ -50,11 +50,15 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, object]
     Raises:
         OSError: The folder is missing, full or not writable; what was there is as it was.
     """
+    write_whole(path, packed(tensors, state))
+
+
+def packed(tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> bytes:
+    """The content of a checkpoint's file."""
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # All in one value: the order of several is left to chance, and with it the bytes of the file.
     complete = json.dumps({**state, "sha256": _digest(content, state)})
-    with replacing(path) as file:
-        file.write(safetensors.torch.save(content, {"state": complete}))
+    return safetensors.torch.save(content, {"state": complete})
 
 
 def read(path: Path) -> Checkpoint:
@@ -69,16 +73,6 @@ def read(path: Path) -> Checkpoint:
         if checksum != _digest(tensors, state):
             raise ValueError("its content is not that of its checksum")
     return Checkpoint(path, tensors, state)
-
-
-def write_ordinary(folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
-    """Write a body's ordinary tensors, and gates' numbers, beside the trajectory of an epoch; nothing if it has none.
-
-    Raises:
-        OSError: As for :func:`write`.
-    """
-    if tensors:
-        write(folder / "trajectory" / name(epoch), tensors, {"epoch": epoch})
 
 
 def fill_ordinary(folder: Path, epoch: int, body: nn.Module, beside: Collection[str] = ()) -> dict[str, Tensor]:

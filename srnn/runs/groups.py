@@ -13,11 +13,11 @@ from srnn.bodies.module import ModuleConfig
 from srnn.errors import UserError, option
 from srnn.experiment import Experiment
 from srnn.files import is_file
-from srnn.runs.run import Run
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
+    from srnn.runs.run import Run
 
 #: What a sweep is to do, in its folder.
 PLAN = "plan.json"
@@ -37,6 +37,8 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
     Raises:
         UserError: A folder holds no run; or no run has a body that had to be named.
     """
+    from srnn.runs.run import Run
+
     runs: list[Run] = []
     for folder in map(expanded, folders):
         if is_comparison(folder):
@@ -105,6 +107,8 @@ def names_apart(groups: Sequence[Sequence[Run]]) -> list[str]:
 
 def _seeds(folder: Path) -> list[Run]:
     """The runs of a folder of seeds, in their order."""
+    from srnn.runs.run import Run
+
     # A name that is too long to be one: Run.open tells.
     with suppress(OSError):
         seeds = [path.parent for path in folder.glob("seed-*/config.toml")]

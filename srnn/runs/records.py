@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
@@ -22,6 +21,9 @@ from pyarrow import csv
 from srnn.errors import UserError, shorten
 from srnn.fixpoints import FixpointType
 from srnn.untrusted import is_text, require_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = {"Epoch": pa.int64(), "Batch": pa.int64(), "Metric": pa.string(), "Score": pa.float64()}
 HEADER = ",".join(COLUMNS) + "\n"
@@ -109,20 +111,20 @@ def _require_metrics(frame: pd.DataFrame) -> None:
     for column, most in _MOST.items():
         if not frame[column].between(0, most).all():
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
-    split = pd.DataFrame([name.rpartition("_") for name in frame["Metric"]], columns=range(3))
     # A class may be called like a type.
-    counted = split[2].isin(_LABELS) & ~frame["Metric"].str.startswith("test_recall_")
-    census = frame[["Epoch", "Batch", "Score"]].assign(Layer=split[0], Label=split[2])[counted]
+    parts = {name: name.rpartition("_")[::2] for name in names if not name.startswith("test_recall_")}
+    counted = {name: (layer, label) for name, (layer, label) in parts.items() if label in _LABELS}
     if frame.empty:
         raise ValueError("it has no row for anything measured")
-    if census.empty:
+    if not counted:
         return  # plain numbers have no types
-    found = set(census[["Layer", "Label"]].itertuples(index=False, name=None))
-    wanted = {(layer, label) for layer in ["", *census["Layer"].unique()] for label in _LABELS}
-    if missing := wanted - found:
+    wanted = {(layer, label) for layer in ["", *(layer for layer, _ in counted.values())] for label in _LABELS}
+    if missing := wanted - {*counted.values()}:
         rows = sorted("_".join(filter(None, row)) for row in missing)
         raise ValueError(f"it has no row for {', '.join(rows)}")
-    totals = census.groupby(["Epoch", "Batch", "Layer"])["Score"].sum()
+    census = frame[frame["Metric"].isin(counted)]
+    layers = census["Metric"].map({name: layer for name, (layer, _) in counted.items()})
+    totals = census["Score"].groupby([census["Epoch"], census["Batch"], layers]).sum()
     if not census["Score"].between(0, 1e9).all() or not (totals > 0).all():
         raise ValueError("its particles are not counted in numbers from 0 up")
 

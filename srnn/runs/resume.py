@@ -17,11 +17,12 @@ from srnn.files import is_file
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.groups import first_difference
+from srnn.runs.making import make_folder, write_config
 from srnn.runs.records import explained
 from srnn.runs.run import Run
 from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
-from srnn.runs.writer import make_folder, read_checkpoint, write_config
+from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
 from srnn.training.state import require_layout
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -40,6 +39,8 @@ from srnn.training.state import image_of
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from srnn.bodies.module import Body
 
 
@@ -326,6 +327,8 @@ class Run(Shown):
         paths = sorted(folder.glob("epoch-*.parquet"))
         if not paths:
             raise UserError(f"{folder} is empty: this run was stopped before it logged anything")
+        import pandas as pd
+
         particles = self._particles()
         return pd.concat([records.read_trajectory(path, self._size, particles) for path in paths], ignore_index=True)
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from torch import Tensor
 
 import srnn
 from srnn import kernels
-from srnn.errors import UserError, option
+from srnn.errors import UserError
 from srnn.experiment import Experiment
-from srnn.files import LOST, replacing, sweep, write_whole
+from srnn.files import sweep, write_whole
 from srnn.runs import checkpoints, records
 from srnn.runs.checkpoints import Checkpoint
+from srnn.runs.disk import Disk
+from srnn.runs.making import make_folder, write_config
 from srnn.runs.status import State, Status, write_status
 from srnn.untrusted import own_folder, require_file
-
-
-def write_config(folder: Path, experiment: Experiment) -> None:
-    """Write what is run in a folder."""
-    experiment.to_toml(folder / "config.toml")
 
 
 class RunWriter:
@@ -35,9 +36,10 @@ class RunWriter:
         folder: The run folder. It is made, or what an interrupted run has left there is removed or cut back.
         experiment: What is run, complete.
         since: The checkpoint of this folder from which the run goes on; without one it begins anew.
+        disk: What writes the files in which it is recorded how the run goes on; without, each is written at once.
 
     Attributes:
-        epoch: Epochs trained at the newest checkpoint.
+        epoch: Epochs trained at the newest checkpoint that is on the disk.
         diverged: Of what the run diverged and stopped; empty as long as it has not.
 
     Raises:
@@ -45,8 +47,10 @@ class RunWriter:
         OSError: It cannot be written, as with a full disk; what was there can still be gone on with.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment, since: Checkpoint | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, experiment: Experiment, since: Checkpoint | None = None, disk: Disk | None = None
+    ) -> None:
+        self.folder, self._disk = folder, disk
         self.keep, self.pinned = experiment.checkpoint.keep, experiment.checkpoint.pin
         self.epoch = 0 if since is None else int(since.state["epoch"])
         self.diverged = "" if since is None else str(since.state["diverged"])
@@ -90,7 +94,7 @@ class RunWriter:
     def save_metrics(self) -> None:
         """Bring ``metrics.csv`` up to date."""
         if self._unsaved:
-            write_whole(self.folder / "metrics.csv", self._metrics.encode())
+            self._write(self.folder / "metrics.csv", self._metrics.encode())
             self._unsaved = False
 
     def trajectory(
@@ -98,12 +102,16 @@ class RunWriter:
     ) -> None:
         """Write the weights ``(P, N)`` of all particles after an epoch, and what the body has beside them."""
         # First, so that no epoch is there without it.
-        checkpoints.write_ordinary(self.folder, epoch, ordinary or {})
+        if ordinary:
+            path = self.folder / "trajectory" / checkpoints.name(epoch)
+            self._write(path, checkpoints.packed(ordinary, {"epoch": epoch}))
         names = list(names)
-        columns = {"Epoch": pa.array([epoch] * len(names), pa.int32()), "Weight": pa.array(names)}
-        columns |= {f"dim_{k}": pa.array(row) for k, row in enumerate(weights.detach().cpu().numpy(), start=1)}
-        with replacing(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet") as file:
-            pq.write_table(pa.table(columns), file, write_page_checksum=True)
+        columns = {"Epoch": _numbers(pa.int32(), np.full(len(names), epoch, np.int32)), "Weight": _texts(names)}
+        rows = weights.detach().cpu().numpy()
+        columns |= {f"dim_{k}": _numbers(pa.float32(), row) for k, row in enumerate(rows, start=1)}
+        table, content = pa.Table.from_arrays([*columns.values()], [*columns]), io.BytesIO()
+        pq.write_table(table, content, write_page_checksum=True)
+        self._write(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet", content.getvalue())
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
         """Write a checkpoint of tensors and small plain values, after all that was measured until then.
@@ -115,30 +123,39 @@ class RunWriter:
         complete = {**state, "metrics": {"bytes": len(measured), "sha256": hashlib.sha256(measured).hexdigest()}}
         batch = state["batch"] if state.get("batches_of_epoch") else None
         path = self.folder / checkpoints.FOLDER / checkpoints.name(epoch, batch)  # type: ignore[arg-type]
-        checkpoints.write(path, tensors, complete)
-        self.epoch = epoch
+        self._write(path, checkpoints.packed(tensors, complete))
+        self._do(partial(setattr, self, "epoch", epoch))
         self.diverged = str(state.get("diverged", ""))
 
     def prune(self) -> None:
         """Remove all but the newest checkpoints, once those of all runs side by side are written."""
-        checkpoints.prune(self.folder, self.keep, inside=1 if self.diverged else self.keep, pinned=self.pinned)
+        inside = 1 if self.diverged else self.keep
+        self._do(partial(checkpoints.prune, self.folder, self.keep, inside, self.pinned))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if self._disk is None:
+            write_whole(path, content)
+        else:
+            self._disk.write(path, content)
+
+    def _do(self, act: Callable[[], None]) -> None:
+        if self._disk is None:
+            act()
+        else:
+            self._disk.do(act)
 
 
-def make_folder(folder: Path) -> list[Path]:
-    """Make a run folder, unless it exists; the folders that were made, the run's own first.
+# Made of their bytes: to make them of anything else, Arrow imports pandas first, which takes longer than a small run.
 
-    Raises:
-        UserError: It cannot be made.
-        OSError: The disk is full, or damaged.
-    """
-    try:
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno in LOST:
-            raise
-        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
-    return made
+
+def _numbers(kind: pa.DataType, values: NDArray[np.generic]) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def _texts(values: list[str]) -> pa.Array:
+    each = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, each)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(each), pa.py_buffer(ends), pa.py_buffer(b"".join(each)))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

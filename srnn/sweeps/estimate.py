@@ -7,8 +7,6 @@ from pathlib import Path
 
 from srnn import tasks
 from srnn.experiment import Experiment
-from srnn.training.birth import particle_count
-from srnn.training.loop import Training
 
 #: Seconds of training that are enough to tell of all the others.
 _ENOUGH = 5.0
@@ -25,12 +23,14 @@ def seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
     inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
     settings = experiment.training
     steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = particle_count(experiment, inputs, outputs) * experiment.particle.size
+    weights = experiment.body.count(inputs, outputs)[0] * experiment.particle.size
     return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 
 def measured(experiment: Experiment, data_dir: Path | None) -> float:
     """Seconds of one seed's training by its first epochs, which are trained for that; without what begins it."""
+    from srnn.training.loop import Training
+
     task = tasks.load(experiment.task, data_dir)
     training = Training(experiment, task, [experiment.seed])
     begun = time.monotonic()

@@ -14,23 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
-from srnn.analysis import sweeps
 from srnn.errors import UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, replacing
 from srnn.runs.groups import first_difference, is_sweep
 from srnn.runs.lock import BeingWrittenError, only_writer, writer
-from srnn.runs.run import Run, figures
+from srnn.runs.making import make_folder, write_config
 from srnn.runs.status import read_status
-from srnn.runs.writer import make_folder, write_config
 from srnn.settings import SweepConfig
 from srnn.shown import Rows, Shown, figure
 from srnn.sweeps.plan import Point, planned, read_plan, require_settings, write_plan
 from srnn.untrusted import expanded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from srnn.runs.run import Run
 
 #: What a task is doing: some seeds of a point.
 State = Literal["waiting", "running", "ended", "failed"]
@@ -119,16 +120,24 @@ class Sweep(Shown):
     @property
     def goals(self) -> dict[str, bool]:
         """The metrics that it is looked at by, and whether more is better; those that are measured."""
+        from srnn.analysis import sweeps
+
         return sweeps.goals_of(self.table, wanted(self.experiment.sweep))
 
     @property
     def axes(self) -> list[str]:
         """The settings that really differ."""
+        from srnn.analysis import sweeps
+
         return sweeps.axes_of(self.table, list(self.experiment.sweep.over))
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The runs that have measured anything, as :mod:`srnn.analysis.sweeps` describes it; read off their folders."""
+        import pandas as pd
+
+        from srnn.analysis import sweeps
+
         frames = []
         for point in self.points:
             runs = [one for one in self.runs(point) if is_file(one.folder / "metrics.csv")]
@@ -150,12 +159,16 @@ class Sweep(Shown):
 
     def runs(self, point: Point) -> list[Run]:
         """The runs of a point that are begun, in the order of their seeds."""
+        from srnn.runs.run import Run
+
         folders = [self.folder / point.name / f"seed-{seed}" for seed in self.experiment.sweep.all_seeds]
         return [Run(folder) for folder in folders if is_file(folder / "config.toml")]
 
     @property
     def figures(self) -> list[Path]:
         """The figures, by name."""
+        from srnn.runs.run import figures
+
         return figures(self.folder)
 
     def write_table(self) -> Path:
@@ -170,6 +183,8 @@ class Sweep(Shown):
         return f"Sweep({str(self.folder)!r}: {len(self.points)} points, {done['ended']} of {done.total()} tasks ended)"
 
     def _shown(self) -> tuple[str, Rows]:
+        from srnn.analysis import sweeps
+
         goals = self.goals
         found = sweeps.of_points(self.table, goals).head(_SHOWN)
         rows = [("point", *goals, "runs")]

@@ -11,8 +11,6 @@ from math import exp, log
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from srnn.errors import UserError, shorten
 from srnn.experiment import Experiment, folder_name
 from srnn.files import write_whole
@@ -127,6 +125,8 @@ def _grid(over: Mapping[str, Any]) -> Iterable[Settings]:
 
 def _drawn(sweep: SweepConfig) -> Iterable[Settings]:
     """Points drawn at random, each once: as many as are asked for, or fewer if there are no more."""
+    import torch
+
     generator = torch.Generator().manual_seed(sweep.seed)
     found: dict[str, Settings] = {}
     for _ in range(100 * sweep.points):

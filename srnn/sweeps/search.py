@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srnn.analysis.sweeps import final_metrics
 from srnn.errors import UserError, nearest
 from srnn.settings import RangeConfig
 from srnn.sweeps.folder import Sweep, alone, wanted
@@ -74,6 +73,8 @@ class Search:
     def _settle(self, study: Study, trial: FrozenTrial, points: dict[str, Point]) -> None:
         """Make sure that a trial is planned, and tell how it has ended if it has."""
         from optuna.trial import TrialState
+
+        from srnn.analysis.sweeps import final_metrics
 
         over = self._sweep.experiment.sweep.over
         if trial.params.keys() != over.keys():  # whoever asked was killed before it had an answer

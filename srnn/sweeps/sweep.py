@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from math import inf
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from srnn.bodies.module import ModuleConfig, with_body
+from srnn.choices import require_format
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file
-from srnn.laboratory.job import Named, require_device, run
-from srnn.plots.style import require_format
 from srnn.presets import load_experiment
 from srnn.runs.lock import BeingWrittenError
 from srnn.runs.status import Status, read_status, write_status
-from srnn.sweeps.engine import Contact, Job, LostError, carry_out
+from srnn.sweeps.engine import Job, LostError, carry_out
 from srnn.sweeps.estimate import seconds
-from srnn.sweeps.figures import draw
 from srnn.sweeps.folder import State, Sweep, Task, begin
 from srnn.sweeps.plan import point_of
+from srnn.sweeps.point import train as train_point
 from srnn.sweeps.search import Search
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
+    from srnn.laboratory.job import Named
     from srnn.sweeps.workers import Workers
 
 #: Seconds between two looks at what other processes are doing.
@@ -93,12 +94,15 @@ def sweep(
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
     experiment = with_body(experiment, body, begins=True)
-    device = require_device(device)
+    if device != "cpu":
+        from srnn.laboratory.job import require_device
+
+        device = require_device(device)
     if image_format is not None:
         require_format(image_format)
     found = begin(experiment, expanded(out))
     data_dir = None if data_dir is None else expanded(data_dir).absolute()
-    train = partial(_train, data_dir=data_dir, device=device, body=_body_of(experiment))
+    train = partial(train_point, data_dir=data_dir, device=device, body=_body_of(experiment))
     doing = _Worker(found, workers, train, fail_fast, retry_failed, watch, stop)
     while (tasks := doing.to_do()) or doing.may_ask():
         free = [task for task in tasks if task.state != "running"]
@@ -115,40 +119,6 @@ def sweep(
 def _body_of(experiment: Experiment) -> str | None:
     """The class of the body, to which whoever begins the sweep has consented."""
     return experiment.body.path if isinstance(experiment.body, ModuleConfig) else None
-
-
-def _train(
-    experiment: Mapping[str, object],
-    out: Path,
-    seeds: tuple[int, ...],
-    contact: Contact,
-    *,
-    data_dir: Path | None,
-    device: str,
-    body: str | None,
-) -> None:
-    """Train some seeds of a point, in whatever process; without figures, which take longer than many a small run."""
-    there = Experiment.from_dict(experiment)
-    epochs = there.training.epochs
-    run(
-        there,
-        out,
-        seeds=seeds,
-        resume=True,
-        data_dir=data_dir,
-        device=device,
-        image_format=None,
-        body=body,
-        after_report=lambda report: contact.tell(f"epoch {report.epoch:,} of {epochs:,}"),
-        stop=contact.stop,
-        say=_say_nothing,
-        progress=False,
-    )
-
-
-def _say_nothing(message: str) -> NoReturn:
-    """Nobody listens here: it stands in the status of the run."""
-    raise OSError(message)
 
 
 class _Worker:
@@ -217,6 +187,8 @@ class _Worker:
     def carry_out(self, tasks: list[Task]) -> None:
         """Do what no other process is doing."""
         jobs = [self._job(task) for task in tasks]
+        if self._workers is not None:  # meanwhile, what the end needs
+            threading.Thread(target=import_module, args=("srnn.sweeps.figures",)).start()
         for job, error in carry_out(jobs, self._workers, self._told, self._stop, self._more):
             if error is None or isinstance(error, BeingWrittenError):
                 continue  # by another process
@@ -261,6 +233,8 @@ class _Worker:
         self._watch(Doing(ended.states))
         ended.write_table()
         if image_format is not None:
+            from srnn.sweeps.figures import draw
+
             draw(ended, image_format)
         failed = [name for name, state in self._states().items() if name in self._failed or state == "failed"]
         if failed:

@@ -67,26 +67,33 @@ class Processes:
         self._idle: list[Any] = []
         self._at_work: dict[Future[None], Any] = {}
 
+    def start(self) -> None:
+        """Begin them now, as many as there are cores for, each with all that a run imports: to be called early."""
+        for _ in range(min(self._count, cores())):
+            executor = self._executor()
+            _submit(executor, _import_all)
+            self._idle.append(executor)
+
     def room(self) -> int:
         return self._count
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> Future[None]:
-        from joblib.externals.loky import ProcessPoolExecutor
-
-        if self._idle:
-            executor = self._idle.pop()
-        else:
-            share = str(max(1, cores() // self._count))
-            threads = {name: os.environ.get(name, share) for name in _THREADS}
-            executor = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),), env=threads)
-        # A new process inherits what is blocked: what a terminal or a cluster sends to all is for this one to handle.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_ALL)
+        executor = self._idle.pop() if self._idle else self._executor()
         try:
-            future: Future[None] = executor.submit(function, *arguments)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            future = _submit(executor, function, *arguments)
+        except BrokenExecutor:  # it was ended while it had nothing to do
+            executor.shutdown(wait=False, kill_workers=True)
+            executor = self._executor()
+            future = _submit(executor, function, *arguments)
         self._at_work[future] = executor
         return future
+
+    def _executor(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        share = str(max(1, cores() // self._count))
+        threads = {name: os.environ.get(name, share) for name in _THREADS}
+        return ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),), env=threads)
 
     def release(self, future: Future[None]) -> None:
         executor = self._at_work.pop(future)
@@ -108,7 +115,26 @@ class Processes:
         self._at_work.clear()
 
 
+def _submit(executor: Any, function: Callable[..., None], *arguments: Any) -> Future[None]:
+    # A new process inherits what is blocked: what a terminal or a cluster sends to all is for this one to handle.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_ALL)
+    try:
+        future: Future[None] = executor.submit(function, *arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return future
+
+
 # What follows runs in the workers.
+
+
+def _import_all() -> None:
+    """Import what a run of a sweep needs."""
+    import srnn.laboratory.job
+    import srnn.sweeps.point  # noqa: F401
+    from srnn import kernels
+
+    kernels.fused()
 
 
 def _end_with(parent: int) -> None:

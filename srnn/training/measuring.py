@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srnn.fixpoints import FixpointType, census, classify
+from srnn.fixpoints import FixpointType, classify, counts
 from srnn.methods.descent import Descent
 from srnn.organism import Organism
 from srnn.particle import Particle
@@ -134,8 +134,8 @@ def measure(
         if types is not None:
             own |= _counts(types[organism.columns(place)], organism.layers)
         if rested is not None and types_at_rest is not None and method.replicating[place]:
-            counts = _counts(types_at_rest[organism.columns(place)], {})
-            own |= {f"rest_{kind}": count for kind, count in counts.items()}
+            resting = _counts(types_at_rest[organism.columns(place)], {})
+            own |= {f"rest_{kind}": count for kind, count in resting.items()}
             own[f"rest_test_{task.metric}"] = task.metrics(outputs_at_rest[place], task.test_y)[task.metric]
         scores[place] = own
     organism.train()
@@ -202,8 +202,9 @@ def _worth(organism: Organism, weights: Tensor) -> Tensor:
 
 def _counts(types: Tensor, layers: Mapping[str, slice]) -> dict[str, float]:
     """The census of one seed: of the whole and of each layer, by metric."""
-    counts: dict[str, float] = {}
-    for layer, row in census(types, layers).iterrows():
-        prefix = "" if layer == "total" else f"{layer}_"
-        counts |= {f"{prefix}{kind.label}": float(row[kind.label]) for kind in FixpointType}
-    return counts
+    parts = {f"{layer}_": types[particles] for layer, particles in layers.items()} | {"": types}
+    return {
+        f"{prefix}{kind.label}": float(count)
+        for prefix, own in parts.items()
+        for kind, count in zip(FixpointType, counts(own), strict=True)
+    }

@@ -19,10 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from srnn.analysis.statistics import by_epoch
+from srnn.choices import FORMATS
 from srnn.errors import UserError
 from srnn.fixpoints import FixpointType
 from srnn.plots.particle_types import particle_types
-from srnn.plots.style import FORMATS, TYPE_COLOURS, WIDTH, caption, house_style, save
+from srnn.plots.style import TYPE_COLOURS, WIDTH, caption, house_style, save
 from srnn.plots.training_curves import training_curves
 
 # Nothing here may warn: a user would see it, and could do nothing about it.

@@ -80,3 +80,18 @@ def test_they_are_asked_to_stop_and_the_rest_is_left(tmp_path: Path) -> None:
     ]
     assert begun.read_text() == "stopped"
     assert not (tmp_path / "left").exists()
+
+
+def test_processes_are_begun_before_there_is_work_and_one_that_is_ended_by_then_is_replaced(tmp_path: Path) -> None:
+    workers = Processes(1)
+    with workers:
+        workers.start()
+        [first] = workers._idle
+        [process] = first._processes.values()
+        process.kill()
+        process.join()
+        ended = {
+            job.name: error
+            for job, error in carry_out([Job("a", partial(light_jobs.write, tmp_path / "a"))], workers, unwatched)
+        }
+    assert ended == {"a": None}

@@ -88,7 +88,7 @@ def assert_whole(folder: Path, reference: Reference) -> None:
 
 def log_trainings(log: Path, end_after: int | None = None) -> None:
     """Have this process write a line for each training that it begins; and be killed inside the last of so many."""
-    from srnn.sweeps import sweep as doing
+    from srnn.laboratory import job as doing
 
     begun = Counter[str]()
     run = doing.run

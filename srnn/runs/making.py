@@ -1,0 +1,31 @@
+"""What the folder of a run, or of several, begins with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from srnn.errors import UserError, option
+from srnn.experiment import Experiment
+from srnn.files import LOST
+
+
+def write_config(folder: Path, experiment: Experiment) -> None:
+    """Write what is run in a folder."""
+    experiment.to_toml(folder / "config.toml")
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a run folder, unless it exists; the folders that were made, the run's own first.
+
+    Raises:
+        UserError: It cannot be made.
+        OSError: The disk is full, or damaged.
+    """
+    try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in LOST:
+            raise
+        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
+    return made
