@@ -22,8 +22,8 @@ from processes import environment, start
 import srnn
 from srnn import Experiment, Run, UserError, tasks
 from srnn.errors import StoppedError
-from srnn.laboratory import job
 from srnn.laboratory.ask import analyze
+from srnn.plots import style
 from srnn.runs.groups import names_apart, open_runs
 from srnn.runs.verify import verify
 from srnn.tasks import digits
@@ -469,13 +469,13 @@ class TestOverview:
 class TestStopWhileDrawing:
     def test_it_is_heard_between_figures(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         drawn: list[str] = []
-        real = job.save
+        real = style.save
 
         def save(figure: Any, path: Path) -> Path:
             drawn.append(path.name)
             return real(figure, path)
 
-        monkeypatch.setattr(job, "save", save)
+        monkeypatch.setattr(style, "save", save)
         with pytest.raises(StoppedError):
             srnn.run(EXPERIMENT, tmp_path, seeds=3, stop=lambda: len(drawn) >= 3)
         assert len(drawn) == 3

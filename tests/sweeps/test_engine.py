@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -83,15 +85,13 @@ def test_they_are_asked_to_stop_and_the_rest_is_left(tmp_path: Path) -> None:
 
 
 def test_processes_are_begun_before_there_is_work_and_one_that_is_ended_by_then_is_replaced(tmp_path: Path) -> None:
-    workers = Processes(1)
-    with workers:
+    with Processes(1) as workers:
         workers.start()
-        [first] = workers._idle
-        [process] = first._processes.values()
-        process.kill()
-        process.join()
-        ended = {
-            job.name: error
+        [executor] = workers._idle
+        [process] = executor._processes
+        os.kill(process, signal.SIGKILL)
+        ended = [
+            (job.name, error)
             for job, error in carry_out([Job("a", partial(light_jobs.write, tmp_path / "a"))], workers, unwatched)
-        }
-    assert ended == {"a": None}
+        ]
+    assert ended == [("a", None)]
