@@ -22,6 +22,7 @@ from processes import environment, start
 import srnn
 from srnn import Experiment, Run, UserError, tasks
 from srnn.errors import StoppedError
+from srnn.laboratory import job
 from srnn.laboratory.ask import analyze
 from srnn.plots import style
 from srnn.runs.groups import names_apart, open_runs
