@@ -12,6 +12,8 @@ import time
 
 def slow_disk() -> None:
     """Make it slow, in this process from now on."""
+    from srnn.runs import disk
+
     seconds, sync = float(os.environ.get("SLOW", "0.01")), os.fsync
 
     def slow_sync(descriptor: int) -> None:
@@ -21,6 +23,7 @@ def slow_disk() -> None:
             time.sleep(seconds)
 
     os.fsync = slow_sync
+    disk._MOST = 0  # as where much is to be written: training waits for it
 
 
 if __name__ == "__main__":
