@@ -106,9 +106,9 @@ class RunWriter:
             path = self.folder / "trajectory" / checkpoints.name(epoch)
             self._write(path, checkpoints.packed(ordinary, {"epoch": epoch}))
         names = list(names)
-        columns = {"Epoch": _numbers(pa.int32(), np.full(len(names), epoch, np.int32)), "Weight": _texts(names)}
+        columns = {"Epoch": _numbers(np.full(len(names), epoch, np.int32)), "Weight": _texts(names)}
         rows = weights.detach().cpu().numpy()
-        columns |= {f"dim_{k}": _numbers(pa.float32(), row) for k, row in enumerate(rows, start=1)}
+        columns |= {f"dim_{k}": _numbers(row) for k, row in enumerate(rows, start=1)}
         table, content = pa.Table.from_arrays([*columns.values()], [*columns]), io.BytesIO()
         pq.write_table(table, content, write_page_checksum=True)
         self._write(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet", content.getvalue())
@@ -148,8 +148,9 @@ class RunWriter:
 # Made of their bytes: to make them of anything else, Arrow imports pandas first, which takes longer than a small run.
 
 
-def _numbers(kind: pa.DataType, values: NDArray[np.generic]) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+def _numbers(values: NDArray[np.generic]) -> pa.Array:
+    whole = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(whole.dtype), len(whole), [None, pa.py_buffer(whole)])
 
 
 def _texts(values: list[str]) -> pa.Array:
