@@ -59,6 +59,7 @@ class Section:
     seconds: float = 5  #: about how long it takes, of three seeds
     published: bool = True  #: whether it is of a published figure; others are made when they are asked for by name
     studies: Sequence[str] = ()  #: presets of studies of pruning that it needs, each goes on wherever it was stopped
+    change: Callable[[Experiment], Experiment] = lambda preset: preset  #: what each preset is made into for it
 
 
 _H8 = ("residual-h8", "no-residual-h8")
@@ -177,7 +178,30 @@ SECTIONS = {
     "rescue": Section(
         "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False
     ),
-    "minima": Section("Other minima", minima.PRESETS, minima.minima, seconds=600, published=False),
+    "minima": Section(
+        "Other minima",
+        minima.PRESETS,
+        partial(minima.minima, kind=""),
+        seconds=300,
+        published=False,
+        change=partial(minima.of_kind, ""),
+    ),
+    "minima-sgd": Section(
+        "Other minima of organisms that descend on replication",
+        minima.PRESETS,
+        partial(minima.minima, kind="sgd"),
+        seconds=300,
+        published=False,
+        change=partial(minima.of_kind, "sgd"),
+    ),
+    "minima-lifted": Section(
+        "Other minima of exact self-replicators",
+        minima.PRESETS,
+        partial(minima.minima, kind="lifted"),
+        seconds=300,
+        published=False,
+        change=partial(minima.of_kind, "lifted"),
+    ),
     "regularisation": Section(
         "Regularisation", regularisation.PRESETS, regularisation.regularisation, seconds=30, published=False
     ),
@@ -224,7 +248,7 @@ def make(
     counts = {name: seeds or section.seeds for name, section in SECTIONS.items() if name in chosen}
     out, runs = expanded(out), expanded(runs)
     wanted = {name: count for name, count in counts.items() if not _is_made(out / name / "section.md", count)}
-    needed = {name: _experiments(SECTIONS[name].presets) for name in wanted}
+    needed = {name: _experiments(SECTIONS[name]) for name in wanted}
     order_products()  # in this process and in those that it starts
     out.mkdir(parents=True, exist_ok=True)
     runs.mkdir(parents=True, exist_ok=True)
@@ -262,9 +286,9 @@ def _is_made(text: Path, seeds: int) -> bool:
     return text.is_file() and text.read_text("utf-8").startswith(_mark(seeds))
 
 
-def _experiments(presets: Sequence[str]) -> dict[str, Experiment]:
-    """The experiments of presets by their names; of a comparison, those that are compared."""
-    chosen = [load_preset(preset) for preset in presets]
+def _experiments(section: Section) -> dict[str, Experiment]:
+    """The experiments of a section by their names; of a comparison, those that are compared."""
+    chosen = [section.change(load_preset(preset)) for preset in section.presets]
     return {one.name: one for experiment in chosen for one in (experiment.expand() or {"": experiment}).values()}
 
 
