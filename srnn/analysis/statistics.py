@@ -48,6 +48,8 @@ _LABELS: Final = tuple(kind.label for kind in FixpointType)
 #: Where the upper end of a 95 % interval is.
 _UPPER: Final = 0.975
 _ENDS: Final = {"Least": -np.inf, "Most": np.inf}
+#: Of scores: what their differences may be apart by rounding alone.
+_SAME: Final = 1e-12
 #: Below this many pairs Wilcoxon's test cannot reach p < 0.05, whatever the data.
 _FEWEST_FOR_WILCOXON: Final = 6
 
@@ -235,7 +237,7 @@ def paired(a: Floats, b: Floats) -> dict[str, float]:
     result: dict[str, float] = {"n": n, **dict.fromkeys(keys, np.nan)}
     if n:
         result["Difference"] = float(differences.mean())
-    if n > 1 and np.ptp(differences) == 0:
+    if n > 1 and np.ptp(differences) <= _SAME * max(np.abs(a).max(), np.abs(b).max()):
         result |= {"Low": result["Difference"], "High": result["Difference"]}
     elif n > 1:
         test = stats.ttest_rel(a, b)

@@ -294,6 +294,14 @@ class TestPaired:
         assert (found["Difference"], found["Low"], found["High"]) == (0.5, 0.5, 0.5)
         assert math.isnan(found["p"])
 
+    def test_so_is_one_that_is_the_same_but_for_rounding(self) -> None:
+        """Of 0.2, which floats cannot hold."""
+        a, b = np.array([0.3, 0.8]), np.array([0.1, 0.6])
+        assert np.ptp(a - b) > 0
+        found = paired(a, b)
+        assert (found["Low"], found["High"]) == pytest.approx((0.2, 0.2))
+        assert math.isnan(found["p"])
+
     @pytest.mark.parametrize("n", [0, 1])
     def test_without_two_pairs_there_is_no_interval(self, n: int) -> None:
         found = paired(np.ones(n), np.zeros(n))

@@ -94,7 +94,7 @@ class TestInterventions:
             for place, (action, gain) in enumerate(actions.items())
             for seed in range(5)
             for metric, value in (
-                ("Score gain", gain + noise[(seed * (1 + place % 4)) % 5]),
+                ("Score gain", gain + (1 + place / 10) * noise[(seed * (1 + place % 4)) % 5]),
                 ("Rescued", 0.5),
                 ("Rescued, left alone", 0.25),
             )
