@@ -10,6 +10,8 @@ from srnn.errors import UserError, option, shorten
 Encoding = Literal["max", "l2"]
 #: Where a particle's weights are drawn from.
 Init = Literal["fan_in", "xavier", "copying"]
+#: Where the weights of an MLP itself are drawn from.
+Birth = Literal["fan_in", "xavier", "kaiming"]
 #: Whether the weights as data are constants to the gradient of replication.
 Target = Literal["frozen", "live"]
 #: Which layers of an MLP add an input to their output.

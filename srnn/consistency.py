@@ -23,6 +23,7 @@ def require_consistent(experiment: Experiment) -> None:
     """
     if experiment.particle.kind == "number":
         _suits_numbers(experiment)
+    _suits_the_birth(experiment)
     _suits_the_step(experiment)
     _suits_the_schedule(experiment)
     _suits_validation(experiment)
@@ -36,6 +37,22 @@ def require_consistent(experiment: Experiment) -> None:
     _suits_the_study(experiment)
     if isinstance(experiment.body, MLPConfig):
         require_affordable(experiment.body, experiment.particle.size)
+
+
+def _suits_the_birth(experiment: Experiment) -> None:
+    particle, body = experiment.particle, experiment.body
+    if not isinstance(body, MLPConfig) or body.init == "fan_in":
+        return
+    if particle.kind != "number":
+        raise ValueError(
+            f"body.init is '{body.init}', which is of plain numbers, and particle.kind is '{particle.kind}': set it to "
+            "'fan_in', and particle.init as you like"
+        )
+    if particle.values != "body":
+        raise ValueError(
+            f"body.init is '{body.init}', and particle.values '{particle.values}', so that numbers begin otherwise: "
+            "set body.init to 'fan_in', or particle.values to 'body'"
+        )
 
 
 def _suits_the_step(experiment: Experiment) -> None:
@@ -151,8 +168,8 @@ def _suits_the_study(experiment: Experiment) -> None:
     if experiment.start.run or experiment.comparison.variants:
         other = "start" if experiment.start.run else "comparison"
         raise ValueError(f"[pruning] begins from a trunk of its own, and compares: leave [{other}] out")
-    if not study.by and not study.others:
-        raise ValueError("pruning.by is empty: name a score, or another run in pruning.others")
+    if not study.by and not any(other.by for other in study.others.values()):
+        raise ValueError("pruning.by is empty: name a score, or one of another run in pruning.others")
     if study.rewind == "end" and study.controls:
         raise ValueError(
             f"pruning.controls has {study.controls[0]!r}, another start; with pruning.rewind 'end' nothing starts "

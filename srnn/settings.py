@@ -130,8 +130,8 @@ class ScoredConfig(Section):
 
     changes: Annotated[list[Text], Field(max_length=100)] = []
     """The settings, such as ``["terms.l2.strength=1e-4"]``."""
-    by: Annotated[list[Score], Field(min_length=1, max_length=20)] = ["magnitude"]
-    """By which scores its weights are ranked."""
+    by: Annotated[list[Score], Field(max_length=20)] = ["magnitude"]
+    """By which scores its weights are ranked; if empty, it is only run beside the trunk."""
 
 
 class PruningConfig(Section):

@@ -387,6 +387,7 @@ CHOICES = {
     "task.name=minst": "multiply, add, digits, mnist, fashion_mnist, arrays; did you mean mnist?",
     "body.residual=layers": "none, layer, pair; did you mean layer?",
     "body.activation=rellu": "did you mean relu?",
+    "body.init=xavir": "fan_in, xavier, kaiming; did you mean xavier?",
     "particle.encoding=l1": "max, l2; did you mean l2?",
     "particle.init=xavir": "fan_in, xavier, copying; did you mean xavier?",
     "replication.method=sdg": "did you mean sgd?",
@@ -662,6 +663,28 @@ class TestComparison:
 def test_what_exact_methods_do_not_go_with(replication: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=re.escape(complaint)):
         Experiment.from_dict({"replication": replication})
+
+
+def test_numbers_begin_as_their_body_is_drawn() -> None:
+    numbers = {"particle": {"kind": "number"}, "replication": {"method": "none"}}
+    spread = {}
+    for init in ("fan_in", "kaiming"):
+        body = {"depth": 2, "width": 300, "residual": "none", "init": init}
+        spread[init] = float(build_organism(Experiment.from_dict({**numbers, "body": body}), 200, 10).worth().var())
+    # 1 / (3 fan_in) against 2 / fan_in.
+    assert spread["kaiming"] == pytest.approx(6 * spread["fan_in"], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("particle", "complaint"),
+    [
+        ({"kind": "weightwise"}, "body.init is 'xavier', which is of plain numbers, and particle.kind is 'weightwise'"),
+        ({"kind": "number", "values": "particles"}, "body.init is 'xavier', and particle.values 'particles'"),
+    ],
+)
+def test_what_begins_otherwise_has_no_birth_of_the_body(particle: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        Experiment.from_dict({"body": {"init": "xavier"}, "particle": particle, "replication": {"method": "none"}})
 
 
 def test_exact_methods_go_with_any_optimizer() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from srnn.choices import Activation, Residual
+from srnn.choices import Activation, Birth, Residual
 from srnn.errors import UserError
 from srnn.section import Section
 
@@ -90,6 +90,9 @@ class MLPConfig(BodyConfig):
     """Applied to the output of every layer but the last."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of hidden units set to zero in training."""
+    init: Birth = "fan_in"
+    """Where the weights of a dense network are drawn from: uniform in ±1/√fan_in, or from a normal distribution as
+    ``xavier``, of variance 2 / (fan_in + fan_out), or ``kaiming``, of variance 2 / fan_in."""
 
     @model_validator(mode="after")
     def _has_a_width_for_each_hidden_layer(self) -> Self:
@@ -114,6 +117,7 @@ class MLPConfig(BodyConfig):
             activation=self.activation,
             dropout=self.dropout,
             generator=generator,
+            init=self.init,
         )
 
     def describe(self) -> str:

@@ -8,7 +8,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from srnn.choices import Activation, Residual
+from srnn.choices import Activation, Birth, Residual
 
 #: The name of an activation → its module.
 ACTIVATIONS = {
@@ -33,7 +33,9 @@ class MLP(nn.Module):
             second; the two after them are the next pair.
         activation: Applied to the output of every layer but the last, before a residual is added.
         dropout: Share of hidden units set to zero in training, in [0, 1).
-        generator: Where the weights are drawn from, uniform in ±1/√fan_in; without one, torch's global generator.
+        generator: Where the weights are drawn from; without one, torch's global generator.
+        init: How: ``fan_in``, uniform in ±1/√fan_in; or from a normal distribution of mean 0 and variance
+            2 / (fan_in + fan_out), ``xavier`` (Glorot & Bengio 2010), or 2 / fan_in, ``kaiming`` (He et al. 2015).
 
     Attributes:
         sizes: Units of the input, of each hidden layer and of the output.
@@ -41,8 +43,8 @@ class MLP(nn.Module):
         sources: For each layer, the index of the layer whose input is added to its output, or None.
 
     Raises:
-        ValueError: A size is below 1, there are not as many widths as hidden layers, or ``residual`` or ``activation``
-            is not one of those above.
+        ValueError: A size is below 1, there are not as many widths as hidden layers, or ``residual``, ``activation``
+            or ``init`` is not one of those above.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class MLP(nn.Module):
         activation: Activation = "none",
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
+        init: Birth = "fan_in",
     ) -> None:
         super().__init__()
         hidden = [width] * (depth - 1) if isinstance(width, int) else [*width]
@@ -68,11 +71,12 @@ class MLP(nn.Module):
             raise ValueError(f"residual is {residual!r}; allowed: {', '.join(get_args(Residual))}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; allowed: {', '.join(ACTIVATIONS)}")
+        if init not in get_args(Birth):
+            raise ValueError(f"init is {init!r}; allowed: {', '.join(get_args(Birth))}")
         self.sizes = sizes = [inputs, *hidden, outputs]
         self.weights = nn.ParameterList(torch.empty(sizes[i + 1], sizes[i]) for i in range(depth))
         for weight in self.weights:
-            bound = weight.shape[1] ** -0.5
-            nn.init.uniform_(weight, -bound, bound, generator=generator)
+            _draw(weight, init, generator)
         self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
         self.sources = _residual_sources(sizes, residual)
@@ -89,6 +93,18 @@ class MLP(nn.Module):
                 signal = signal + signals[source]
             signals.append(signal)
         return signals[-1].mT
+
+
+def _draw(weight: Tensor, init: Birth, generator: torch.Generator | None) -> None:
+    """A newborn layer ``(out, in)``, in place."""
+    match init:
+        case "fan_in":
+            bound = weight.shape[1] ** -0.5
+            nn.init.uniform_(weight, -bound, bound, generator=generator)
+        case "xavier":
+            nn.init.xavier_normal_(weight, generator=generator)
+        case "kaiming":
+            nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
 class Dropout(nn.Module):

@@ -68,6 +68,22 @@ def test_weights_are_uniform_within_one_over_root_fan_in() -> None:
     assert all(torch.equal(a, b) for a, b in zip(body.weights, again.weights, strict=True))
 
 
+@pytest.mark.parametrize(("init", "variances"), [("xavier", (2 / 700, 2 / 310)), ("kaiming", (2 / 400, 2 / 300))])
+def test_other_births_are_normal_of_the_published_variance(init: Any, variances: tuple[float, float]) -> None:
+    body = MLP(400, 300, 2, 10, generator=generator(), init=init)
+    for weight, variance in zip([one.detach() for one in body.weights], variances, strict=True):
+        assert float(weight.var()) == pytest.approx(variance, rel=0.05)
+        # Of a normal distribution 4.6 % are beyond two deviations, of a uniform one none.
+        assert float((weight.abs() > 2 * variance**0.5).float().mean()) == pytest.approx(0.0455, abs=0.01)
+    again = MLP(400, 300, 2, 10, generator=generator(), init=init)
+    assert all(torch.equal(a, b) for a, b in zip(body.weights, again.weights, strict=True))
+
+
+def test_an_unknown_birth_is_told_what_there_is() -> None:
+    with pytest.raises(ValueError, match=re.escape("init is 'glorot'; allowed: fan_in, xavier, kaiming")):
+        MLP(3, 2, 2, 1, init="glorot")  # type: ignore[arg-type]
+
+
 def test_the_activation_is_applied_to_all_layers_but_the_last_and_before_the_residual() -> None:
     body = MLP(2, 2, 3, 2, residual="layer", activation="relu", generator=generator())
     x = torch.randn(5, 2, generator=generator())

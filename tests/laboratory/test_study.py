@@ -205,6 +205,12 @@ def test_controls_of_some_rounds_only(tmp_path: Path, settings: dict[str, Any], 
     assert [branch.experiment.name for branch in every] == ["trunk", one, two, f"{two}-reinit"]
 
 
+def test_another_run_that_is_not_scored_is_only_run_beside() -> None:
+    others = {"beside": {"changes": ["terms.l2.strength=1.0"], "by": []}}
+    study = Experiment.from_dict({**SHOTS, "pruning": {"densities": [0.3], "others": others}})
+    assert [branch.experiment.name for branch in branches(study, Path("study"))] == ["trunk", "beside", "magnitude-0.3"]
+
+
 class TestDiverged:
     """Particles that diverge in the first batch: no seed is left out for it."""
 
@@ -280,6 +286,7 @@ class TestErrors:
             ({"by": ["gate"]}, "pruning.by has 'gate', which is known where there are gates of one kind: set one of"),
             ({"by": ["type"]}, "pruning.by has 'type'; a plain number replicates nothing"),
             ({"by": []}, "pruning.by is empty: name a score"),
+            ({"rounds": [1], "by": [], "others": {"a": {"by": []}}}, "pruning.by is empty: name a score, or one of"),
             ({"others": {"a": {}}}, "pruning.others are scored once"),
             ({"rounds": [1], "others": {"a": {"by": ["type"]}}}, "pruning.others.a.by has 'type'; a plain number"),
             ({"rounds": [1], "others": {"a": {"changes": ["seed=1"]}}}, "pruning.others.a: seed is the same for all"),
