@@ -172,7 +172,7 @@ SECTIONS = {
         seeds=3,
         seconds=20,
         published=False,
-        studies=["sparsity"],
+        studies=["sparsity", "sparsity-adam"],
     ),
     "usefulness": Section("Usefulness of units", useful.PRESETS, useful.useful, seeds=20, seconds=400, published=False),
     "rescue": Section(

@@ -17,5 +17,5 @@ reimplementation of its mathematics. A zero fixpoint replicates itself, too: the
 here it is counted as zero. A body without activation is linear, however deep, and no more than a softmax regression can
 be. All are so here but those with ReLU: `exact-comparison`, `hard-examples`, `pruning`, `pruning-cubic`,
 `pruning-fan-in`, `pruning-iterative`, `pruning-twice`, `regularisation`, `repulsion`, `rescue`, `rhythm`, `snapshots`,
-`sparsity`, `tickets`, `tickets-at-once`, `usefulness`.
+`sparsity`, `sparsity-adam`, `tickets`, `tickets-at-once`, `usefulness`.
 """

@@ -14,6 +14,7 @@ import srnn.tables as figure_tables
 from srnn.analysis.arms import BETTER, EQUAL, OPEN, WORSE, against, beats_all, endpoints
 from srnn.tables.pruned import MARKED, judged
 from srnn.tables.sparse import judged as judged_sparse
+from srnn.tables.sparse import judged_sparsity, reasons
 from srnn.tables.tickets import claims
 
 NOISE = np.array([0.0, 0.01, -0.01, 0.02, -0.02])
@@ -89,10 +90,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
             *(
                 "body.width=[4, 3]",
                 "pruning.densities=[0.5]",
+                "pruning.controlled=[1]",
                 "pruning.others.l0.changes=['terms.hard_concrete.lr=1.0']",
             ),
-            "pruning.others.variational.changes=['terms.targeted.share=0.75']",
+            "pruning.others.variational.changes=['terms.targeted.share=0.75','terms.l2.strength=0.0001']",
         ],
+        "sparsity-adam": ["body.width=[4, 3]", "pruning.densities=[0.5]"],
     }
     monkeypatch.setattr(figure_tables, "load_preset", lambda name: load(name).override([*digits, *own[name]]))
 
@@ -129,9 +132,20 @@ def test_the_tables_are_made_of_studies_and_go_on(small: None, tmp_path: Path) -
     assert (places[0] / "tickets/tickets.png").is_file()
     sparse = (places[0] / "sparsity/section.md").read_text()
     # Of 16, 4 and 3 inputs of a unit 12, 3 and 2 are dropped.
-    assert "| variational | as it is | 27.4% | 25.0%, 25.0%, 33.3% |" in sparse
-    assert "| horseshoe 50% | the largest, as they are | 50.0% |" in sparse
-    assert "| snip 50% | mask before training | 50.0% |" in sparse
+    assert "| variational | as it is | sgd 0.1, targeted, l2 0.0001 | 27.4% | 25.0%, 25.0%, 33.3% |" in sparse
+    assert "| horseshoe 50% | the largest, as they are | sgd 0.1, horseshoe" in sparse
+    assert "| snip 50% | mask before training | sgd 0.1 | 50.0% |" in sparse
+    assert "| snip 50% shuffle | shuffled within its layers | sgd 0.1 | 50.0% |" in sparse
+    assert "| dense adam |  | adam 0.0012 | 100.0% |" in sparse
+    assert "variational more (27.4% of 1.4%)." in sparse
+    assert (
+        len(
+            re.findall(
+                r"^\* SNIP with 50% kept: minus .*; minus a mask by magnitude .*; minus the same by Adam ", sparse, re.M
+            )
+        )
+        == 1
+    )
     # Made anew, it trains nothing again.
     section.unlink()
     assert figure_tables.make(["pruning"], 2, *places) == ["pruning"]
@@ -167,3 +181,26 @@ def test_each_claim_about_tickets_is_judged_where_it_is_made() -> None:
     assert "With 1.9% kept, minus dense: -5.00 (-5.0" in small
     assert "no later to stop: 50.0%." in small
     assert "over 2 densities from 50% to 20%) are 50.0%; the best, with 50.0% kept, minus dense: +2.00" in moderate
+
+
+def test_who_keeps_no_more_than_was_published() -> None:
+    assert judged_sparsity({"dense": 1.0, "l0": 0.1, "variational": 0.02}) == (
+        "Of what was published to be kept there is kept here: by l0 no more (10.0% of 10.0%) and by variational more "
+        "(2.0% of 1.4%)."
+    )
+
+
+def test_what_snip_hangs_on_is_paired_over_the_seeds() -> None:
+    own = pd.Series([0.9, 0.92, 0.94], [0, 1, 2])
+    scores = {
+        "snip 5%": own,
+        "snip 5% shuffle": (own - 0.02)[::-1],
+        "snip 5% adam": own + 0.01,
+        "dense": own,
+        "l0": own,
+    }
+    # Each seed's difference is the same, in whatever order the seeds are told.
+    assert reasons(scores) == (
+        "* SNIP with 5% kept: minus the same mask, shuffled +2.00 (+2.00 … +2.00); minus the same by Adam "
+        "-1.00 (-1.00 … -1.00)."
+    )
