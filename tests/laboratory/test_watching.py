@@ -37,7 +37,9 @@ def test_a_run_in_progress_is_running_and_its_epochs_grow(seen: tuple[Path, list
     assert {one.status.status for look in looks[:-1] for one in look} == {"running"}
     epochs = [look[0].epoch for look in looks]
     assert epochs == sorted(epochs)
-    assert {0, 1, 2, 3} == {*epochs}
+    # An epoch is seen once it is on the disk, and a short one may be there together with the next.
+    assert {0, 3} <= {*epochs} <= {0, 1, 2, 3}
+    assert any(look[0].epoch > 0 for look in looks[:-1])
     assert all(one.epochs == 3 and (one.quiet or 0) >= 0 for look in looks for one in look)
 
 

@@ -17,7 +17,7 @@ NUMBERS = ("particle.kind=number", "particle.values=particles", "replication.met
 
 
 def small(*changes: str) -> srnn.Experiment:
-    few = ("task.size=4", "body.width=3", "body.depth=3", "training.epochs=1", "training.lr=1e-4")
+    few = ("task.size=4", "body.width=3", "body.depth=3", "training.epochs=1", "training.lr=1e-3")
     return srnn.load_preset("digits").override([*few, *changes])
 
 
