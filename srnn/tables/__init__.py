@@ -178,30 +178,21 @@ SECTIONS = {
     "rescue": Section(
         "Interventions and hard examples", rescuing.PRESETS, rescuing.rescuing, seconds=60, published=False
     ),
-    "minima": Section(
-        "Other minima",
-        minima.PRESETS,
-        partial(minima.minima, kind=""),
-        seconds=300,
-        published=False,
-        change=partial(minima.of_kind, ""),
-    ),
-    "minima-sgd": Section(
-        "Other minima of organisms that descend on replication",
-        minima.PRESETS,
-        partial(minima.minima, kind="sgd"),
-        seconds=300,
-        published=False,
-        change=partial(minima.of_kind, "sgd"),
-    ),
-    "minima-lifted": Section(
-        "Other minima of exact self-replicators",
-        minima.PRESETS,
-        partial(minima.minima, kind="lifted"),
-        seconds=300,
-        published=False,
-        change=partial(minima.of_kind, "lifted"),
-    ),
+    **{
+        "-".join(filter(None, ("minima", kind))): Section(
+            heading,
+            minima.PRESETS,
+            partial(minima.minima, kind=kind),
+            seconds=300,
+            published=False,
+            change=partial(minima.of_kind, kind),
+        )
+        for kind, heading in {
+            "": "Other minima",
+            "sgd": "Other minima of organisms that descend on replication",
+            "lifted": "Other minima of exact self-replicators",
+        }.items()
+    },
     "regularisation": Section(
         "Regularisation", regularisation.PRESETS, regularisation.regularisation, seconds=30, published=False
     ),

@@ -40,8 +40,6 @@ PUBLISHED: Final[Mapping[str, Published]] = {
 REACH: Final = 0.5
 #: As many kept in each layer, at random.
 SHUFFLED: Final = "shuffle"
-
-
 #: By which score a mask is made → when that is.
 _MASKS: Final = {"snip": "mask before training", "magnitude": "mask of the trained network, from its birth"}
 
@@ -49,13 +47,12 @@ _MASKS: Final = {"snip": "mask before training", "magnitude": "mask of the train
 def sparse(desk: Desk) -> str:
     """How accurate, and how sparse, are networks that are pruned in ways that are known?"""
     study = study_of(desk)
-    rows = _trained(study)
-    for name in reversed(study.experiment.pruning.others):
-        rows[1:1] = _of_itself(study, name, desk)
+    dense, *masks = _trained(study)
+    themselves = [row for name in study.experiment.pruning.others for row in _of_itself(study, name, desk)]
+    rows = [dense, *themselves, *masks]
     for other in desk.studies[1:]:
         rows += _trained(other, other.experiment.training.optimizer)
     columns = ["network", "how", "trained by", "kept", "of each layer", "test error, %", "published, %"]
-    found = {row.name: row for row in rows}
     return f"""{extent(study)}
 
 784-300-100-10 with ReLU, as it was published, but without biases. L0 and variational dropout say themselves what they
@@ -72,9 +69,9 @@ and more. Of a horseshoe as a maximum a posteriori no published network of this 
 
 Judged: {judged({row.name: row.error for row in rows})} {judged_sparsity({row.name: row.kept for row in rows})}
 
-What it hangs on, in points of accuracy, paired over the seeds:
+What it hangs on, in points of accuracy, paired over the seeds, each interval by itself, not corrected:
 
-{reasons({name: row.scores for name, row in found.items()})}
+{reasons({row.name: row.scores for row in rows})}
 """
 
 
