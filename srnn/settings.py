@@ -197,6 +197,12 @@ _Value = bool | int | float | Text
 _Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+#: Tasks of a sweep that are left to be shared by workers before seeds are trained side by side,
+_SHARED = 16
+#: and how many seeds are at most, since more of them are hardly faster, but are lost together.
+_TOGETHER = 5
+
+
 class RangeConfig(Section):
     """The numbers that a setting of a random or optuna sweep is drawn from, to four digits."""
 
@@ -233,8 +239,9 @@ class SweepConfig(Section):
     """What points are drawn by."""
     seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[list[_Seed], Field(min_length=1, max_length=1000)] = 1
     """How many seeds of each point, or which."""
-    seeds_per_task: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How many seeds of a point are trained side by side, in about a third of the time that they take one by one."""
+    seeds_per_task: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many seeds of a point are trained side by side, in about a third of the time that they take one by one.
+    Without it, up to five, as long as there are at least sixteen tasks to be shared by workers."""
     maximize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which more is better: what is drawn, and searched for by optuna. Without any goal,
     ``test_accuracy`` or, of a regression, less ``test_mae`` is drawn."""
@@ -273,6 +280,18 @@ class SweepConfig(Section):
     def all_seeds(self) -> list[int]:
         """The seeds of each point."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    def tasks(self, points: int) -> list[tuple[int, ...]]:
+        """The seeds of each point that are trained side by side.
+
+        Args:
+            points: How many points there are, if they are not chosen one after the other.
+        """
+        seeds = self.all_seeds
+        runs = len(seeds) * (self.points if self.method == "optuna" else points)
+        # By what is planned alone, and not by the machine: any number of processes share the tasks.
+        size = self.seeds_per_task or min(max(runs // _SHARED, 1), _TOGETHER)
+        return [tuple(seeds[first : first + size]) for first in range(0, len(seeds), size)]
 
 
 def _read_axis(key: str, values: Any) -> Any:

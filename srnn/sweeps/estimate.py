@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from srnn import tasks
@@ -27,12 +28,12 @@ def seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
     return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 
-def measured(experiment: Experiment, data_dir: Path | None) -> float:
-    """Seconds of one seed's training by its first epochs, which are trained for that; without what begins it."""
+def measured(experiment: Experiment, seeds: Sequence[int], data_dir: Path | None) -> float:
+    """Seconds that these seeds take together, by their first epochs, trained for that; without what begins it."""
     from srnn.training.loop import Training
 
     task = tasks.load(experiment.task, data_dir)
-    training = Training(experiment, task, [experiment.seed])
+    training = Training(experiment, task, seeds)
     begun = time.monotonic()
     first = last = (begun, 0)
     for report in training.run(lambda: None):

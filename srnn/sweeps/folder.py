@@ -108,9 +108,8 @@ class Sweep(Shown):
     @property
     def tasks(self) -> list[Task]:
         """What is done at once: some seeds of a point."""
-        seeds, size = self.experiment.sweep.all_seeds, self.experiment.sweep.seeds_per_task
-        chunks = [tuple(seeds[first : first + size]) for first in range(0, len(seeds), size)]
-        return [Task(point, chunk, self.folder / point.name) for point in self.points for chunk in chunks]
+        together = self.experiment.sweep.tasks(len(self.points))
+        return [Task(point, seeds, self.folder / point.name) for point in self.points for seeds in together]
 
     @property
     def states(self) -> Counter[State]:

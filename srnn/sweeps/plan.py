@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import exp, log
 from pathlib import Path
@@ -156,11 +156,11 @@ def rounded(number: float) -> float:
     return float(f"{number:.{_DIGITS}g}")
 
 
-def write_plan(folder: Path, sweep: SweepConfig, points: Iterable[Point]) -> None:
+def write_plan(folder: Path, sweep: SweepConfig, points: Collection[Point]) -> None:
     """Write down what a sweep is to do."""
     values = {
         "seeds": sweep.all_seeds,
-        "seeds_per_task": sweep.seeds_per_task,
+        "seeds_per_task": max(map(len, sweep.tasks(len(points)))),
         "points": [{"name": one.name, "settings": one.settings, "hash": one.digest} for one in points],
     }
     write_whole(folder / PLAN, (json.dumps(values, indent=2) + "\n").encode())

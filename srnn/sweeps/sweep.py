@@ -175,8 +175,7 @@ class _Worker:
         return new
 
     def _more(self, count: int) -> list[Job]:
-        seeds = self._sweep.experiment.sweep
-        each = -(-len(seeds.all_seeds) // seeds.seeds_per_task)
+        each = len(self._sweep.experiment.sweep.tasks(len(self._sweep.points)))
         return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
 
     def _job(self, task: Task) -> Job:

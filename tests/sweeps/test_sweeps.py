@@ -23,6 +23,7 @@ from srnn import Experiment, Sweep, UserError
 from srnn.errors import StoppedError
 from srnn.fixpoints import FixpointType
 from srnn.runs.status import Status, write_status
+from srnn.settings import SweepConfig
 from srnn.sweeps.plan import point_of
 from srnn.sweeps.sweep import Doing
 
@@ -162,6 +163,39 @@ class TestToTheBytesOfARun:
         assert task.seeds == (0, 1)
         srnn.run(point_of(together, task.point.settings)[1], tmp_path / "run", seeds=2, image_format=None)
         assert measured(tmp_path / "sweep/tiny") == measured(tmp_path / "run")
+
+    @pytest.mark.parametrize(
+        ("points", "seeds", "together"),
+        [
+            (20, 3, [3]),
+            (12, 2, [1, 1]),  # there would be 12 tasks
+            (16, 2, [2]),
+            (6, 8, [3, 3, 2]),
+            (100, 12, [5, 5, 2]),
+            (1, 7, [1] * 7),
+        ],
+    )
+    def test_seeds_are_side_by_side_where_enough_is_left_to_share(
+        self, points: int, seeds: int, together: list[int]
+    ) -> None:
+        grid = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds)
+        assert [len(task) for task in grid.tasks(points)] == together
+        assert [seed for task in grid.tasks(points) for seed in task] == list(range(seeds))
+        search = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds, points=points, method="optuna", minimize=["x"])
+        assert search.tasks(0) == grid.tasks(points), "by all that are to be chosen"
+        alone = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds, seeds_per_task=1)
+        assert alone.tasks(points) == [(seed,) for seed in range(seeds)]
+
+    def test_seeds_side_by_side_without_being_asked(self, tmp_path: Path) -> None:
+        """A plan says so, and the same command with each seed alone finds nothing to do."""
+        over = {"particle.hidden": [2, 3, 4, 5], "replication.alpha": [1, 2, 3, 4]}
+        sweep = srnn.sweep(tiny(over=over), tmp_path, image_format=None)
+        assert {task.seeds for task in sweep.tasks} == {(0, 1)}
+        assert json.loads((tmp_path / "tiny/plan.json").read_text())["seeds_per_task"] == 2
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("tiny/*/seed-*/*")}
+        alone = srnn.sweep(tiny(over=over, seeds_per_task=1), tmp_path, image_format=None)
+        assert alone.states == {"ended": 32}
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("tiny/*/seed-*/*")} == before
 
     @soak
     def test_in_processes_of_which_one_is_killed(self, tmp_path: Path, file: Path, reference: Reference) -> None:
