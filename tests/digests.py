@@ -32,6 +32,9 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     },
     "lifted, ReLU": {"replication": {"method": "lifted"}, "body": {"activation": "relu"}},
     "numbers": NUMBERS,
+    "numbers, wide and linear": NUMBERS
+    | {"body": {"width": 60, "depth": 4, "activation": "none", "residual": "layer"}},
+    "sgd, wide and linear": {"body": {"width": 40, "depth": 4, "activation": "none", "residual": "pair"}},
     "sgd, Adam, dropout": {
         "training": {"optimizer": "adam"},
         "replication": {"momentum": "separate"},

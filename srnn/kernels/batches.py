@@ -12,7 +12,7 @@ from numba import carray  # type: ignore[attr-defined]
 
 from srnn.kernels.addresses import ADDRESS, NUMBER, call_at, integer_at, pointer_to, put_integer, put_label
 from srnn.kernels.cache import compiled
-from srnn.kernels.passes import CALL, COUNTERS, inner
+from srnn.kernels.passes import COUNTERS, PLACES, inner
 
 #: What a call needs. Kernels and their packets by their addresses, 0 for what there is not.
 RUN = np.dtype(
@@ -27,6 +27,8 @@ RUN = np.dtype(
             # where a batch follows; every so many batches (0: never) another one follows the move, or stands in its
             # place. Each leaves known what the particles are worth.
             *("prepare", "prepare_packet", "weigh", "weigh_packet", "learn", "learn_packet"),
+            # Of wide linear networks, what multiplies their layers before, and what takes the gradient to all after.
+            *("compound", "compound_packet", "unfold", "unfold_packet"),
             # Before the move: what adds the gradient of penalties on what particles are worth, what pushes that away
             # from other such weights, and what counts the move.
             *("cost", "cost_packet", "push", "push_packet"),
@@ -48,7 +50,7 @@ RUN = np.dtype(
     + [("factor", np.float64)]
 )
 _INDEX, _DROP, _PROBLEM, _DONE = (
-    ADDRESS * place for place in (*((CALL.names or ()).index(name) for name in ("index", "drop", "problem")), COUNTERS)
+    ADDRESS * place for place in (*(PLACES[name] for name in ("index", "drop", "problem")), COUNTERS)
 )
 #: The bits of a float32 that are all set of an infinity and of a NaN.
 _EXPONENT = 0x7F800000
@@ -122,9 +124,15 @@ def run(address: int) -> None:
         put_integer(call.learn_packet, 0)
         for network in range(call.networks):
             put_integer(call.learn_packet + _DONE + ADDRESS * network, 0)
+        if call.compound:
+            put_integer(call.compound_packet, 0)
+            call_at(call.compound, call.compound_packet)
         call_at(call.learn, call.learn_packet)
         if integer_at(call.learn_packet + _PROBLEM):
             return
+        if call.unfold:
+            put_integer(call.unfold_packet, 0)
+            call_at(call.unfold, call.unfold_packet)
         put_integer(call.learn_packet + _INDEX, integer_at(call.learn_packet + _INDEX) + call.index_step)
         _scale(call.scores, call.losses, call.examples, call.factor)
         _add(call.loss_sums, call.losses, call.examples)

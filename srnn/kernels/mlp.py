@@ -11,8 +11,8 @@ Tensors are contiguous and on the CPU. Numba is imported on the first use.
 
 from __future__ import annotations
 
-import struct
 import threading
+from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from srnn.kernels import available, choice, threads
 from srnn.kernels.calls import Kernel, kernel
 from srnn.kernels.dropout import Drop
-from srnn.kernels.layout import ADDRESS, BLOCK, Layout, Shaped, layout_of
+from srnn.kernels.layout import BLOCK, LANES, Layout, Shaped, layout_of
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.Sigmoid: 3, nn.GELU: 4}
 #: Multiply-adds for which other threads are worth calling: a thread does some 30 in a nanosecond.
@@ -33,8 +33,9 @@ _WORTH_THREADS = 1_500_000
 STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
-#: The values of a call as they are in memory, and where.
-_VALUES, _FIRST = struct.Struct("26q"), 3 * ADDRESS
+#: How many times as many weights as the product of its layers a linear body has to be learnt by that, and from how many
+#: examples on: it costs as much as some thirty of them.
+_FEWER, _MANY = 4, 32
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
@@ -59,6 +60,8 @@ class Batch(NamedTuple):
 
     Attributes:
         packet: The kernel's, of :data:`srnn.kernels.passes.CALL` and counters.
+        compound: Of wide linear networks the packet of the kernel that multiplies their layers, which comes before.
+        unfold: Likewise the packet of the one that learns, which takes their gradient to all layers, afterwards.
         losses: ``(S, B)``.
         scores: ``(S, B)``.
         gradient: Of the sum over the networks of their mean losses, ``(S · N,)``.
@@ -66,6 +69,8 @@ class Batch(NamedTuple):
     """
 
     packet: NDArray[np.int64]
+    compound: NDArray[np.int64] | None
+    unfold: NDArray[np.int64] | None
     losses: Tensor
     scores: Tensor
     gradient: Tensor
@@ -73,7 +78,7 @@ class Batch(NamedTuple):
 
     def read_from(self, index: Tensor) -> None:
         """Learn from the examples of another index, int64 ``(S, B)``, which must be held meanwhile."""
-        self.packet[_passes().INDEX] = index.data_ptr()
+        self.packet[_passes().PLACES["index"]] = index.data_ptr()
 
 
 def batch(
@@ -94,28 +99,20 @@ def batch(
     _check((rows, body.sizes[0]), "train_x", train_x)
     classes = _classes(train_y, body, rows, "train_y")
     _check((networks, examples), "index", index, torch.int64)
+    if drop is None and examples >= _MANY and _multiplies(body, layout):
+        return _batch_by_product(w, body, train_x, train_y, index)
     # Held until the end: a contiguous copy may be the only one.
     held = [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
     dropped = None if drop is None else _dropped(drop, networks)
     losses, scores = (torch.empty(networks, examples, dtype=torch.float32) for _ in range(2))
     gradient = torch.empty_like(w)
-    team = _team(3 * networks * examples * layout.weights)
-    blocks_a_stretch = max(1, -(-examples // (STRETCHES * BLOCK)))
-    stretches = -(-examples // (blocks_a_stretch * BLOCK))
-    whole = team == 1 or networks * stretches * layout.part_size > _PARTS
-    scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
-    packet = _packet(
+    packet = _packet_to_learn(
         layout,
-        team,
-        networks=networks,
+        _activation(body) or 0,
+        networks,
+        examples,
         classes=classes,
         rows=rows,
-        examples=examples,
-        blocks_a_stretch=blocks_a_stretch,
-        stretches=stretches,
-        tasks=networks if whole else networks * stretches,
-        whole=whole,
-        networks_a_task=0,
         w=held[0].data_ptr(),
         x=held[1].data_ptr(),
         y=held[2].data_ptr(),
@@ -123,14 +120,116 @@ def batch(
         losses=losses.data_ptr(),
         scores=scores.data_ptr(),
         gradient=gradient.data_ptr(),
-        outputs=0,
         drop=0 if dropped is None else dropped.ctypes.data,
-        layers=layout.address,
+    )
+    return Batch(packet, None, None, losses, scores, gradient, [*held, dropped, _memory.held])
+
+
+def _packet_to_learn(
+    layout: Layout,
+    activation: int,
+    networks: int,
+    examples: int,
+    whole: bool = False,
+    **values: int,
+) -> NDArray[np.int64]:
+    """A packet of the kernel that learns, with the threads and the memory that it needs.
+
+    Args:
+        layout: Of the body.
+        activation: Its number.
+        networks: S.
+        examples: B of each.
+        whole: Whether each network is learnt by one thread, in any case.
+        values: What else it computes with.
+    """
+    team = _team(3 * networks * examples * layout.weights)
+    blocks_a_stretch = max(1, -(-examples // (STRETCHES * BLOCK)))
+    stretches = -(-examples // (blocks_a_stretch * BLOCK))
+    whole = whole or team == 1 or networks * stretches * layout.part_size > _PARTS
+    scratch = _room(team * layout.scratch_size + (team if whole else networks * stretches) * layout.part_size)
+    return _packet(
+        layout,
+        team,
+        networks=networks,
+        examples=examples,
+        blocks_a_stretch=blocks_a_stretch,
+        stretches=stretches,
+        tasks=networks if whole else networks * stretches,
+        whole=whole,
         scratch=scratch,
         parts=scratch + team * layout.scratch_size,
-        activation=_activation(body) or 0,
+        activation=activation,
+        **values,
     )
-    return Batch(packet, losses, scores, gradient, [*held, dropped, _memory.held])
+
+
+@dataclass
+class _Product:
+    """A body of one layer: what a linear one comes to."""
+
+    sizes: tuple[int, int]
+    sources: tuple[None]
+    _modules: dict[str, nn.Module | None]
+
+
+def _product_of(body: Stack) -> Stack:
+    return _Product((body.sizes[0], body.sizes[-1]), (None,), body._modules)
+
+
+def _multiplies(body: Stack, layout: Layout) -> bool:
+    """Whether the product of a body's layers learns and answers in place of all of them, without dropout.
+
+    Of a linear body the answer is M x, where M = W_L ⋯ W_1 (with residuals, W + 1 for W). Its gradient, G of M's shape,
+    is a sum over the examples; that of each layer, (W_L ⋯ W_{l+1})ᵀ G (W_{l-1} ⋯ W_1)ᵀ, has none.
+    """
+    product = body.sizes[0] * body.sizes[-1]
+    return _activation(body) == 0 and len(body.sources) > 1 and layout.weights >= _FEWER * product
+
+
+def _packet_to_multiply(w: Tensor, body: Stack) -> tuple[NDArray[np.int64], Tensor, object]:
+    """A packet of the kernel that multiplies layers, where their products go, ``(S · M,)``, and what is to be held."""
+    layout = layout_of(body)
+    networks = _networks(w, layout)
+    products = torch.empty(networks * body.sizes[0] * body.sizes[-1])
+    team = _team(networks * layout.weights * LANES)
+    packet = _packet(
+        layout,
+        min(team, networks),
+        networks=networks,
+        tasks=networks,
+        w=w.data_ptr(),
+        outputs=products.data_ptr(),
+        scratch=_room(team * layout.scratch_size),
+    )
+    return packet, products, (w, _memory.held)
+
+
+def _batch_by_product(w: Tensor, body: Stack, train_x: Tensor, train_y: Tensor, index: Tensor) -> Batch:
+    """A batch by the product of the body's layers, with what comes before and after.
+
+    That gradient of all layers is the one of the sum of these answers: the first output of M's gradient's first row as
+    an example, the second output of its second row, and so on.
+    """
+    w, layout = w.contiguous(), layout_of(body)
+    compound, products, held = _packet_to_multiply(w, body)
+    made = batch(products, _product_of(body), train_x, train_y, index)
+    networks, outputs, gradient = len(index), body.sizes[-1], torch.empty_like(w)
+    rows = torch.arange(networks * outputs)
+    unfold = _packet_to_learn(
+        layout,
+        0,
+        networks,
+        outputs,
+        whole=True,
+        rows=len(rows),
+        w=w.data_ptr(),
+        x=made.gradient.data_ptr(),
+        index=rows.data_ptr(),
+        gradient=gradient.data_ptr(),
+    )
+    held = [*made.held, made.gradient, held, rows, _memory.held]
+    return made._replace(compound=compound, unfold=unfold, gradient=gradient, held=held)
 
 
 def learn(
@@ -160,14 +259,23 @@ def learn(
     made = batch(w, body, train_x, train_y, index, drop)
     if index.shape[-1] == 0:
         return made.losses, made.scores, made.gradient.zero_()
+    if made.compound is not None:
+        multiplier().call(made.compound.ctypes.data)
     learner().call(made.packet.ctypes.data)
     require_sound(made)
+    if made.unfold is not None:
+        learner().call(made.unfold.ctypes.data)
     return made.losses, made.scores, made.gradient
 
 
 def learner() -> Kernel:
     """The kernel that learns from a :class:`Batch`."""
     return kernel("learn", _passes().learn)
+
+
+def multiplier() -> Kernel:
+    """The kernel that multiplies the layers of a :class:`Batch` that has ``compound``."""
+    return kernel("compound", _passes().compound)
 
 
 def require_sound(made: Batch) -> None:
@@ -187,7 +295,7 @@ def _require_sound(packet: NDArray[np.int64], labels: str) -> None:
 def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
     """What all networks put out for the same examples, without dropout: ``(rows, inputs) -> (S, rows, outputs)``.
 
-    To the bit what :func:`learn` judges.
+    To the bit what :func:`learn` judges (of a wide linear body: in batches of 32 examples or more).
 
     Raises:
         ValueError: A tensor is not what it should be.
@@ -200,7 +308,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
 def judge(w: Tensor, body: Stack, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Losses and scores of all networks for the same examples, without dropout, each ``(S, rows)``.
 
-    To the bit those of :func:`learn`, whose arguments these are.
+    To the bit those of :func:`learn`, whose arguments these are (of a wide linear body: 32 examples or more).
 
     Raises:
         ValueError: A tensor is not what it should be, or names a class that is not there.
@@ -219,6 +327,10 @@ def _evaluate(w: Tensor, body: Stack, x: Tensor, y: Tensor | None, **results: Te
     classes = 0 if y is None else _classes(y, body, examples, "y")
     if examples == 0:
         return
+    if _multiplies(body, layout):
+        packet, products, _ = _packet_to_multiply(w.contiguous(), body)
+        multiplier().call(packet.ctypes.data)
+        return _evaluate(products, _product_of(body), x, y, **results)
     held = w.contiguous(), x.contiguous(), None if y is None else y.contiguous()
     team = _team(networks * examples * layout.weights)
     blocks = -(-examples // BLOCK)
@@ -232,23 +344,13 @@ def _evaluate(w: Tensor, body: Stack, x: Tensor, y: Tensor | None, **results: Te
         classes=classes,
         rows=examples,
         examples=examples,
-        blocks_a_stretch=0,
-        stretches=0,
         tasks=blocks * -(-networks // networks_a_task),
-        whole=False,
         networks_a_task=networks_a_task,
         w=held[0].data_ptr(),
         x=held[1].data_ptr(),
         y=_address(held[2]),
-        index=0,
-        losses=_address(results.get("losses")),
-        scores=_address(results.get("scores")),
-        gradient=0,
-        outputs=_address(results.get("outputs")),
-        drop=0,
-        layers=layout.address,
+        **{name: tensor.data_ptr() for name, tensor in results.items()},
         scratch=_room(team * layout.scratch_size),
-        parts=0,
         activation=_activation(body) or 0,
     )
     kernel("answer", _passes().answer).call(packet.ctypes.data)
@@ -320,11 +422,13 @@ def _room(size: int) -> int:
 
 
 def _packet(layout: Layout, team: int, **values: int) -> NDArray[np.int64]:
-    """What a kernel computes with: the values are all that :data:`srnn.kernels.passes.CALL` has there, in order."""
+    """What a kernel computes with: values by their names in :data:`srnn.kernels.passes.CALL`, the others 0."""
     passes = _passes()
     call = np.zeros(passes.COUNTERS + values["networks"], dtype=np.int64)
     call[: passes.COUNTERS] = layout.call
-    _VALUES.pack_into(call.data, _FIRST, threads.parallel(), team, threads.number(), 0, *values.values())
+    values |= {"layers": layout.address, "parallel": threads.parallel(), "threads": team, "number": threads.number()}
+    for name, value in values.items():
+        call[passes.PLACES[name]] = value
     return call
 
 

@@ -80,8 +80,8 @@ LAYER = np.dtype(
 )
 #: The numbers of a call; behind them, how many parts of each network's gradient are finished.
 COUNTERS = len(CALL.names or ())
-#: Where the index is; what problems there can be: no such row, no such class.
-INDEX = (CALL.names or ()).index("index")
+#: Where each is; what problems there can be: no such row, no such class.
+PLACES = {name: place for place, name in enumerate(CALL.names or ())}
 NO_ROW, NO_CLASS = 1, 2
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -197,12 +197,23 @@ def _forward(call: Any, layers: Any, network: int, first: int, panel: int, scrat
 
 
 @inner
+def _ask_for_outputs(units: int, first: int, back: int) -> None:
+    """As what comes back to a panel of examples: one for its first output from the first example, and so on."""
+    for u in range(units):
+        for e in range(LANES):
+            put_number(back + u * VECTOR + e * NUMBER, np.float32(1.0 if first + e == u else 0.0))
+
+
+@inner
 def _judge(call: Any, layers: Any, network: int, first: int, panel: int, count: int, scratch: int) -> None:
     """Loss and score of a panel's examples, and what comes back from them."""
     layer = layers[call.depth - 1]
     share = np.float32(1.0) / np.float32(call.examples)
     output = scratch + layer.output + panel * layer.output_panel
     back = scratch + layer.back + panel * layer.output_panel
+    if not call.y:
+        _ask_for_outputs(layer.units, first + panel * LANES, back)
+        return
     place = NUMBER * (network * call.examples + first + panel * LANES)
     losses, scores = call.losses + place, call.scores + place
     left = count - panel * LANES
@@ -214,15 +225,16 @@ def _judge(call: Any, layers: Any, network: int, first: int, panel: int, count: 
 
 
 @inner
-def _back_to_input(call: Any, layers: Any, network: int, index: int, panel: int, back: int, scratch: int) -> None:
-    """Take what comes back to a panel of a layer's output on to its input, the output of the one before."""
+def _back_to_input(
+    call: Any, layers: Any, network: int, index: int, panel: int, back: int, scratch: int, out: int
+) -> None:
+    """Take what comes back to a panel of a layer's output on to its input."""
     layer = layers[index]
-    here = panel * layer.input_panel
-    start = scratch + layers[layer.taker].back + here if layer.taker >= 0 else 0
+    start = scratch + layers[layer.taker].back + panel * layer.input_panel if layer.taker >= 0 else 0
     for unit in range(0, layer.inputs, TILE):
         multiply(
             min(TILE, layer.inputs - unit),
-            scratch + layers[index - 1].back + here + unit * VECTOR,
+            out + unit * VECTOR,
             call.w + NUMBER * (network * call.weights + unit) + layer.weights,
             1,
             layer.inputs,
@@ -252,7 +264,8 @@ def _backward(
                 for unit in range(0, layer.inputs, LANES):
                     source = scratch + layer.signal + panel * layer.signal_step + unit * VECTOR
                     turn(source, VECTOR, rows + panel * LANES * call.row_size + unit * NUMBER, call.row_size)
-                _back_to_input(call, layers, network, index, panel, back, scratch)
+                before = scratch + layers[index - 1].back + panel * layer.input_panel
+                _back_to_input(call, layers, network, index, panel, back, scratch, before)
         padded = layer.input_panel // LANES
         for unit in range(0, layer.units, TILE):
             for column in range(0, layer.inputs, LANES):
@@ -359,6 +372,28 @@ def _answer(address: int) -> None:
         task = claim(address, 1)
 
 
+@inner
+def _compound(address: int) -> None:
+    """What each thread does for networks that are linear: each one's product of all layers, ``(outputs, inputs)``."""
+    call = carray(pointer_to(address), (1,), CALL)[0]
+    layers = carray(pointer_to(call.layers), (call.depth,), LAYER)
+    _, scratch = _own_scratch(call)
+    inputs, outputs = layers[0].inputs, layers[call.depth - 1].units
+    product = scratch + layers[0].signal
+    network = claim(address, 1)
+    while network < call.tasks:
+        for first in range(0, outputs, LANES):
+            _ask_for_outputs(outputs, first, scratch + layers[call.depth - 1].back)
+            for index in range(call.depth - 1, -1, -1):
+                out = scratch + layers[index - 1].back if index > 0 else product
+                _back_to_input(call, layers, network, index, 0, scratch + layers[index].back, scratch, out)
+            place = call.outputs + NUMBER * (network * outputs + first) * inputs
+            for o in range(min(LANES, outputs - first)):
+                for i in range(inputs):
+                    put_number(place + NUMBER * (o * inputs + i), number_at(product + i * VECTOR + NUMBER * o))
+        network = claim(address, 1)
+
+
 @compiled
 def learn() -> Any:
     """The address of the kernel that learns; its packet is an array of :data:`CALL` and the counters behind it."""
@@ -369,3 +404,9 @@ def learn() -> Any:
 def answer() -> Any:
     """The address of the kernel that answers, likewise."""
     return work_of_team(_answer)
+
+
+@compiled
+def compound() -> Any:
+    """The address of the kernel that multiplies the layers of linear networks, likewise."""
+    return work_of_team(_compound)

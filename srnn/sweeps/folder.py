@@ -244,8 +244,9 @@ def _require_grown(before: Sweep, experiment: Experiment, points: list[Point]) -
         key, theirs, ours = difference
         what = f"{before.folder} is a sweep with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
         raise UserError(f"{what}: give this one a name of its own, choose another {option('out')}, or remove it first")
-    kept = {point.name: point for point in points}
-    missing = [point.name for point in before.points if kept.get(point.name) != point]
+    # Not by their hashes, which are of all settings that a version knows.
+    kept = {point.name: point.settings for point in points}
+    missing = [point.name for point in before.points if kept.get(point.name) != point.settings]
     missing += [f"seed {seed}" for seed in before.experiment.sweep.all_seeds if seed not in experiment.sweep.all_seeds]
     if missing:
         raise UserError(

@@ -66,7 +66,7 @@ def point_of(experiment: Experiment, settings: Settings) -> tuple[Point, Experim
     except UserError as error:
         raise UserError(f"sweep.over, at {shorten(told)}: {error}") from None
     same = {"name": "point", "seed": 0, "about": "", "duration": "", "versions": {}}
-    digest = hashlib.sha256(there.model_copy(update=same).model_dump_json().encode()).hexdigest()
+    digest = hashlib.sha256(there.model_copy(update=same).model_dump_json(exclude={"sweep"}).encode()).hexdigest()
     name = _name(settings, digest)
     return Point(name, dict(settings), digest), there.model_copy(update={"name": name})
 

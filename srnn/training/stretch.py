@@ -68,7 +68,11 @@ class Stretch:
         fields["index_step"] = order[0].numel() * order.element_size()
         fields["particles"], fields["examples"] = worth.numel(), batch.losses.numel()
         fields["networks"] = training.organism.copies
-        fields["learn"], fields["learn_packet"] = mlp.learner().address, batch.packet.ctypes.data
+        learner = mlp.learner().address
+        fields["learn"], fields["learn_packet"] = learner, batch.packet.ctypes.data
+        if batch.compound is not None and batch.unfold is not None:
+            fields["compound"], fields["compound_packet"] = mlp.multiplier().address, batch.compound.ctypes.data
+            fields["unfold"], fields["unfold_packet"] = learner, batch.unfold.ctypes.data
         done = [call for name in _CALLS if (call := getattr(calls, name)) is not None]
         for name in _CALLS:
             if (call := getattr(calls, name)) is not None:

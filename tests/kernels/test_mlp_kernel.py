@@ -127,6 +127,21 @@ squares = st.builds(
 )
 
 
+#: Of which the product of all layers has far fewer weights.
+linear = st.builds(
+    Case,
+    sizes=st.tuples(st.integers(1, 33), st.integers(20, 40), st.integers(2, 6), st.integers(1, 70)).filter(
+        lambda sizes: sizes[1] * (sizes[0] + (sizes[2] - 2) * sizes[1] + sizes[3]) >= 4 * sizes[0] * sizes[3]
+    ),
+    residual=st.sampled_from(RESIDUALS),
+    activation=st.just("none"),
+    kind=st.sampled_from(KINDS),
+    networks=st.integers(1, 5),
+    examples=st.integers(32, 200),
+    seed=st.integers(0, 2**31 - 1),
+)
+
+
 def agree(case: Case) -> None:
     _, losses, scores, gradient = case.reference()
     for mine, true in zip(case.learn(), (losses, scores, gradient), strict=True):
@@ -139,9 +154,28 @@ def same(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> None:
     assert [tensor.numpy().tobytes() for tensor in one] == [tensor.numpy().tobytes() for tensor in other]
 
 
-@given(cases | squares)
+@given(cases | squares | linear)
 def test_it_is_what_torch_computes(case):
     agree(case)
+
+
+@given(linear)
+@settings(max_examples=20)
+def test_a_wide_linear_network_learns_by_the_product_of_its_layers(case):
+    """Where that costs less than what it spares: neither of few examples, nor with dropout."""
+    x, y = case.task.train_x, case.task.train_y
+
+    def multiplied(**changes):
+        return mlp.batch(case.w, case.body, x, y, case.index, **changes).compound is not None
+
+    assert multiplied()
+    drop = Drop(0.3, [1] * len(case.index), 0)
+    assert not multiplied(drop=drop)
+    case.index = case.index[:, :31].contiguous()
+    assert not multiplied()
+    agree(case)
+    narrow = Case((20, 6, 5, 20), "layer", "none")
+    assert mlp.batch(narrow.w, narrow.body, narrow.task.train_x, narrow.task.train_y, narrow.index).compound is None
 
 
 @pytest.mark.parametrize(
@@ -158,8 +192,8 @@ def test_wide_and_deep(sizes, activation, kind):
     agree(Case(sizes, "layer", activation, kind, networks=1, examples=600))
 
 
-@given(cases)
-@settings(max_examples=20)
+@given(cases | linear)
+@settings(max_examples=30)
 def test_answer_is_the_forward_pass(case):
     case.drop = None
     x = case.task.train_x
@@ -172,8 +206,8 @@ def test_answer_is_the_forward_pass(case):
     same((output[:, 7:8],), (mlp.answer(case.w, case.body, x[7:8]),))
 
 
-@given(cases)
-@settings(max_examples=20)
+@given(cases | linear)
+@settings(max_examples=30)
 def test_judging_has_the_bits_of_learning(case):
     case.drop, task = None, case.task
     case.index = torch.arange(len(task.train_x)).repeat(len(case.index), 1)
@@ -181,8 +215,8 @@ def test_judging_has_the_bits_of_learning(case):
     same(mlp.judge(case.w, case.body, task.train_x, task.train_y), (losses, scores))
 
 
-@given(cases)
-@settings(max_examples=20)
+@given(cases | linear)
+@settings(max_examples=30)
 def test_a_network_has_the_same_bits_alone(case):
     losses, scores, gradient = case.learn()
     for place, part in enumerate(gradient.view(len(case.index), -1)):
@@ -191,8 +225,9 @@ def test_a_network_has_the_same_bits_alone(case):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("networks", [1, 3])
-def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
-    case = Case((40, 20, 4, 6), "pair", "gelu", kind, networks, examples=1111, dropout=True)
+@pytest.mark.parametrize("activation", ["gelu", "none"])
+def test_threads_and_memory_change_no_bit(kind, networks, activation, monkeypatch):
+    case = Case((40, 20, 4, 6), "pair", activation, kind, networks, examples=1111, dropout=activation != "none")
     before, threads = case.learn(), torch.get_num_threads()
     monkeypatch.setattr(mlp, "_WORTH_THREADS", 0)
     x, y = case.task.train_x, case.task.train_y
@@ -211,9 +246,9 @@ def test_threads_and_memory_change_no_bit(kind, networks, monkeypatch):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_what_is_not_finite_stays_in_its_network(bad, activation):
-    case = Case((20, 6, 4, 5), "layer", activation, networks=3, examples=75)
+@pytest.mark.parametrize(("activation", "width"), [*((name, 6) for name in ACTIVATIONS), ("none", 30)])
+def test_what_is_not_finite_stays_in_its_network(bad, activation, width):
+    case = Case((20, width, 4, 5), "layer", activation, networks=3, examples=75)
     before = case.learn()
     case.w.view(3, -1)[1, 7] = bad
     after = case.learn()

@@ -27,6 +27,8 @@ ADAM = {"training": {"optimizer": "adam"}}
 WILD = {"training": {"lr": 0.3}, "particle": {"init": "xavier"}}
 
 COSINE = {"kind": "cosine", "every": 2}
+#: Learnt by the product of its layers.
+LINEAR = {"body": {"width": 24, "depth": 5, "residual": "layer", "activation": "none"}}
 
 #: What can be trained in a stretch.
 TOGETHER: list[dict[str, Any]] = [
@@ -49,6 +51,10 @@ TOGETHER: list[dict[str, Any]] = [
     {"particle": {"init": "copying"}},
     NUMBERS,
     NUMBERS | {"training": {"momentum": 0.0}, "schedule": {"kind": "cosine", "every": 2}},
+    NUMBERS | LINEAR,
+    LINEAR | {"training": {"batch_size": 31}},
+    LINEAR | {"replication": {"method": "lifted"}},
+    NUMBERS | LINEAR | {"training": {"lr": 1.0}},
     {"body": {"dropout": 0.5}},
     NUMBERS | {"body": {"dropout": 0.1, "activation": "none"}},
     ADAM | {"replication": {"momentum": "separate"}},
