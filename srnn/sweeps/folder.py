@@ -92,6 +92,7 @@ class Sweep(Shown):
 
     def __init__(self, folder: Path, experiment: Experiment, points: Iterable[Point]) -> None:
         self.folder, self.experiment, self.points = folder, experiment, list(points)
+        self._rows: dict[str, pd.DataFrame] = {}
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Sweep:
@@ -108,8 +109,12 @@ class Sweep(Shown):
     @property
     def tasks(self) -> list[Task]:
         """What is done at once: some seeds of a point."""
+        return [task for point in self.points for task in self.tasks_of(point)]
+
+    def tasks_of(self, point: Point) -> list[Task]:
+        """What is done at once of a point."""
         together = self.experiment.sweep.tasks(len(self.points))
-        return [Task(point, seeds, self.folder / point.name) for point in self.points for seeds in together]
+        return [Task(point, seeds, self.folder / point.name) for seeds in together]
 
     @property
     def states(self) -> Counter[State]:
@@ -137,24 +142,39 @@ class Sweep(Shown):
 
         from srnn.analysis import sweeps
 
-        frames = []
-        for point in self.points:
-            runs = [one for one in self.runs(point) if is_file(one.folder / "metrics.csv")]
-            if not runs:
-                continue
-            finals = sweeps.final_metrics(runs)
-            statuses = {one.experiment.seed: one.status for one in runs}
-            frame = pd.DataFrame({"Point": point.name, "Seed": list(statuses), **_columns(point, len(runs))})
-            frame = frame.assign(
-                Status=[status.status for status in statuses.values()],
-                Epoch=[int(one.metrics["Epoch"].max()) for one in runs],
-            )
-            frames.append(frame.join(finals, on="Seed"))
+        frames = [rows for point in self.points if (rows := self._rows_of(point)) is not None]
         if not frames:
             return pd.DataFrame({"Point": [], "Seed": [], "Status": [], "Epoch": []})
         table = pd.concat(frames, ignore_index=True)
         settings = {name: sweeps.as_column(table[name].tolist()) for name in self.experiment.sweep.over}
         return table.assign(**settings)
+
+    def _rows_of(self, point: Point) -> pd.DataFrame | None:
+        import pandas as pd
+
+        from srnn.analysis import sweeps
+
+        if point.name in self._rows:
+            return self._rows[point.name]
+        runs = [one for one in self.runs(point) if is_file(one.folder / "metrics.csv")]
+        if not runs:
+            return None
+        statuses = {one.experiment.seed: one.status for one in runs}
+        frame = pd.DataFrame({"Point": point.name, "Seed": list(statuses), **_columns(point, len(runs))})
+        frame = frame.assign(
+            Status=[status.status for status in statuses.values()],
+            Epoch=[int(one.metrics["Epoch"].max()) for one in runs],
+        )
+        return frame.join(sweeps.final_metrics(runs), on="Seed")
+
+    def read_ahead(self) -> None:
+        """Read off their folders how the points ended of which all runs have, for the table."""
+        for point in self.points:
+            if (
+                all(task.state == "ended" for task in self.tasks_of(point))
+                and (rows := self._rows_of(point)) is not None
+            ):
+                self._rows[point.name] = rows
 
     def runs(self, point: Point) -> list[Run]:
         """The runs of a point that are begun, in the order of their seeds."""

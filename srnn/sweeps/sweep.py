@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -142,6 +143,7 @@ class _Worker:
         self._failed: dict[str, str] = {}
         self._again = {name for name, state in self._states().items() if retry_failed and state == "failed"}
         self._looked, self._counts = -inf, Counter[State]()
+        self._ahead: threading.Thread | None = None
 
     def _states(self) -> dict[str, State]:
         """What becomes of each task; what has ended is not looked at again."""
@@ -186,8 +188,6 @@ class _Worker:
     def carry_out(self, tasks: list[Task]) -> None:
         """Do what no other process is doing."""
         jobs = [self._job(task) for task in tasks]
-        if self._workers is not None:  # meanwhile, what the end needs
-            threading.Thread(target=import_module, args=("srnn.sweeps.figures",)).start()
         for job, error in carry_out(jobs, self._workers, self._told, self._stop, self._more):
             if error is None or isinstance(error, BeingWrittenError):
                 continue  # by another process
@@ -216,6 +216,10 @@ class _Worker:
         self._told(0, 0, {})
 
     def _told(self, done: int, total: int, running: Mapping[str, str]) -> None:
+        idle = self._workers is not None and 0 < len(running) == total - done < self._workers.room()
+        if idle and self._ahead is None and not self.may_ask():
+            self._ahead = threading.Thread(target=_prepare_end, args=(self._sweep,))
+            self._ahead.start()
         if (now := time.monotonic()) - self._looked > _PAUSE:
             self._counts, self._looked = Counter(self._states().values()), now
         self._watch(Doing(self._counts, running))
@@ -228,7 +232,9 @@ class _Worker:
         """
         if self._search is not None:
             self._ask(0)
-        ended = Sweep(self._sweep.folder, self._sweep.experiment, self._sweep.points)
+        if self._ahead is not None:
+            self._ahead.join()
+        ended = self._sweep
         self._watch(Doing(ended.states))
         ended.write_table()
         if image_format is not None:
@@ -243,3 +249,10 @@ class _Worker:
             again = option("retry-failed", "retry_failed=True")
             raise UserError(f"{failed[0]} failed{more}: {shorten(why, 300)}; do it again by {again}")
         return ended
+
+
+def _prepare_end(found: Sweep) -> None:
+    """Do what the end needs while a core has nothing else to do."""
+    import_module("srnn.sweeps.figures")
+    with suppress(UserError, OSError):  # the end tells
+        found.read_ahead()
