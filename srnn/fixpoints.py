@@ -34,6 +34,12 @@ class FixpointType(IntEnum):
         return self.name.lower()
 
 
+def labels_of(types: Tensor, none: str = "") -> list[str]:
+    """Their names, in lower case, of types ``(N,)``; of what is none of them, −1, another word."""
+    labels = [*(kind.label for kind in FixpointType), none]
+    return [labels[kind] for kind in types.tolist()]
+
+
 @kernels.or_by_torch
 def classify(weights: Tensor, particle: Particle, tolerance: float = TOLERANCE) -> Tensor:
     """Type of each particle: ``(P, N) ->`` int8 ``(N,)`` of :class:`FixpointType` values.

@@ -144,15 +144,22 @@ class Organism(Shown, Swarm):
     @property
     def names(self) -> list[str]:
         """Name of each particle of one organism, ``L0_C1_W2``: layer, cell (output unit), weight (input)."""
-        return [self.name(particle) for particle in range(self.size)]
+        return self.names_of(torch.arange(self.size))
 
-    def name(self, particle: int) -> str:
-        """The name of one particle, by its place in the swarm."""
-        for (layer, particles), shape in zip(self.layers.items(), self.shapes, strict=True):
-            if particle < particles.stop:
-                cell, weight = divmod(particle - particles.start, shape[1:].numel())
-                return f"{layer}_C{cell}_W{weight}"
-        raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
+    def names_of(self, particles: Tensor) -> list[str]:
+        """The names of some particles, int64 ``(n,)``, by their places in the swarm.
+
+        Raises:
+            IndexError: There is no such particle.
+        """
+        for particle in particles[(particles < 0) | (particles >= self.size)].tolist():
+            raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
+        layers, starts = [*self.layers], torch.tensor([part.start for part in self.layers.values()])
+        inputs = torch.tensor([shape[1:].numel() for shape in self.shapes])
+        layer = torch.searchsorted(starts, particles.cpu(), right=True) - 1
+        inside, width = particles.cpu() - starts[layer], inputs[layer]
+        places = zip(layer.tolist(), (inside // width).tolist(), (inside % width).tolist(), strict=True)
+        return [f"{layers[one]}_C{cell}_W{weight}" for one, cell, weight in places]
 
     @property
     def parameters_replaced(self) -> list[list[str]]:

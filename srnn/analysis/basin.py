@@ -8,7 +8,7 @@ import torch
 from srnn import replication
 from srnn.errors import NotApplicableError
 from srnn.experiment import Experiment
-from srnn.fixpoints import FixpointType, classify
+from srnn.fixpoints import FixpointType, classify, labels_of
 from srnn.organism import Organism
 from srnn.particle import matrices, row_vector
 
@@ -50,7 +50,7 @@ def basin(newborn: Organism, trained: Organism, experiment: Experiment, steps: i
         frame[f"Norm {number}"] = norm.double().cpu().numpy()
     replication.train(weights, particle, steps, training.lr, training.momentum, settings.alpha, settings.target)
     for name, own in {"Alone": weights, "Trained": trained.weights.detach()}.items():
-        frame[name] = [FixpointType(kind).label for kind in classify(own, particle).tolist()]
+        frame[name] = labels_of(classify(own, particle))
     return frame
 
 

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from srnn.errors import NotApplicableError
-from srnn.fixpoints import TOLERANCE, FixpointType, classify
+from srnn.fixpoints import TOLERANCE, FixpointType, classify, labels_of
 from srnn.organism import Organism
 from srnn.particle import Particle, noise, self_application
 
 #: The published noise levels, 1e0 … 1e-9.
 LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
-#: Clones that are computed at once: as many as keep close to the processor.
-_AT_ONCE: Final = 8192
+#: Clones that are computed at once, at most.
+_AT_ONCE: Final = 2**17
+#: Down to this share of clones that have not ended the others are computed with, for to sort them out takes time, too.
+_KEPT: Final = 0.75
 
 
 def robustness(
@@ -52,23 +54,21 @@ def robustness(
     weights = organism.weights.detach()
     replicators = self_replicators(organism, at_most)
     source = replicators.repeat_interleave(clones)
-    frames = []
-    for level in levels:
-        noisy = noise(weights[:, source].contiguous(), level, generator)
-        steps, identity, ends = until_zero_or_divergent(noisy, organism.replicator, cap)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "Weight": np.repeat([organism.name(particle) for particle in replicators.tolist()], clones),
-                    "Level": level,
-                    "Clone": np.tile(np.arange(clones), len(replicators)),
-                    "Steps": steps.numpy(),
-                    "Identity steps": identity.numpy(),
-                    "End": [FixpointType(end).label if end >= 0 else "cap" for end in ends.tolist()],
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+    levels = [*levels]
+    # All at once: most have ended after a few steps, and the few that have not take many.
+    noisy = torch.cat([noise(weights[:, source].contiguous(), level, generator) for level in levels], dim=1)
+    steps, identity, ends = until_zero_or_divergent(noisy, organism.replicator, cap)
+    each = len(source)
+    return pd.DataFrame(
+        {
+            "Weight": np.tile(np.repeat(organism.names_of(replicators), clones), len(levels)),
+            "Level": np.repeat(levels, each),
+            "Clone": np.tile(np.arange(clones), len(replicators) * len(levels)),
+            "Steps": steps.numpy(),
+            "Identity steps": identity.numpy(),
+            "End": labels_of(ends, none="cap"),
+        }
+    )
 
 
 def self_replicators(organism: Organism, at_most: int) -> Tensor:
@@ -111,20 +111,27 @@ def until_zero_or_divergent(
 
 def _until_the_end(weights: Tensor, particle: Particle, cap: int, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
     count = weights.shape[1]
-    steps, identity = torch.zeros(count, dtype=torch.long), torch.zeros(count, dtype=torch.long)
+    steps, identity = torch.full((count,), cap), torch.zeros(count, dtype=torch.long)
     ends = torch.full((count,), -1)
-    left = torch.arange(count)  # which particles the columns of weights still are
+    # Which particles the columns of weights are, which of them have not ended, and at how many steps each has passed.
+    columns, goes_on = torch.arange(count), torch.ones(count, dtype=torch.bool)
+    passed = torch.zeros(count, dtype=torch.long)
     for step in range(cap + 1):
         types = classify(weights, particle, tolerance)
-        ended = (types == FixpointType.ZERO) | (types == FixpointType.DIVERGENT)
+        ended = goes_on & ((types == FixpointType.ZERO) | (types == FixpointType.DIVERGENT))
         if ended.any():
-            ends[left[ended]] = types[ended].long()
-            left, types, weights = left[~ended], types[~ended], weights[:, ~ended].contiguous()
-        if not len(left) or step == cap:
+            gone = columns[ended]
+            steps[gone], identity[gone], ends[gone] = step, passed[ended], types[ended].long()
+            goes_on &= ~ended
+        left = int(goes_on.sum())
+        if not left or step == cap:
             break
-        steps[left] += 1
-        identity[left[types == FixpointType.IDENTITY]] += 1
+        if left < _KEPT * len(columns):
+            columns, passed, types, weights = (part[..., goes_on] for part in (columns, passed, types, weights))
+            weights, goes_on = weights.contiguous(), goes_on[goes_on]
+        passed += types == FixpointType.IDENTITY
         weights = self_application(weights, particle)
+    identity[columns[goes_on]] = passed[goes_on]
     return steps, identity, ends
 
 

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from srnn.analysis.robustness import LEVELS, self_replicators
-from srnn.fixpoints import FixpointType, classify
+from srnn.fixpoints import FixpointType, classify, labels_of
 from srnn.organism import Organism
 from srnn.particle import (
     INPUTS,
@@ -194,7 +194,7 @@ def multipliers(organism: Organism, at_most: int = 1000) -> pd.DataFrame:
     others = moduli.scatter(1, nearest, -1).sort(1, descending=True).values[:, :3]
     radius = moduli.amax(1)
     error = (self_output(weights, organism.replicator) - weights).abs().amax(0).double()
-    frame = pd.DataFrame({"Weight": [organism.name(place) for place in replicators.tolist()]})
+    frame = pd.DataFrame({"Weight": organism.names_of(replicators)})
     frame["Along itself"] = moduli.gather(1, nearest)[:, 0].numpy()
     for place, column in enumerate(others.T, start=1):
         frame[f"Multiplier {place}"] = column.numpy()
@@ -269,7 +269,7 @@ def noisy_return(
     """
     particle = organism.replicator
     replicators = self_replicators(organism, at_most)
-    names = np.repeat([organism.name(place) for place in replicators.tolist()], clones)
+    names = np.repeat(organism.names_of(replicators), clones)
     original = organism.weights.detach()[:, replicators.repeat_interleave(clones)].contiguous()
     frames = []
     for level in levels:
@@ -278,7 +278,7 @@ def noisy_return(
         project(returned, particle, NEWBORN)
         length = (noisy - original).norm(dim=0)
         length[length == 0] = torch.nan
-        types = classify(returned, particle).tolist()
+        types = classify(returned, particle)
         worth = (effective_weight(returned, particle) - effective_weight(original, particle)).abs()
         frames.append(
             pd.DataFrame(
@@ -286,7 +286,7 @@ def noisy_return(
                     "Weight": names,
                     "Level": level,
                     "Clone": np.tile(np.arange(clones), len(replicators)),
-                    "Type": [FixpointType(kind).label for kind in types],
+                    "Type": labels_of(types),
                     "From original": ((returned - original).norm(dim=0) / length).numpy(),
                     "From clone": ((returned - noisy).norm(dim=0) / length).numpy(),
                     "Worth": worth.numpy(),

@@ -27,7 +27,7 @@ from srnn.runs.lock import open_files
 from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
 from srnn.runs.run import Run
 from srnn.runs.start import begin_all, write_masks
-from srnn.runs.writer import RunWriter, versions
+from srnn.runs.writer import RunWriter, texts, versions
 from srnn.seeds import numbers
 from srnn.tasks import Task
 from srnn.terminal import tell
@@ -326,6 +326,7 @@ def _train(
 ) -> None:
     """Train to the end, and record it."""
     last_saved, told, branching = time.monotonic(), set[int](), training.experiment.start.run and not training.begun
+    names = [texts(training.organism.names_of(followed)) for followed in training.followed]
 
     def save_state(places: Sequence[int]) -> None:
         nonlocal last_saved
@@ -357,10 +358,9 @@ def _train(
             writer.metrics(report.epoch, report.batch, scores, save=report.logged)
             if report.logged and not report.stopped:
                 followed = training.followed[place]
-                names = [training.organism.name(particle) for particle in followed.tolist()]
                 weights = training.weights[:, training.columns(place).start + followed]
                 beside = training.plain.values(place) | training.terms.numbers(place)
-                writer.trajectory(report.epoch, names, weights, beside)
+                writer.trajectory(report.epoch, names[place], weights, beside)
         ended = report.stopped or report.ended or report.epoch == training.experiment.training.epochs
         if ended or branching or training.experiment.checkpoint.due(report.epoch):
             save_state(list(report.scores))

@@ -98,15 +98,14 @@ class RunWriter:
             self._unsaved = False
 
     def trajectory(
-        self, epoch: int, names: Iterable[str], weights: Tensor, ordinary: Mapping[str, Tensor] | None = None
+        self, epoch: int, names: pa.Array, weights: Tensor, ordinary: Mapping[str, Tensor] | None = None
     ) -> None:
-        """Write the weights ``(P, N)`` of all particles after an epoch, and what the body has beside them."""
+        """Write weights ``(P, N)`` of particles, named by :func:`texts`, after an epoch, and what is beside them."""
         # First, so that no epoch is there without it.
         if ordinary:
             path = self.folder / "trajectory" / checkpoints.name(epoch)
             self._write(path, checkpoints.packed(ordinary, {"epoch": epoch}))
-        names = list(names)
-        columns = {"Epoch": _numbers(np.full(len(names), epoch, np.int32)), "Weight": _texts(names)}
+        columns = {"Epoch": _numbers(np.full(len(names), epoch, np.int32)), "Weight": names}
         rows = weights.detach().cpu().numpy()
         columns |= {f"dim_{k}": _numbers(row) for k, row in enumerate(rows, start=1)}
         table, content = pa.Table.from_arrays([*columns.values()], [*columns]), io.BytesIO()
@@ -153,7 +152,8 @@ def _numbers(values: NDArray[np.generic]) -> pa.Array:
     return pa.Array.from_buffers(pa.from_numpy_dtype(whole.dtype), len(whole), [None, pa.py_buffer(whole)])
 
 
-def _texts(values: list[str]) -> pa.Array:
+def texts(values: list[str]) -> pa.Array:
+    """Texts as a column."""
     each = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, each)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(each), pa.py_buffer(ends), pa.py_buffer(b"".join(each)))

@@ -168,12 +168,11 @@ class Sweep(Shown):
         return frame.join(sweeps.final_metrics(runs), on="Seed")
 
     def read_ahead(self) -> None:
-        """Read off their folders how the points ended of which all runs have, for the table."""
+        """Read off their folders how those points ended all of whose runs have, for :attr:`table`."""
         for point in self.points:
-            if (
-                all(task.state == "ended" for task in self.tasks_of(point))
-                and (rows := self._rows_of(point)) is not None
-            ):
+            if point.name in self._rows or any(task.state != "ended" for task in self.tasks_of(point)):
+                continue
+            if (rows := self._rows_of(point)) is not None:
                 self._rows[point.name] = rows
 
     def runs(self, point: Point) -> list[Run]:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from math import inf
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what other processes are doing.
 _PAUSE = 1.0
+#: One in so many tasks, the shortest, is done seed by seed.
+_SHORT = 4
+#: From so many tasks for each that is being done, the end is prepared.
+_FEW = 4
 
 
 @dataclass
@@ -141,9 +145,10 @@ class _Worker:
         self._tasks = {task.name: task for task in found.tasks}
         self._ended: set[str] = set()
         self._failed: dict[str, str] = {}
+        self._parts: dict[str, tuple[Task, Task]] = {}
         self._again = {name for name, state in self._states().items() if retry_failed and state == "failed"}
         self._looked, self._counts = -inf, Counter[State]()
-        self._ahead: threading.Thread | None = None
+        self._ahead: _Ahead | None = None
 
     def _states(self) -> dict[str, State]:
         """What becomes of each task; what has ended is not looked at again."""
@@ -178,29 +183,48 @@ class _Worker:
 
     def _more(self, count: int) -> list[Job]:
         each = len(self._sweep.experiment.sweep.tasks(len(self._sweep.points)))
-        return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
+        return [self._job(task, task) for task in self._ask(-(-count // each))] if self.may_ask() else []
 
-    def _job(self, task: Task) -> Job:
-        _, there = point_of(self._sweep.experiment, task.point.settings)
-        work = partial(self._train, there.model_dump(), task.folder.absolute().parent, task.seeds)
-        return Job(task.name, work, seconds(there, len(task.seeds)))
+    def _job(self, part: Task, task: Task) -> Job:
+        """The job of doing a part of a task, or all of it."""
+        _, there = point_of(self._sweep.experiment, part.point.settings)
+        work = partial(self._train, there.model_dump(), part.folder.absolute().parent, part.seeds)
+        self._parts[part.name] = part, task
+        return Job(part.name, work, seconds(there, len(part.seeds)))
+
+    def _jobs(self, tasks: list[Task]) -> list[Job]:
+        """The shortest of many tasks seed by seed: they come last, when workers are not to wait for each other."""
+        jobs = sorted((self._job(task, task) for task in tasks), key=lambda job: job.seconds)
+        short = len(jobs) // _SHORT if self._workers is not None else 0
+        parts = []
+        for job in jobs[:short]:
+            _, task = self._parts[job.name]
+            parts += [self._job(replace(task, seeds=(seed,)), task) for seed in task.seeds]
+        return jobs[short:] + parts
 
     def carry_out(self, tasks: list[Task]) -> None:
         """Do what no other process is doing."""
-        jobs = [self._job(task) for task in tasks]
-        for job, error in carry_out(jobs, self._workers, self._told, self._stop, self._more):
-            if error is None or isinstance(error, BeingWrittenError):
-                continue  # by another process
-            if isinstance(error, StoppedError | OSError):
-                if self._stop():
-                    continue  # the others are stopping, too
-                raise error
-            if isinstance(error, LostError):
-                self._give_up(self._tasks[job.name], str(error))
-            self._failed[job.name] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            if self._fail_fast:
-                raise UserError(f"{job.name}: {self._failed[job.name]}") from error
+        try:
+            for job, error in carry_out(self._jobs(tasks), self._workers, self._told, self._stop, self._more):
+                if error is not None and not isinstance(error, BeingWrittenError):  # by another process
+                    self._fail(*self._parts[job.name], error)
+        finally:
+            if self._ahead is not None:
+                self._ahead.end()
+                self._ahead = None
         self.look()
+
+    def _fail(self, part: Task, task: Task, error: Exception) -> None:
+        """Take note of why a part of a task has failed, or end because of that."""
+        if isinstance(error, StoppedError | OSError):
+            if self._stop():
+                return  # the others are stopping, too
+            raise error
+        if isinstance(error, LostError):
+            self._give_up(part, str(error))
+        self._failed[task.name] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        if self._fail_fast:
+            raise UserError(f"{part.name}: {self._failed[task.name]}") from error
 
     def _give_up(self, task: Task, why: str) -> None:
         """Record that it cannot be done, so that no other process tries it, too."""
@@ -216,9 +240,9 @@ class _Worker:
         self._told(0, 0, {})
 
     def _told(self, done: int, total: int, running: Mapping[str, str]) -> None:
-        idle = self._workers is not None and 0 < len(running) == total - done < self._workers.room()
-        if idle and self._ahead is None and not self.may_ask():
-            self._ahead = threading.Thread(target=_prepare_end, args=(self._sweep,))
+        ends = self._workers is not None and total - done <= _FEW * len(running) and not self.may_ask()
+        if ends and self._ahead is None:
+            self._ahead = _Ahead(self._sweep)
             self._ahead.start()
         if (now := time.monotonic()) - self._looked > _PAUSE:
             self._counts, self._looked = Counter(self._states().values()), now
@@ -232,8 +256,6 @@ class _Worker:
         """
         if self._search is not None:
             self._ask(0)
-        if self._ahead is not None:
-            self._ahead.join()
         ended = self._sweep
         self._watch(Doing(ended.states))
         ended.write_table()
@@ -251,8 +273,24 @@ class _Worker:
         return ended
 
 
-def _prepare_end(found: Sweep) -> None:
-    """Do what the end needs while a core has nothing else to do."""
-    import_module("srnn.sweeps.figures")
-    with suppress(UserError, OSError):  # the end tells
-        found.read_ahead()
+class _Ahead(threading.Thread):
+    """Prepares what the end needs while the last tasks are done: imports, and the rows of points that have ended.
+
+    Args:
+        found: Whose rows.
+    """
+
+    def __init__(self, found: Sweep) -> None:
+        super().__init__(daemon=True)
+        self._found, self._over = found, threading.Event()
+
+    def run(self) -> None:
+        import_module("srnn.sweeps.figures")
+        with suppress(UserError, OSError):  # the end tells
+            while not self._over.wait(_PAUSE / 4):
+                self._found.read_ahead()
+
+    def end(self) -> None:
+        """Finish what is being done."""
+        self._over.set()
+        self.join()
