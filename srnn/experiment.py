@@ -129,7 +129,7 @@ class Experiment(Shown, Section):
     def _of_older_runs(cls, values: Any) -> Any:
         """What an older srnn left unsaid in the record of a run: data were not scaled, other tasks read no path.
 
-        There was no census at rest.
+        There was no census at rest, and what is no sweep told of seeds by themselves.
         """
         if not isinstance(values, dict) or not values.get("versions") or not isinstance(values.get("task", {}), dict):
             return values
@@ -138,7 +138,9 @@ class Experiment(Shown, Section):
             task = {"fingerprint": {}, **task}
         elif "name" in task:
             task.pop("path", None)
-        log = values.get("log", {})
+        log, sweep = values.get("log", {}), values.get("sweep", {})
+        if isinstance(sweep, dict) and not sweep.get("over"):
+            values = {**values, "sweep": {}}
         return {**values, "task": task, "log": {"rest": 0, **log} if isinstance(log, dict) else log}
 
     @field_validator("body", mode="before")

@@ -35,8 +35,8 @@ class FixpointType(IntEnum):
 
 
 def labels_of(types: Tensor, none: str = "") -> list[str]:
-    """Their names, in lower case, of types ``(N,)``; of what is none of them, −1, another word."""
-    labels = [*(kind.label for kind in FixpointType), none]
+    """The label of each of types ``(N,)``; ``none`` where it is -1."""
+    labels = {-1: none, **{int(kind): kind.label for kind in FixpointType}}
     return [labels[kind] for kind in types.tolist()]
 
 

@@ -152,8 +152,9 @@ class Organism(Shown, Swarm):
         Raises:
             IndexError: There is no such particle.
         """
-        for particle in particles[(particles < 0) | (particles >= self.size)].tolist():
-            raise IndexError(f"there is no particle {particle}: this organism has {self.size:,}")
+        odd = particles[(particles < 0) | (particles >= self.size)]
+        if len(odd):
+            raise IndexError(f"there is no particle {odd[0]}: this organism has {self.size:,}")
         layers, starts = [*self.layers], torch.tensor([part.start for part in self.layers.values()])
         inputs = torch.tensor([shape[1:].numel() for shape in self.shapes])
         layer = torch.searchsorted(starts, particles.cpu(), right=True) - 1

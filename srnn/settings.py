@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -197,9 +198,9 @@ _Value = bool | int | float | Text
 _Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-#: Tasks of a sweep that are left to be shared by workers before seeds are trained side by side,
+#: Tasks that a sweep has at least, to be shared by workers, before several seeds are one of them.
 _SHARED = 16
-#: and how many seeds are at most, since more of them are hardly faster, but are lost together.
+#: How many seeds are one task at most: more are hardly faster, but are lost together.
 _TOGETHER = 5
 
 
@@ -239,9 +240,9 @@ class SweepConfig(Section):
     """What points are drawn by."""
     seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[list[_Seed], Field(min_length=1, max_length=1000)] = 1
     """How many seeds of each point, or which."""
-    seeds_per_task: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many seeds of a point are trained side by side, in about a third of the time that they take one by one.
-    Without it, up to five, as long as there are at least sixteen tasks to be shared by workers."""
+    seeds_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
+    """How many seeds of a point are trained side by side, in down to a third of the time that they take one by one.
+    ``auto``: up to five, as long as there are at least sixteen tasks to be shared by workers."""
     maximize: Annotated[list[Text], Field(max_length=2)] = []
     """Metrics of which more is better: what is drawn, and searched for by optuna. Without any goal,
     ``test_accuracy`` or, of a regression, less ``test_mae`` is drawn."""
@@ -259,6 +260,8 @@ class SweepConfig(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         changed = [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
+        if self.seeds_per_task == 1:  # as it is without a sweep, too
+            changed = [name for name in changed if name != "seeds_per_task"]
         if changed and not self.over:
             raise ValueError(
                 f"sweep.{changed[0]} is of no effect without sweep.over: name there what takes which values"
@@ -281,17 +284,22 @@ class SweepConfig(Section):
         """The seeds of each point."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
-    def tasks(self, points: int) -> list[tuple[int, ...]]:
+    def seeds_together(self, points: int) -> list[tuple[int, ...]]:
         """The seeds of each point that are trained side by side.
 
         Args:
             points: How many points there are, if they are not chosen one after the other.
         """
         seeds = self.all_seeds
-        runs = len(seeds) * (self.points if self.method == "optuna" else points)
-        # By what is planned alone, and not by the machine: any number of processes share the tasks.
-        size = self.seeds_per_task or min(max(runs // _SHARED, 1), _TOGETHER)
-        return [tuple(seeds[first : first + size]) for first in range(0, len(seeds), size)]
+        if self.seeds_per_task == "auto":
+            # By what is planned alone, and not by the machine: any number of processes share the tasks.
+            runs = len(seeds) * (self.points if self.method == "optuna" else points)
+            size = min(max(runs // _SHARED, 1), _TOGETHER, len(seeds))
+            count = -(-len(seeds) // size)
+            borders = [part * len(seeds) // count for part in range(count + 1)]
+        else:
+            borders = [*range(0, len(seeds), self.seeds_per_task), len(seeds)]
+        return [tuple(seeds[first:last]) for first, last in pairwise(borders)]
 
 
 def _read_axis(key: str, values: Any) -> Any:

@@ -77,6 +77,10 @@ def test_names_say_layer_cell_and_weight() -> None:
         *("L1_C0_W0", "L1_C0_W1"),
     ]
     assert organism.layers == {"L0": slice(0, 6), "L1": slice(6, 8)}
+    assert organism.names_of(torch.tensor([6, 3])) == ["L1_C0_W0", "L0_C1_W0"]
+    for place in (-1, 8):
+        with pytest.raises(IndexError, match=f"no particle {place}: this organism has 8"):
+            organism.names_of(torch.tensor([0, place]))
 
 
 def test_a_particle_is_where_its_name_says() -> None:

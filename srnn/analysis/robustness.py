@@ -17,9 +17,9 @@ from srnn.particle import Particle, noise, self_application
 
 #: The published noise levels, 1e0 … 1e-9.
 LEVELS: Final = tuple(10.0**-exponent for exponent in range(10))
-#: Clones that are computed at once, at most.
-_AT_ONCE: Final = 2**17
-#: Down to this share of clones that have not ended the others are computed with, for to sort them out takes time, too.
+#: Weights of clones that are computed at once, at most: most end after a few steps, and the few others take many.
+_AT_ONCE: Final = 2**22
+#: Clones that have ended are sorted out, which takes time, once fewer than this share of all goes on.
 _KEPT: Final = 0.75
 
 
@@ -54,11 +54,14 @@ def robustness(
     weights = organism.weights.detach()
     replicators = self_replicators(organism, at_most)
     source = replicators.repeat_interleave(clones)
-    levels = [*levels]
-    # All at once: most have ended after a few steps, and the few that have not take many.
-    noisy = torch.cat([noise(weights[:, source].contiguous(), level, generator) for level in levels], dim=1)
-    steps, identity, ends = until_zero_or_divergent(noisy, organism.replicator, cap)
-    each = len(source)
+    levels, each = [*levels], len(source)
+    several = max(1, _AT_ONCE // max(1, each * len(weights)))
+    parts = []
+    for first in range(0, len(levels), several):
+        own = levels[first : first + several]
+        noisy = torch.cat([noise(weights[:, source].contiguous(), level, generator) for level in own], dim=1)
+        parts.append(until_zero_or_divergent(noisy, organism.replicator, cap))
+    steps, identity, ends = (torch.cat(part) for part in zip(*parts, strict=True))
     return pd.DataFrame(
         {
             "Weight": np.tile(np.repeat(organism.names_of(replicators), clones), len(levels)),
@@ -104,7 +107,8 @@ def until_zero_or_divergent(
         ``(N,)`` each: steps made; at how many of them the particle passed the identity test before the step; and the
         :class:`FixpointType` it ended as, or -1 if it made ``cap`` steps and was still neither.
     """
-    blocks = [_until_the_end(block.contiguous(), particle, cap, tolerance) for block in weights.split(_AT_ONCE, dim=1)]
+    several = max(1, _AT_ONCE // len(weights))
+    blocks = [_until_the_end(block.contiguous(), particle, cap, tolerance) for block in weights.split(several, dim=1)]
     steps, identity, ends = (torch.cat(parts) for parts in zip(*blocks, strict=True))
     return steps, identity, ends
 

@@ -204,7 +204,7 @@ def _print_script(experiment: Experiment, words: Sequence[str], jobs: int | None
 
     sweep = experiment.sweep
     points = sweep.points if sweep.method == "optuna" else len(planned(experiment))
-    tasks = points * len(sweep.tasks(points))
+    tasks = points * len(sweep.seeds_together(points))
     command = [sys.executable, "-m", "srnn", "sweep", *words, "--no-wait", "--quiet"]
     print(script(experiment.name, command, Path.cwd(), jobs or tasks), end="")
 

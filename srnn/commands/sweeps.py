@@ -49,11 +49,11 @@ def print_plan(experiment: Experiment, out: Path, data_dir: Path | None, jobs: i
     if not left:
         printed.print("all have ended", highlight=False)
         return
-    there = {task.name: point_of(experiment, task.point.settings)[1] for task in left}
-    costs = {task.name: seconds(there[task.name], len(task.seeds)) for task in left}
-    cheapest = min(left, key=lambda task: costs[task.name])
-    each = measured(there[cheapest.name], cheapest.seeds, data_dir) / costs[cheapest.name]
-    total = each * sum(costs.values())
+    there = {task.point.name: point_of(experiment, task.point.settings)[1] for task in left}
+    costs = {name: seconds(one, 1) for name, one in there.items()}
+    cheapest = min(left, key=lambda task: costs[task.point.name])
+    each = measured(there[cheapest.point.name], cheapest.seeds, data_dir) / costs[cheapest.point.name]
+    total = each * sum(costs[task.point.name] * len(task.seeds) / len(cheapest.seeds) for task in left)
     where = "one process" if jobs == 1 else f"{jobs} processes"
     about = f"about {_duration(total / min(jobs, len(left)))} in {where}"
     printed.print(f"{len(left):,} of {len(tasks):,} tasks are left: {about}", highlight=False)

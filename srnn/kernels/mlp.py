@@ -33,9 +33,8 @@ _WORTH_THREADS = 1_500_000
 STRETCHES = 8
 #: Tasks for each thread of an evaluation: not all are equally fast.
 _TASKS = 4
-#: How many times as many weights as the product of its layers a linear body has to be learnt by that, and from how many
-#: examples on: it costs as much as some thirty of them.
-_FEWER, _MANY = 4, 32
+#: How many times as many weights as the product of its layers a linear body has to be learnt by that.
+_FEWER = 4
 #: Bytes up to which each stretch of each network has memory of its own; beyond, a thread takes whole networks.
 _PARTS = 2**25
 
@@ -60,8 +59,9 @@ class Batch(NamedTuple):
 
     Attributes:
         packet: The kernel's, of :data:`srnn.kernels.passes.CALL` and counters.
-        compound: Of wide linear networks the packet of the kernel that multiplies their layers, which comes before.
-        unfold: Likewise the packet of the one that learns, which takes their gradient to all layers, afterwards.
+        compound: Of wide linear networks the packet of the kernel that multiplies their layers, to be called before.
+        unfold: Likewise a second packet of the kernel that learns, which takes their gradient to all layers, to be
+            called afterwards.
         losses: ``(S, B)``.
         scores: ``(S, B)``.
         gradient: Of the sum over the networks of their mean losses, ``(S · N,)``.
@@ -99,7 +99,9 @@ def batch(
     _check((rows, body.sizes[0]), "train_x", train_x)
     classes = _classes(train_y, body, rows, "train_y")
     _check((networks, examples), "index", index, torch.int64)
-    if drop is None and examples >= _MANY and _multiplies(body, layout):
+    # Before and after, as many examples as there are outputs, in whole vectors, go through all layers.
+    many = 2 * LANES * -(-body.sizes[-1] // LANES)
+    if drop is None and examples >= many and _multiplies(body, layout):
         return _batch_by_product(w, body, train_x, train_y, index)
     # Held until the end: a contiguous copy may be the only one.
     held = [w.contiguous(), train_x.contiguous(), train_y.contiguous(), index.contiguous()]
@@ -140,10 +142,12 @@ def _packet_to_learn(
         activation: Its number.
         networks: S.
         examples: B of each.
-        whole: Whether each network is learnt by one thread, in any case.
+        whole: Whether each network is learnt by one thread, in any case: then no counter is to be set back before the
+            packet is used again.
         values: What else it computes with.
     """
     team = _team(3 * networks * examples * layout.weights)
+    team = min(team, networks) if whole else team
     blocks_a_stretch = max(1, -(-examples // (STRETCHES * BLOCK)))
     stretches = -(-examples // (blocks_a_stretch * BLOCK))
     whole = whole or team == 1 or networks * stretches * layout.part_size > _PARTS
@@ -180,8 +184,8 @@ def _product_of(body: Stack) -> Stack:
 def _multiplies(body: Stack, layout: Layout) -> bool:
     """Whether the product of a body's layers learns and answers in place of all of them, without dropout.
 
-    Of a linear body the answer is M x, where M = W_L ⋯ W_1 (with residuals, W + 1 for W). Its gradient, G of M's shape,
-    is a sum over the examples; that of each layer, (W_L ⋯ W_{l+1})ᵀ G (W_{l-1} ⋯ W_1)ᵀ, has none.
+    Of a linear body the answer is M x with M = W_L ⋯ W_1. The gradient by M, G, is a sum over the examples; that of
+    each layer, (W_L ⋯ W_{l+1})ᵀ G (W_{l-1} ⋯ W_1)ᵀ, has none. With residuals likewise: see docs/mathematics.md.
     """
     product = body.sizes[0] * body.sizes[-1]
     return _activation(body) == 0 and len(body.sources) > 1 and layout.weights >= _FEWER * product
@@ -191,7 +195,7 @@ def _packet_to_multiply(w: Tensor, body: Stack) -> tuple[NDArray[np.int64], Tens
     """A packet of the kernel that multiplies layers, where their products go, ``(S · M,)``, and what is to be held."""
     layout = layout_of(body)
     networks = _networks(w, layout)
-    products = torch.empty(networks * body.sizes[0] * body.sizes[-1])
+    products = torch.empty(networks * body.sizes[0] * body.sizes[-1], dtype=torch.float32)
     team = _team(networks * layout.weights * LANES)
     packet = _packet(
         layout,
@@ -208,8 +212,8 @@ def _packet_to_multiply(w: Tensor, body: Stack) -> tuple[NDArray[np.int64], Tens
 def _batch_by_product(w: Tensor, body: Stack, train_x: Tensor, train_y: Tensor, index: Tensor) -> Batch:
     """A batch by the product of the body's layers, with what comes before and after.
 
-    That gradient of all layers is the one of the sum of these answers: the first output of M's gradient's first row as
-    an example, the second output of its second row, and so on.
+    With G held fixed the gradient of all layers is that of Σ_o (M g_o)_o, where g_o is row o of G: a backward pass of
+    as many examples as there are outputs, from one for its own output of each.
     """
     w, layout = w.contiguous(), layout_of(body)
     compound, products, held = _packet_to_multiply(w, body)
@@ -295,7 +299,8 @@ def _require_sound(packet: NDArray[np.int64], labels: str) -> None:
 def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
     """What all networks put out for the same examples, without dropout: ``(rows, inputs) -> (S, rows, outputs)``.
 
-    To the bit what :func:`learn` judges (of a wide linear body: in batches of 32 examples or more).
+    To the bit what :func:`learn` judges; of a wide linear body, which answers by the product of its layers, where it
+    learns by that, too. There one weight that is not finite may make all outputs NaN.
 
     Raises:
         ValueError: A tensor is not what it should be.
@@ -308,7 +313,7 @@ def answer(w: Tensor, body: Stack, x: Tensor) -> Tensor:
 def judge(w: Tensor, body: Stack, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Losses and scores of all networks for the same examples, without dropout, each ``(S, rows)``.
 
-    To the bit those of :func:`learn`, whose arguments these are (of a wide linear body: 32 examples or more).
+    To the bit those of :func:`learn`, whose arguments these are; of a wide linear body as :func:`answer`.
 
     Raises:
         ValueError: A tensor is not what it should be, or names a class that is not there.

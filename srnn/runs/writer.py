@@ -153,7 +153,7 @@ def _numbers(values: NDArray[np.generic]) -> pa.Array:
 
 
 def texts(values: list[str]) -> pa.Array:
-    """Texts as a column."""
+    """A column of texts, ``(N,)``, such as the names of a run's particles: to be made once, for it takes a while."""
     each = [value.encode() for value in values]
     ends = np.cumsum([0, *map(len, each)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(each), pa.py_buffer(ends), pa.py_buffer(b"".join(each)))

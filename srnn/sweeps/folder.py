@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -62,6 +62,11 @@ class Task:
         return f"{self.point.name} seed {','.join(map(str, self.seeds))}"
 
     @property
+    def alone(self) -> list[Task]:
+        """Each of its seeds by itself."""
+        return [replace(self, seeds=(seed,)) for seed in self.seeds]
+
+    @property
     def state(self) -> State:
         """What becomes of it, by its run folders."""
         states = {_state(self.folder / f"seed-{seed}") for seed in self.seeds}
@@ -109,17 +114,13 @@ class Sweep(Shown):
     @property
     def tasks(self) -> list[Task]:
         """What is done at once: some seeds of a point."""
-        return [task for point in self.points for task in self.tasks_of(point)]
-
-    def tasks_of(self, point: Point) -> list[Task]:
-        """What is done at once of a point."""
-        together = self.experiment.sweep.tasks(len(self.points))
-        return [Task(point, seeds, self.folder / point.name) for seeds in together]
+        together = self.experiment.sweep.seeds_together(len(self.points))
+        return [Task(point, seeds, self.folder / point.name) for point in self.points for seeds in together]
 
     @property
     def states(self) -> Counter[State]:
-        """How many tasks are in which state."""
-        return Counter(task.state for task in self.tasks)
+        """How many runs are in which state."""
+        return Counter(one.state for task in self.tasks for one in task.alone)
 
     @property
     def goals(self) -> dict[str, bool]:
@@ -167,10 +168,13 @@ class Sweep(Shown):
         )
         return frame.join(sweeps.final_metrics(runs), on="Seed")
 
-    def read_ahead(self) -> None:
-        """Read off their folders how those points ended all of whose runs have, for :attr:`table`."""
-        for point in self.points:
-            if point.name in self._rows or any(task.state != "ended" for task in self.tasks_of(point)):
+    def read_ahead(self, stop: Callable[[], bool]) -> None:
+        """For :attr:`table`, read off their folders how points ended all of whose runs have, until told to stop."""
+        for point in [*self.points]:
+            if stop():
+                return
+            every = Task(point, tuple(self.experiment.sweep.all_seeds), self.folder / point.name)
+            if point.name in self._rows or every.state != "ended":
                 continue
             if (rows := self._rows_of(point)) is not None:
                 self._rows[point.name] = rows
@@ -198,7 +202,7 @@ class Sweep(Shown):
 
     def _line(self) -> str:
         done = self.states
-        return f"Sweep({str(self.folder)!r}: {len(self.points)} points, {done['ended']} of {done.total()} tasks ended)"
+        return f"Sweep({str(self.folder)!r}: {len(self.points)} points, {done['ended']} of {done.total()} runs ended)"
 
     def _shown(self) -> tuple[str, Rows]:
         from srnn.analysis import sweeps
@@ -263,9 +267,8 @@ def _require_grown(before: Sweep, experiment: Experiment, points: list[Point]) -
         key, theirs, ours = difference
         what = f"{before.folder} is a sweep with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
         raise UserError(f"{what}: give this one a name of its own, choose another {option('out')}, or remove it first")
-    # Not by their hashes, which are of all settings that a version knows.
-    kept = {point.name: point.settings for point in points}
-    missing = [point.name for point in before.points if kept.get(point.name) != point.settings]
+    kept = {point.name: point for point in points}
+    missing = [point.name for point in before.points if kept.get(point.name) != point]
     missing += [f"seed {seed}" for seed in before.experiment.sweep.all_seeds if seed not in experiment.sweep.all_seeds]
     if missing:
         raise UserError(

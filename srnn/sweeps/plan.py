@@ -30,6 +30,9 @@ _DIGITS = 4
 #: Characters of a point's name, and of its hash in one that tells too little of it.
 _LONGEST, _HASH = 60, 8
 
+#: What stands for the sweep in the hash of a point: how seeds are shared out is none of its settings.
+_ALONE = SweepConfig().model_copy(update={"seeds_per_task": 1})
+
 Settings = Mapping[str, Any]
 
 
@@ -65,8 +68,8 @@ def point_of(experiment: Experiment, settings: Settings) -> tuple[Point, Experim
         there = alone.override([f"{key}={json.dumps(value)}" for key, value in settings.items()])
     except UserError as error:
         raise UserError(f"sweep.over, at {shorten(told)}: {error}") from None
-    same = {"name": "point", "seed": 0, "about": "", "duration": "", "versions": {}}
-    digest = hashlib.sha256(there.model_copy(update=same).model_dump_json(exclude={"sweep"}).encode()).hexdigest()
+    same = {"name": "point", "seed": 0, "about": "", "duration": "", "versions": {}, "sweep": _ALONE}
+    digest = hashlib.sha256(there.model_copy(update=same).model_dump_json().encode()).hexdigest()
     name = _name(settings, digest)
     return Point(name, dict(settings), digest), there.model_copy(update={"name": name})
 
@@ -160,7 +163,7 @@ def write_plan(folder: Path, sweep: SweepConfig, points: Collection[Point]) -> N
     """Write down what a sweep is to do."""
     values = {
         "seeds": sweep.all_seeds,
-        "seeds_per_task": max(map(len, sweep.tasks(len(points)))),
+        "seeds_per_task": max(map(len, sweep.seeds_together(len(points)))),
         "points": [{"name": one.name, "settings": one.settings, "hash": one.digest} for one in points],
     }
     write_whole(folder / PLAN, (json.dumps(values, indent=2) + "\n").encode())

@@ -6,13 +6,13 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from srnn.bodies.module import ModuleConfig, with_body
 from srnn.choices import require_format
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what other processes are doing.
 _PAUSE = 1.0
-#: One in so many tasks, the shortest, is done seed by seed.
-_SHORT = 4
+#: Tasks, the shortest, of which each seed is done by itself.
+_LAST = 4
 #: From so many tasks for each that is being done, the end is prepared.
 _FEW = 4
 
@@ -48,7 +48,7 @@ class Doing:
     """What a sweep tells of while it goes on.
 
     Attributes:
-        states: How many tasks are in which state, those of other processes among them.
+        states: How many runs are in which state, those of other processes among them.
         running: What this process and its workers do: task → state.
     """
 
@@ -108,9 +108,9 @@ def sweep(
     found = begin(experiment, expanded(out))
     data_dir = None if data_dir is None else expanded(data_dir).absolute()
     train = partial(train_point, data_dir=data_dir, device=device, body=_body_of(experiment))
-    doing = _Worker(found, workers, train, fail_fast, retry_failed, watch, stop)
-    while (tasks := doing.to_do()) or doing.may_ask():
-        free = [task for task in tasks if task.state != "running"]
+    doing = _Worker(found, workers, train, fail_fast, retry_failed, image_format, watch, stop)
+    while (states := doing.to_do()) or doing.may_ask():
+        free = {name for name, state in states.items() if state != "running"}
         if free or doing.may_ask():
             doing.carry_out(free)
         elif not wait:
@@ -118,7 +118,7 @@ def sweep(
         else:
             doing.look()
             time.sleep(_PAUSE)
-    return doing.end(image_format)
+    return doing.end()
 
 
 def _body_of(experiment: Experiment) -> str | None:
@@ -136,38 +136,38 @@ class _Worker:
         train: Callable[..., None],
         fail_fast: bool,
         retry_failed: bool,
+        image_format: str | None,
         watch: Callable[[Doing], None],
         stop: Callable[[], bool],
     ) -> None:
         self._sweep, self._workers, self._train, self._fail_fast = found, workers, train, fail_fast
-        self._watch, self._stop = watch, stop
+        self._image_format, self._watch, self._stop = image_format, watch, stop
         self._search = Search(found) if found.experiment.sweep.method == "optuna" else None
-        self._tasks = {task.name: task for task in found.tasks}
+        self._runs = {run.name: run for task in found.tasks for run in task.alone}
         self._ended: set[str] = set()
         self._failed: dict[str, str] = {}
-        self._parts: dict[str, tuple[Task, Task]] = {}
+        self._tasks: dict[str, Task] = {}
         self._again = {name for name, state in self._states().items() if retry_failed and state == "failed"}
         self._looked, self._counts = -inf, Counter[State]()
-        self._ahead: _Ahead | None = None
 
     def _states(self) -> dict[str, State]:
-        """What becomes of each task; what has ended is not looked at again."""
+        """What becomes of each run; what has ended is not looked at again."""
         found: dict[str, State] = {
-            name: "ended" if name in self._ended else task.state for name, task in self._tasks.items()
+            name: "ended" if name in self._ended else run.state for name, run in self._runs.items()
         }
         self._ended |= {name for name, state in found.items() if state == "ended"}
         return found
 
-    def to_do(self) -> list[Task]:
-        """What is still to be done, or is being done."""
+    def to_do(self) -> dict[str, State]:
+        """The runs that are still to be done, or are being done."""
         if self._search is not None:
             self._ask(0)
-        return [
-            self._tasks[name]
+        return {
+            name: state
             for name, state in self._states().items()
             if name not in self._failed
             and (state in ("waiting", "running") or (state == "failed" and name in self._again))
-        ]
+        }
 
     def may_ask(self) -> bool:
         """Whether there are points that are not chosen yet."""
@@ -176,55 +176,59 @@ class _Worker:
     def _ask(self, count: int) -> list[Task]:
         """Have points chosen; the tasks that were not known before, of whoever asked for them."""
         assert self._search is not None
-        self._sweep = Sweep(self._sweep.folder, self._sweep.experiment, self._search.ask(count))
-        new = [task for task in self._sweep.tasks if task.name not in self._tasks]
-        self._tasks |= {task.name: task for task in new}
+        self._sweep.points = self._search.ask(count)
+        new = [task for task in self._sweep.tasks if task.alone[0].name not in self._runs]
+        self._runs |= {run.name: run for task in new for run in task.alone}
         return new
 
     def _more(self, count: int) -> list[Job]:
-        each = len(self._sweep.experiment.sweep.tasks(len(self._sweep.points)))
-        return [self._job(task, task) for task in self._ask(-(-count // each))] if self.may_ask() else []
+        each = len(self._sweep.experiment.sweep.seeds_together(len(self._sweep.points)))
+        return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
 
-    def _job(self, part: Task, task: Task) -> Job:
-        """The job of doing a part of a task, or all of it."""
-        _, there = point_of(self._sweep.experiment, part.point.settings)
-        work = partial(self._train, there.model_dump(), part.folder.absolute().parent, part.seeds)
-        self._parts[part.name] = part, task
-        return Job(part.name, work, seconds(there, len(part.seeds)))
+    def _job(self, task: Task) -> Job:
+        _, there = point_of(self._sweep.experiment, task.point.settings)
+        work = partial(self._train, there.model_dump(), task.folder.absolute().parent, task.seeds)
+        self._tasks[task.name] = task
+        return Job(task.name, work, seconds(there, len(task.seeds)))
 
-    def _jobs(self, tasks: list[Task]) -> list[Job]:
-        """The shortest of many tasks seed by seed: they come last, when workers are not to wait for each other."""
-        jobs = sorted((self._job(task, task) for task in tasks), key=lambda job: job.seconds)
-        short = len(jobs) // _SHORT if self._workers is not None else 0
-        parts = []
-        for job in jobs[:short]:
-            _, task = self._parts[job.name]
-            parts += [self._job(replace(task, seeds=(seed,)), task) for seed in task.seeds]
-        return jobs[short:] + parts
+    def _jobs(self, names: Collection[str]) -> list[Job]:
+        """What does these runs: of each task what is left of it, of the last few each run by itself."""
+        left = [[run for run in task.alone if run.name in names] for task in self._sweep.tasks]
+        tasks = [replace(runs[0], seeds=tuple(run.seeds[0] for run in runs)) for runs in left if runs]
+        jobs = sorted(map(self._job, tasks), key=lambda job: job.seconds, reverse=True)
+        if self._workers is None or self._sweep.experiment.sweep.seeds_per_task != "auto":
+            return jobs
+        # So that no worker waits long for the others.
+        last = [run for job in jobs[-_LAST:] for run in self._tasks[job.name].alone]
+        return jobs[:-_LAST] + [self._job(run) for run in last]
 
-    def carry_out(self, tasks: list[Task]) -> None:
-        """Do what no other process is doing."""
-        try:
-            for job, error in carry_out(self._jobs(tasks), self._workers, self._told, self._stop, self._more):
+    def carry_out(self, names: Collection[str]) -> None:
+        """Do those runs that no other process is doing."""
+        with _Ahead(self._sweep, self._image_format is not None) as ahead:
+
+            def told(done: int, total: int, running: Mapping[str, str]) -> None:
+                ends = self._workers is not None and total - done <= _FEW * len(running)
+                if ends and not (self.may_ask() or self._stop()):
+                    ahead.begin()
+                self._told(running)
+
+            for job, error in carry_out(self._jobs(names), self._workers, told, self._stop, self._more):
                 if error is not None and not isinstance(error, BeingWrittenError):  # by another process
-                    self._fail(*self._parts[job.name], error)
-        finally:
-            if self._ahead is not None:
-                self._ahead.end()
-                self._ahead = None
+                    self._fail(self._tasks[job.name], error)
         self.look()
 
-    def _fail(self, part: Task, task: Task, error: Exception) -> None:
-        """Take note of why a part of a task has failed, or end because of that."""
+    def _fail(self, task: Task, error: Exception) -> None:
+        """Take note of why a task has failed, or end because of that."""
         if isinstance(error, StoppedError | OSError):
             if self._stop():
                 return  # the others are stopping, too
             raise error
+        why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         if isinstance(error, LostError):
-            self._give_up(part, str(error))
-        self._failed[task.name] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            self._give_up(task, why)
+        self._failed |= {run.name: why for run in task.alone}
         if self._fail_fast:
-            raise UserError(f"{part.name}: {self._failed[task.name]}") from error
+            raise UserError(f"{task.name}: {why}") from error
 
     def _give_up(self, task: Task, why: str) -> None:
         """Record that it cannot be done, so that no other process tries it, too."""
@@ -237,18 +241,14 @@ class _Worker:
         """Tell what is going on, and stop if that is wished."""
         if self._stop():
             raise StoppedError("a sweep was asked to stop; the whole state of its runs is saved")
-        self._told(0, 0, {})
+        self._told({})
 
-    def _told(self, done: int, total: int, running: Mapping[str, str]) -> None:
-        ends = self._workers is not None and total - done <= _FEW * len(running) and not self.may_ask()
-        if ends and self._ahead is None:
-            self._ahead = _Ahead(self._sweep)
-            self._ahead.start()
+    def _told(self, running: Mapping[str, str]) -> None:
         if (now := time.monotonic()) - self._looked > _PAUSE:
             self._counts, self._looked = Counter(self._states().values()), now
         self._watch(Doing(self._counts, running))
 
-    def end(self, image_format: str | None) -> Sweep:
+    def end(self) -> Sweep:
         """Write down and draw how all runs have ended.
 
         Raises:
@@ -259,38 +259,47 @@ class _Worker:
         ended = self._sweep
         self._watch(Doing(ended.states))
         ended.write_table()
-        if image_format is not None:
+        if self._image_format is not None:
             from srnn.sweeps.figures import draw
 
-            draw(ended, image_format)
+            draw(ended, self._image_format)
         failed = [name for name, state in self._states().items() if name in self._failed or state == "failed"]
         if failed:
-            runs = self._sweep.runs(self._tasks[failed[0]].point)
-            why = self._failed.get(failed[0]) or "; ".join(filter(None, (one.status.why for one in runs)))
+            status = read_status(self._runs[failed[0]].folder / f"seed-{self._runs[failed[0]].seeds[0]}")
+            why = self._failed.get(failed[0]) or status.why
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             again = option("retry-failed", "retry_failed=True")
             raise UserError(f"{failed[0]} failed{more}: {shorten(why, 300)}; do it again by {again}")
         return ended
 
 
-class _Ahead(threading.Thread):
-    """Prepares what the end needs while the last tasks are done: imports, and the rows of points that have ended.
+class _Ahead:
+    """Prepares the end, once it is told to begin, in a thread that ends with this context.
 
-    Args:
-        found: Whose rows.
+    It imports what that takes, and reads what has ended.
     """
 
-    def __init__(self, found: Sweep) -> None:
-        super().__init__(daemon=True)
-        self._found, self._over = found, threading.Event()
+    def __init__(self, found: Sweep, draws: bool) -> None:
+        self._found, self._draws = found, draws
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def run(self) -> None:
-        import_module("srnn.sweeps.figures")
-        with suppress(UserError, OSError):  # the end tells
+    def begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._prepare, daemon=True)
+            self._thread.start()
+
+    def _prepare(self) -> None:
+        with suppress(Exception):  # which the end tells
+            if self._draws:
+                import_module("srnn.sweeps.figures")
             while not self._over.wait(_PAUSE / 4):
-                self._found.read_ahead()
+                self._found.read_ahead(self._over.is_set)
 
-    def end(self) -> None:
-        """Finish what is being done."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._over.set()
-        self.join()
+        if self._thread is not None and kind is None:
+            self._thread.join()

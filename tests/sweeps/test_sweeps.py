@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
+import threading
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pytest
+import tomli_w
 from processes import SRNN, Answer, forked, start, start_fresh
 
 import srnn
@@ -24,6 +29,7 @@ from srnn.errors import StoppedError
 from srnn.fixpoints import FixpointType
 from srnn.runs.status import Status, write_status
 from srnn.settings import SweepConfig
+from srnn.sweeps.engine import Job
 from srnn.sweeps.plan import point_of
 from srnn.sweeps.sweep import Doing
 
@@ -68,6 +74,45 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
         for seed in (0, 1):
             srnn.run(point_of(experiment, point.settings)[1], out, seeds=[seed], image_format=None)
     return measured(out)
+
+
+MANY = {"particle.hidden": [2, 3, 4, 5], "replication.alpha": [1, 2, 3, 4]}
+
+
+class Threads:
+    """Workers in this process."""
+
+    folder = None
+
+    def __init__(self) -> None:
+        self.submitted: list[str] = []
+
+    def room(self) -> int:
+        return 2
+
+    def submit(self, function: Callable[..., None], job: Job, *arguments: Any) -> Future[None]:
+        self.submitted.append(job.name)
+        return self._pool.submit(function, job, *arguments)
+
+    def release(self, future: Future[None]) -> None: ...
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(2)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Sixteen points of two seeds, by workers; no thread is left behind."""
+    workers, before = Threads(), threading.active_count()
+    sweep = srnn.sweep(tiny(over=MANY), tmp_path_factory.mktemp("many"), workers=workers, image_format=None)
+    assert threading.active_count() == before
+    assert sorted(name.rpartition(" ")[2] for name in workers.submitted) == ["0"] * 4 + ["0,1"] * 12 + ["1"] * 4
+    assert all(name.startswith("hidden-2-") for name in workers.submitted if "," not in name)
+    return sweep
 
 
 @pytest.fixture
@@ -170,32 +215,47 @@ class TestToTheBytesOfARun:
             (20, 3, [3]),
             (12, 2, [1, 1]),  # there would be 12 tasks
             (16, 2, [2]),
-            (6, 8, [3, 3, 2]),
-            (100, 12, [5, 5, 2]),
+            (6, 8, [2, 3, 3]),
+            (100, 12, [4, 4, 4]),
             (1, 7, [1] * 7),
         ],
     )
-    def test_seeds_are_side_by_side_where_enough_is_left_to_share(
+    def test_seeds_are_side_by_side_where_there_is_enough_to_share(
         self, points: int, seeds: int, together: list[int]
     ) -> None:
         grid = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds)
-        assert [len(task) for task in grid.tasks(points)] == together
-        assert [seed for task in grid.tasks(points) for seed in task] == list(range(seeds))
+        assert [len(own) for own in grid.seeds_together(points)] == together
+        assert [seed for own in grid.seeds_together(points) for seed in own] == list(range(seeds))
         search = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds, points=points, method="optuna", minimize=["x"])
-        assert search.tasks(0) == grid.tasks(points), "by all that are to be chosen"
+        assert search.seeds_together(0) == grid.seeds_together(points), "by all that are to be chosen"
         alone = SweepConfig(over={"particle.hidden": [2]}, seeds=seeds, seeds_per_task=1)
-        assert alone.tasks(points) == [(seed,) for seed in range(seeds)]
+        assert alone.seeds_together(points) == [(seed,) for seed in range(seeds)]
 
-    def test_seeds_side_by_side_without_being_asked(self, tmp_path: Path) -> None:
-        """A plan says so, and the same command with each seed alone finds nothing to do."""
-        over = {"particle.hidden": [2, 3, 4, 5], "replication.alpha": [1, 2, 3, 4]}
-        sweep = srnn.sweep(tiny(over=over), tmp_path, image_format=None)
-        assert {task.seeds for task in sweep.tasks} == {(0, 1)}
-        assert json.loads((tmp_path / "tiny/plan.json").read_text())["seeds_per_task"] == 2
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("tiny/*/seed-*/*")}
-        alone = srnn.sweep(tiny(over=over, seeds_per_task=1), tmp_path, image_format=None)
+    def test_seeds_side_by_side_without_being_asked(self, tmp_path: Path, many: Sweep) -> None:
+        """A plan says so, the shortest tasks are done seed by seed, and with each seed alone nothing is left to do."""
+        assert {task.seeds for task in many.tasks} == {(0, 1)}
+        assert json.loads((many.folder / "plan.json").read_text())["seeds_per_task"] == 2
+        before = {path: path.stat().st_mtime_ns for path in many.folder.glob("*/seed-*/*")}
+        alone = srnn.sweep(tiny(over=MANY, seeds_per_task=1), many.folder.parent, image_format=None)
         assert alone.states == {"ended": 32}
-        assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("tiny/*/seed-*/*")} == before
+        assert {path: path.stat().st_mtime_ns for path in many.folder.glob("*/seed-*/*")} == before
+        for task in (many.tasks[0], many.tasks[-1]):
+            srnn.run(point_of(many.experiment, task.point.settings)[1], tmp_path, seeds=2, image_format=None)
+        expected = measured(tmp_path)
+        assert len(expected) > 10
+        assert {name: content for name, content in measured(many.folder).items() if name in expected} == expected
+
+    def test_what_is_read_ahead_is_what_is_there_at_the_end(self, many: Sweep) -> None:
+        """Of what has ended, as long as nobody says to stop."""
+        pd.testing.assert_frame_equal(pd.read_parquet(many.folder / "sweep.parquet"), many.table)
+        ahead, asked = Sweep.open(many.folder), list[int]()
+        write_status(many.folder / many.points[0].name / "seed-1", Status("running", 1))
+        ahead.read_ahead(lambda: asked.append(1) or len(asked) > 5)
+        assert [*ahead._rows] == [point.name for point in many.points[1:5]]
+        write_status(many.folder / many.points[0].name / "seed-1", Status("finished", 3))
+        ahead.read_ahead(lambda: False)
+        assert len(ahead._rows) == 16
+        pd.testing.assert_frame_equal(ahead.table, many.table)
 
     @soak
     def test_in_processes_of_which_one_is_killed(self, tmp_path: Path, file: Path, reference: Reference) -> None:
@@ -289,8 +349,42 @@ class TestFailing:
         there = len([*tmp_path.glob("tiny/batch_size-500*/seed-0/metrics.csv")])
         assert there == 1 if not fail_fast else there <= 1
 
+    def test_what_fails_of_a_task_holds_nothing_else_up(self, tmp_path: Path) -> None:
+        """Its other seeds are trained, whoever left it so."""
+        sweep = srnn.sweep(tiny(over=MANY), tmp_path, image_format=None)
+        failed, lost = (sweep.folder / sweep.points[0].name / f"seed-{seed}" for seed in (0, 1))
+        write_status(failed, Status("failed", 1, "it was Monday"))
+        shutil.rmtree(lost)
+        with pytest.raises(UserError, match=r"hidden-2-alpha-1 seed 0 failed: it was Monday; do it again"):
+            srnn.sweep(tiny(over=MANY), tmp_path, workers=Threads(), image_format=None)
+        assert srnn.Run.open(lost).status.ended
+        assert Sweep.open(sweep.folder).states == {"ended": 31, "failed": 1}
+
+    @pytest.mark.parametrize("fail_fast", [True, False])
+    def test_what_fails_of_workers_is_told_by_its_seed(self, tmp_path: Path, fail_fast: bool) -> None:
+        values = {"training.batch_size": [2000, *range(486, 501)]}
+        before = threading.active_count()
+        with pytest.raises(UserError, match=r"batch_size-2000 seed 0.*batch_size"):
+            srnn.sweep(tiny(over=values), tmp_path, workers=Threads(), image_format=None, fail_fast=fail_fast)
+        wait_until(lambda: threading.active_count() == before)
+        if not fail_fast:
+            assert Sweep.open(tmp_path / "tiny").states == {"ended": 30, "waiting": 2}
+
 
 class TestThePlan:
+    def test_one_that_was_begun_seed_by_seed_goes_on(self, tmp_path: Path) -> None:
+        """As an older one, and each run's record without a sweep of its own."""
+        alone = tiny(over=MANY, seeds=1, seeds_per_task=1)
+        sweep = srnn.sweep(alone, tmp_path, image_format=None)
+        for record in sweep.folder.glob("*/seed-0/config.toml"):
+            older = tomllib.loads(record.read_text())
+            older["sweep"]["seeds_per_task"] = 1
+            record.write_text(tomli_w.dumps(older))
+        before = {path: path.read_bytes() for path in sweep.folder.glob("*/seed-0/metrics.csv")}
+        assert srnn.sweep(tiny(over=MANY), tmp_path, image_format=None).states == {"ended": 32}
+        assert {path: path.read_bytes() for path in before} == before
+        assert srnn.Run.open(next(iter(before)).parent).experiment.sweep == SweepConfig()
+
     def test_it_is_written_before_any_work(self, tmp_path: Path) -> None:
         with pytest.raises(StoppedError):
             srnn.sweep(tiny(), tmp_path, stop=lambda: True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from srnn import Experiment, tasks
+from srnn.kernels import mlp
 from srnn.methods.descent import Descent
 from srnn.tasks import Task
 from srnn.training import loop
@@ -137,6 +138,17 @@ def test_it_is_what_the_batches_are(
     assert everything(together, reports) == everything(one_by_one, others)
     diverged = any(report.diverged for report in reports)
     assert diverged or looks < all_looks == one_by_one.batch
+
+
+@pytest.mark.parametrize("changes", [LINEAR, {}], ids=str)
+def test_it_is_so_with_several_threads(digits: Task, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    before, threads = everything(*train(experiment(changes), digits, [3, 4])[:2]), torch.get_num_threads()
+    monkeypatch.setattr(mlp, "_WORTH_THREADS", 0)
+    try:
+        torch.set_num_threads(4)
+        assert everything(*train(experiment(changes), digits, [3, 4])[:2]) == before
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("changes", APART, ids=str)
