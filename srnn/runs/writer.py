@@ -109,7 +109,8 @@ class RunWriter:
         rows = weights.detach().cpu().numpy()
         columns |= {f"dim_{k}": _numbers(row) for k, row in enumerate(rows, start=1)}
         table, content = pa.Table.from_arrays([*columns.values()], [*columns]), io.BytesIO()
-        pq.write_table(table, content, write_page_checksum=True)
+        # No two weights are alike: a dictionary of them would be larger than they are.
+        pq.write_table(table, content, use_dictionary=["Epoch", "Weight"], write_page_checksum=True)
         self._write(self.folder / "trajectory" / f"epoch-{epoch:06}.parquet", content.getvalue())
 
     def checkpoint(self, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:
