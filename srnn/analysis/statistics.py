@@ -109,26 +109,32 @@ def last_scores(runs: Iterable[Measured]) -> pd.DataFrame:
         Columns Seed (int), Epoch (int, when it was measured), Metric (str), Score, Least and Most (float: the range of
         the metric; of a count of a type up to the particles that there are, of an epoch up to the last).
     """
-    frames = []
-    for run in runs:
-        # Not groupby(…).last(), which passes over the NaN of a run that diverged.
-        last = run.metrics.groupby("Metric", sort=False).tail(1).set_index("Metric")
-        last = with_range(last.loc[run.metrics["Metric"].unique()].reset_index())
-        scopes = last["Metric"].str.rpartition("_")
-        counted = scopes[2].isin(_LABELS)
-        census = last["Score"].groupby([counted, scopes[0]])
-        whole = counted & (census.transform("size") == len(_LABELS))
-        last.loc[whole, "Most"] = census.transform("sum")[whole]
-        if (epoch := early_stop(run.metrics)) is not None:
-            then = run.metrics[
-                (run.metrics["Epoch"] == epoch) & run.metrics["Metric"].isin(("test_accuracy", "test_mae"))
-            ]
-            then = pd.concat([then.assign(Metric="epoch", Score=float(epoch)), then])
-            stopped = with_range(then.assign(Metric="early_stop_" + then["Metric"]))
-            stopped.loc[stopped["Metric"] == "early_stop_epoch", "Most"] = float(run.metrics["Epoch"].max())
-            last = pd.concat([last, stopped])
-        frames.append(last.assign(Seed=run.experiment.seed)[["Seed", "Epoch", "Metric", "Score", "Least", "Most"]])
-    return pd.concat(frames, ignore_index=True)
+    runs = list(runs)
+    every = pd.concat([run.metrics.assign(Run=place) for place, run in enumerate(runs)], ignore_index=True)
+    # Not groupby(…).last(), which passes over the NaN of a run that diverged.
+    order = every.groupby(["Run", "Metric"], sort=False).ngroup()
+    last = every.assign(Order=order).drop_duplicates("Order", keep="last").sort_values("Order", ignore_index=True)
+    last = with_range(last)
+    scopes = last["Metric"].str.rpartition("_")
+    counted = scopes[2].isin(_LABELS)
+    census = last["Score"].groupby([last["Run"], counted, scopes[0]])
+    whole = counted & (census.transform("size") == len(_LABELS))
+    last.loc[whole, "Most"] = census.transform("sum")[whole]
+    validated = last["Run"][last["Metric"] == "validation_loss"]
+    stopped = [_stopped_early(runs[place].metrics).assign(Run=place) for place in validated]
+    found = pd.concat([last, *stopped]).sort_values("Run", kind="stable", ignore_index=True)
+    seeds = np.array([run.experiment.seed for run in runs])
+    return found.assign(Seed=seeds[found["Run"]])[["Seed", "Epoch", "Metric", "Score", "Least", "Most"]]
+
+
+def _stopped_early(metrics: pd.DataFrame) -> pd.DataFrame:
+    """When one run would be stopped, and its test scores then; no rows if its validation loss was never a number."""
+    epoch = early_stop(metrics)
+    then = metrics[(metrics["Epoch"] == epoch) & metrics["Metric"].isin(("test_accuracy", "test_mae"))]
+    then = pd.concat([then.assign(Metric="epoch", Score=float("nan" if epoch is None else epoch)), then])
+    stopped = with_range(then.assign(Metric="early_stop_" + then["Metric"]))
+    stopped.loc[stopped["Metric"] == "early_stop_epoch", "Most"] = float(metrics["Epoch"].max())
+    return stopped
 
 
 def early_stop(metrics: pd.DataFrame) -> int | None:

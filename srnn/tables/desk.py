@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ class Desk:
     data_dir: Path | None
     watch: Callable[[str], None]
     studies: Sequence[Study] = ()
+    _last: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     def task(self, preset: str) -> Task:
         """The data of a preset."""
@@ -62,7 +63,9 @@ class Desk:
         return f"{self.ended(preset, metric, form)}{values(self._ended(preset, metric)['Score'], form)}"
 
     def _ended(self, preset: str, metric: str) -> pd.DataFrame:
-        scores = last_scores(self.runs[preset])
+        if preset not in self._last:
+            self._last[preset] = last_scores(self.runs[preset])
+        scores = self._last[preset]
         return scores[scores["Metric"] == metric]
 
     def census(self, preset: str) -> list[str]:
