@@ -510,9 +510,9 @@ class TestReading:
     def test_dry_run_does_nothing(self, file: Path, tmp_path: Path) -> None:
         answer = forked(["sweep", str(file), "--dry-run", "--seeds", "3"], tmp_path)
         assert (answer.code, answer.err) == (0, "")
-        assert (
-            f"{3 * len(ALPHAS) * len(VALUES['sweep']['over']['particle.hidden'])} tasks are left: about" in answer.out
-        )
+        points = len(ALPHAS) * len(VALUES["sweep"]["over"]["particle.hidden"])
+        tasks = points * len(tiny(seeds=3).sweep.seeds_together(points))
+        assert f"{tasks} of {tasks} tasks are left: about" in answer.out
         assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
     def test_its_table_has_what_the_data_dictionary_tells(self, folder: Path) -> None:
