@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from srnn import kernels
+from srnn.fixpoint_types import FixpointType as FixpointType
 from srnn.particle import Particle, attack, self_output
 
 if TYPE_CHECKING:
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
 
 #: Largest absolute deviation of any weight at which a particle still counts as a fixpoint.
 TOLERANCE = 1e-5
-
-
-class FixpointType(IntEnum):
-    """What a particle is under self-application, in the order in which the types are tested."""
-
-    DIVERGENT = 0  #: a NaN or an infinity among the weights
-    ZERO = 1  #: every weight is zero
-    IDENTITY = 2  #: its output is itself: a self-replicator
-    SECONDARY = 3  #: its output for its first output is itself
-    OTHER = 4  #: none of these
-
-    @property
-    def label(self) -> str:
-        """The name in tables, files and figures, in lower case."""
-        return self.name.lower()
 
 
 def labels_of(types: Tensor, none: str = "") -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import srnn
+
 #: What takes longest to import.
 SLOW = ("torch", "numpy", "pandas", "sklearn", "scipy", "numba", "matplotlib")
 
@@ -52,3 +54,39 @@ srnn.run(srnn.load_preset("digits").override(settings), {str(tmp_path)!r}, image
 
 def test_a_sweep_hands_out_its_points_before_torch_is_there() -> None:
     assert slow_after("import srnn.sweeps.sweep, srnn.sweeps.point, srnn.sweeps.workers") == []
+
+
+def test_how_runs_and_sweeps_ended_is_read_told_and_drawn_without_torch(tmp_path: Path) -> None:
+    values = {
+        "name": "small",
+        "task": {"name": "digits", "size": 4},
+        "training": {"epochs": 1, "batch_size": 500},
+        "sweep": {"over": {"replication.alpha": [0.1, 1.0]}},
+    }
+    found = srnn.sweep(srnn.Experiment.from_dict(values), tmp_path)
+    folder, run = str(found.folder), str(found.runs(found.points[0])[0].folder)
+    code = f"""
+import srnn
+from srnn.commands import app
+from srnn.sweeps.figures import draw
+for command in (["list", {folder!r}], ["show", {run!r}], ["show", {folder!r}]):
+    app(command, standalone_mode=False)
+assert draw(srnn.Sweep.open({folder!r}))
+"""
+    slow = slow_after(code)
+    assert "pandas" in slow
+    assert {*slow} & {"torch", "numba", "sklearn"} == set()
+
+
+def test_the_command_line_seldom_looks_for_garbage_and_never_again_at_its_end() -> None:
+    code = """
+import atexit, gc, sys
+@atexit.register
+def tell():
+    print(gc.get_threshold()[0], gc.get_freeze_count() > 1_000, file=sys.stderr)
+sys.argv = ["srnn", "presets"]
+from srnn.commands import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "5000 True\n"

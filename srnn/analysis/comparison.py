@@ -33,7 +33,7 @@ from srnn.analysis.statistics import (
     survival,
 )
 from srnn.errors import UserError, nearest
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 
 Groups = Mapping[str, Sequence[Measured]]
 #: What :func:`final_table` and :func:`paired_tests` tell of, where the runs measured it.

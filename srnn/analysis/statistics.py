@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from srnn.experiment import Experiment
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 
 Floats = NDArray[np.floating]
 COLUMNS: Final = ("Epoch", "Batch", "Metric", "Score")

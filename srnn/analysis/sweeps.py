@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from srnn.analysis.comparison import final_scores
 from srnn.analysis.statistics import Floats, Measured, over_seeds, with_range
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 
 #: The metrics that tell how well an experiment ended, and whether more is better, where nobody says which.
 GOALS: Final[Mapping[str, bool]] = {"test_accuracy": True, "test_mae": False}

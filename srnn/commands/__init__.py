@@ -34,6 +34,7 @@ from srnn.commands import (
 from srnn.commands.output import Lasting, clean_environment, make_lasting, unread
 from srnn.commands.signals import Signals
 from srnn.errors import StoppedError, UserError, command_line, nearest, one_line
+from srnn.garbage import collect_rarely, spare_all
 
 app = typer.Typer(
     name="srnn",
@@ -117,6 +118,7 @@ def _srnn(
 
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr and exit code 2."""
+    collect_rarely()
     clean_environment()
     before, streams = (sys.stdout, sys.stderr), make_lasting()
     try:
@@ -126,6 +128,7 @@ def main() -> None:
         code = code or _unprinted(*streams)
     finally:
         sys.stdout, sys.stderr = before
+    spare_all()  # to look through them once more takes half a second
     sys.exit(code)
 
 

@@ -17,7 +17,7 @@ def grid() -> Table:
 
 
 def labels() -> list[str]:
-    from srnn.fixpoints import FixpointType
+    from srnn.fixpoint_types import FixpointType
 
     return [kind.label for kind in FixpointType]
 

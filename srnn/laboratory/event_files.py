@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.runs import records
 from srnn.runs.run import Run
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from srnn.experiment import Experiment
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.terminal import Lasting, console
 from srnn.training.loop import Training
 from srnn.training.measuring import Report

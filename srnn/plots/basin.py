@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from srnn.analysis.statistics import SHARE, interval, seeds
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     PERCENT,
     band,

@@ -17,7 +17,7 @@ from srnn.analysis.comparison import is_logarithmic
 from srnn.analysis.comparison import milestones as milestones_of
 from srnn.analysis.statistics import FEW
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     DOTS,
     GREEN,

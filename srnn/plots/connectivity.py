@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import GREY, PAGE, TYPE_COLOURS, WIDTH, in_house_style, new_figure
 
 #: Line widths, in points, of an effective weight of 0 and of the largest one.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from srnn.analysis.dropout import REFERENCES
 from srnn.analysis.statistics import Floats, interval, seeds, wide
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     GREY,
     GUIDE,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from srnn.analysis.statistics import seeds
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import GREEN, PURPLE, TYPE_COLOURS, in_house_style, new_figure
 
 #: The column drawn in each panel, its title, the unit at its colour bar, and the colour of its largest value.

@@ -13,7 +13,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from srnn.analysis.statistics import by_epoch, seeds
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     PERCENT,
     boundaries,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from srnn.analysis.pruning import RANDOM, REPLICATORS, SMALLEST
 from srnn.analysis.statistics import interval, range_of, seeds, wide
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.methods import by_method
 from srnn.plots.style import (
     GREEN,

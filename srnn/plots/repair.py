@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 
 from srnn.analysis.statistics import interval, seeds, wide
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     GREEN,
     GREY,

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from srnn.analysis.rounds import AT_ONCE, DENSE, TICKET
 from srnn.analysis.statistics import interval, mean_interval, range_of, seeds, wide
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     GREEN,
     GREY,

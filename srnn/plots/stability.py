@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from srnn.analysis.stability import ALONG_ITSELF, return_by_level
 from srnn.analysis.statistics import SHARE, interval, seeds, wide
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.methods import LOOKS, by_method
 from srnn.plots.style import (
     GREY,

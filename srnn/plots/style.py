@@ -31,7 +31,7 @@ from srnn.analysis.statistics import interval
 from srnn.choices import FORMATS
 from srnn.errors import UserError
 from srnn.files import replacing
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.untrusted import expanded
 
 P = ParamSpec("P")

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from srnn.analysis.statistics import SHARE, range_of
 from srnn.analysis.sweeps import is_grid
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import (
     GREY,
     ORANGE,

@@ -17,7 +17,7 @@ from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 
 from srnn.errors import UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import GREY, LINE_COLOURS, WIDTH, in_house_style, new_figure
 
 #: Cubes beside each other (14 cm), and the width of one in inches.

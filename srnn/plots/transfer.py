@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from srnn.analysis.statistics import seeds
 from srnn.errors import NotApplicableError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots.style import GREY, ORANGE, TYPE_COLOURS, TYPE_HATCHES, in_house_style, new_figure
 
 #: Half of a count on the log axis, so that a bin of one is seen.

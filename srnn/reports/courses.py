@@ -9,7 +9,7 @@ import pandas as pd
 
 from srnn.analysis.comparison import is_logarithmic
 from srnn.analysis.statistics import Range, interval, range_of
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.reports.overview import Groups, in_words, measured
 from srnn.reports.section import Chart, Menu, Section
 

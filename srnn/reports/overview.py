@@ -10,7 +10,7 @@ import pandas as pd
 from srnn.analysis import comparison
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.errors import one_line
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.reports.section import Facts, Section
 from srnn.runs.run import Run
 from srnn.shown import with_interval

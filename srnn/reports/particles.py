@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from srnn.analysis import connectivity, trajectories
 from srnn.errors import NotApplicableError, UserError
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.particle import Particle
 from srnn.reports.overview import Groups
 from srnn.reports.section import Chart, Menu, Section

@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from srnn.errors import UserError
 from srnn.files import write_whole
 from srnn.methods.plain import fill, ordinary_tensors
 from srnn.runs.records import explained, open_checkpoint
@@ -42,6 +43,19 @@ def name(epoch: int, batch: int | None = None) -> str:
 def found(folder: Path) -> list[Path]:
     """The checkpoints of a run folder, oldest first."""
     return sorted((folder / FOLDER).glob("epoch-*.safetensors"))
+
+
+def path_of(folder: Path, epoch: int | None = None) -> Path:
+    """The checkpoint after an epoch, which need not be there; without it, the newest one.
+
+    Raises:
+        UserError: There is none at all.
+    """
+    if epoch is not None:
+        return folder / FOLDER / name(epoch)
+    if not (paths := found(folder)):
+        raise UserError(f"{folder / FOLDER} is empty: this run was stopped before its first checkpoint")
+    return paths[-1]
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ import safetensors
 from pyarrow import csv
 
 from srnn.errors import UserError, shorten
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.untrusted import is_text, require_file
 
 if TYPE_CHECKING:

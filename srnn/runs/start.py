@@ -135,7 +135,7 @@ def _pick(path: str, seed: int, key: str, body: Body | None = None) -> Run:
 def _checkpoint(run: Run, settings: StartConfig) -> Checkpoint:
     last = run.status.epoch if run.status.ended else run.experiment.training.epochs
     epoch = last if settings.epoch == "end" else settings.epoch
-    path = run.folder / checkpoints.FOLDER / checkpoints.name(epoch)
+    path = checkpoints.path_of(run.folder, epoch)
     if not is_file(path):
         known = [str(int(one.stem.removeprefix("epoch-"))) for one in run.checkpoints if "_batch-" not in one.stem]
         raise UserError(

@@ -12,7 +12,7 @@ import torch
 from srnn.bodies.module import require_consent
 from srnn.errors import UserError
 from srnn.files import is_file
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.kernels.arithmetic import plain_torch
 from srnn.methods.plain import ordinary_tensors
 from srnn.organism import Organism

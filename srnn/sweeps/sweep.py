@@ -40,7 +40,7 @@ _PAUSE = 1.0
 #: Tasks, the shortest, of which each seed is done by itself.
 _LAST = 4
 #: From so many tasks for each that is being done, the end is prepared.
-_FEW = 4
+_FEW = 8
 
 
 @dataclass
@@ -293,6 +293,7 @@ class _Ahead:
         with suppress(Exception):  # which the end tells
             if self._draws:
                 import_module("srnn.sweeps.figures")
+                import_module("scipy.special")  # for intervals
             while not self._over.wait(_PAUSE / 4):
                 self._found.read_ahead(self._over.is_set)
 

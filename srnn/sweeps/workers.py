@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from srnn.garbage import collect_rarely, spare_all
+
 #: What is sent to all processes of a job; SIGTERM is not, by which they are ended.
 _FOR_ALL = {
     getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU") if hasattr(signal, name)
@@ -47,9 +49,9 @@ class Workers(Protocol):
 
 def cores() -> int:
     """The cores that this process may use: on a cluster or in a container, fewer than the machine has."""
-    import joblib
+    import loky
 
-    return int(joblib.cpu_count())
+    return int(loky.cpu_count())
 
 
 class Processes:
@@ -89,11 +91,11 @@ class Processes:
         return future
 
     def _executor(self) -> Any:
-        from joblib.externals.loky import ProcessPoolExecutor
+        from loky import ProcessPoolExecutor
 
         share = str(max(1, cores() // self._count))
         threads = {name: os.environ.get(name, share) for name in _THREADS}
-        return ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),), env=threads)
+        return ProcessPoolExecutor(1, initializer=_begin, initargs=(os.getpid(),), env=threads)
 
     def release(self, future: Future[None]) -> None:
         executor = self._at_work.pop(future)
@@ -135,10 +137,12 @@ def _import_all() -> None:
     from srnn import kernels
 
     kernels.fused()
+    spare_all()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its parent has ended, however that was."""
+def _begin(parent: int) -> None:
+    """Make ready a process that ends when its parent has ended, however that was."""
+    collect_rarely()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

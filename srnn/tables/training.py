@@ -8,7 +8,7 @@ import pandas as pd
 
 from srnn.analysis import comparison, connectivity
 from srnn.analysis.statistics import SHARE, last_scores, mean_interval, paired, share_of_cases, shares_differ
-from srnn.fixpoints import FixpointType
+from srnn.fixpoint_types import FixpointType
 from srnn.plots import comparison as draw
 from srnn.plots.connectivity import connectivity as draw_connectivity
 from srnn.plots.training_curves import training_curves

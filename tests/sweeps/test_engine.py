@@ -95,3 +95,11 @@ def test_processes_are_begun_before_there_is_work_and_one_that_is_ended_by_then_
             for job, error in carry_out([Job("a", partial(light_jobs.write, tmp_path / "a"))], workers, unwatched)
         ]
     assert ended == [("a", None)]
+
+
+def test_processes_seldom_look_for_garbage_and_never_in_what_they_import(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with Processes(1) as workers:
+        workers.start()
+        list(carry_out([Job("a", partial(light_jobs.tell_of_garbage, told))], workers, unwatched))
+    assert told.read_text() == "5000 True"
