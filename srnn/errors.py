@@ -48,6 +48,11 @@ def command_line() -> Iterator[None]:
         _ON_COMMAND_LINE.reset(before)
 
 
+def on_command_line() -> bool:
+    """Whether messages speak of options of the command line here: other processes are to be told."""
+    return _ON_COMMAND_LINE.get()
+
+
 def option(name: str, python: str = "") -> str:
     """What a message calls an option, by whoever reads it: ``--data-dir``, or ``data_dir`` in Python.
 
@@ -55,7 +60,7 @@ def option(name: str, python: str = "") -> str:
         name: As on the command line, without dashes.
         python: What Python says instead, if that is not the same name: ``resume=True``.
     """
-    return f"--{name}" if _ON_COMMAND_LINE.get() else python or name.replace("-", "_")
+    return f"--{name}" if on_command_line() else python or name.replace("-", "_")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

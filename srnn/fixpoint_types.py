@@ -6,7 +6,10 @@ from enum import IntEnum
 
 
 class FixpointType(IntEnum):
-    """What a particle is under self-application, in the order in which the types are tested."""
+    """What a particle is under self-application, in the order in which the types are tested.
+
+    It is ``srnn.fixpoints.FixpointType``, too.
+    """
 
     DIVERGENT = 0  #: a NaN or an infinity among the weights
     ZERO = 1  #: every weight is zero

@@ -54,6 +54,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def garbage_is_looked_for() -> Iterator[None]:
+    """As in any process: what the command line sets is for one of its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("collect_rarely", "spare_all"):
+            patched.setattr(f"srnn.commands.{name}", lambda: None)
+        yield
+
+
 @pytest.fixture(params=["kernels", "torch"])
 def each_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Runs a test twice: by the fused kernels, and by the torch reference."""

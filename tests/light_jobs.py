@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+from srnn.errors import option
 from srnn.sweeps.engine import Contact
 
 
@@ -21,6 +22,11 @@ def write(path: Path, contact: Contact) -> None:
 def tell_of_garbage(path: Path, contact: Contact) -> None:
     """Leave behind after how many objects garbage is looked for, and whether what is imported is left out of it."""
     path.write_text(f"{gc.get_threshold()[0]} {gc.get_freeze_count() > 100_000}")
+
+
+def name_an_option(path: Path, contact: Contact) -> None:
+    """Leave behind what a message calls an option."""
+    path.write_text(option("data-dir"))
 
 
 def be_killed(contact: Contact) -> None:

@@ -74,7 +74,7 @@ for command in (["list", {folder!r}], ["show", {run!r}], ["show", {folder!r}]):
 assert draw(srnn.Sweep.open({folder!r}))
 """
     slow = slow_after(code)
-    assert "pandas" in slow
+    assert {"pandas", "matplotlib"} <= {*slow}
     assert {*slow} & {"torch", "numba", "sklearn"} == set()
 
 

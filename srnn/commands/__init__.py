@@ -128,7 +128,7 @@ def main() -> None:
         code = code or _unprinted(*streams)
     finally:
         sys.stdout, sys.stderr = before
-    spare_all()  # to look through them once more takes half a second
+    spare_all()  # to look through all libraries once more takes half a second
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""The organism that a run has saved, made again of its checkpoint or of what its trajectory holds of an epoch."""
+"""The organism that a run has saved, made again from its checkpoint, or from what its trajectory holds of an epoch."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def gate_score(run: Run, epoch: int | None = None) -> Tensor | None:
     if len(gates := gates_of(run.experiment.terms)) != 1:
         return None
     [(name, gate)] = gates.items()
-    own = organism(run, epoch)
-    with own.behind(None):
-        worth = own.worth()
+    found = organism(run, epoch)
+    with found.behind(None):
+        worth = found.worth()
     if not gate.has_numbers:
         return gate.score(worth, worth)
     if epoch is not None and _logs_all_of(run, epoch):
-        numbers = checkpoints.fill_ordinary(run.folder, epoch, own.body, run.gates)[f"gate.{name}"]
+        numbers = checkpoints.fill_ordinary(run.folder, epoch, found.body, run.gates)[f"gate.{name}"]
     else:
         path = checkpoints.path_of(run.folder, epoch)
         with records.open_checkpoint(path) as (tensors, _):
@@ -68,13 +68,17 @@ def gate_score(run: Run, epoch: int | None = None) -> Tensor | None:
 
 
 @plain_torch()
-def particles(run: Run) -> int:
-    """Particles N, as the newest checkpoint has them or, before the first, as the task makes them."""
+def count_of(run: Run) -> int:
+    """How many particles, N: as the newest checkpoint has them or, before the first, as the task makes them.
+
+    Raises:
+        UserError: The checkpoint is damaged, or there is none and the data of the task cannot be read.
+    """
     if run.checkpoints:
         with records.open_checkpoint(run.checkpoints[-1]) as (tensors, _):
             return int(tensors.get_slice("weights").get_shape()[-1])
     if (shape := tasks.shape(run.experiment.task)) is None:
-        raise UserError(f"{run.folder / 'checkpoints'} is empty, and the data of the task cannot be read")
+        raise UserError(f"{run.folder / checkpoints.FOLDER} is empty, and the data of the task cannot be read")
     return particle_count(run.experiment, *shape[:2], tasks.image(run.experiment.task))
 
 

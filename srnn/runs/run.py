@@ -216,7 +216,7 @@ class Run(Shown):
 
         from srnn.runs import rebuilt
 
-        size, particles = self.experiment.particle.size, rebuilt.particles(self)
+        particles, size = rebuilt.count_of(self), self.experiment.particle.size
         return pd.concat([records.read_trajectory(path, size, particles) for path in paths], ignore_index=True)
 
 

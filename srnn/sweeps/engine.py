@@ -7,14 +7,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from srnn.errors import UserError, option
+from srnn.errors import UserError, command_line, on_command_line, option
 
 if TYPE_CHECKING:
     from srnn.sweeps.workers import Workers
@@ -134,7 +134,7 @@ def _elsewhere(
             if not (waiting or running):
                 return
             while len(running) < workers.room() and (job := _take(waiting, done)):
-                running[workers.submit(_work, job, folder)] = job
+                running[workers.submit(_work, job, folder, on_command_line())] = job
             total = len(waiting) + len(running) + len(done)
             watch(len(done), total, {job.name: _state(_place(folder, job)) for job in running.values()})
             ended, _ = wait(running, _PATIENCE, FIRST_COMPLETED)
@@ -205,8 +205,8 @@ def _take(waiting: list[Job], done: set[str]) -> Job | None:
 # What follows runs in the workers.
 
 
-def _work(job: Job, folder: Path) -> None:
-    with _turn:
+def _work(job: Job, folder: Path, for_command_line: bool) -> None:
+    with _turn, command_line() if for_command_line else nullcontext():
         job.work(Contact(partial(_tell, _place(folder, job)), lambda: not (folder / _GO_ON).exists()))
 
 

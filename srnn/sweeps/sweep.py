@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _PAUSE = 1.0
 #: Tasks, the shortest, of which each seed is done by itself.
 _LAST = 4
-#: From so many tasks for each that is being done, the end is prepared.
+#: From so many tasks for each that is being done, the end is prepared: that takes as long as some four short ones.
 _FEW = 8
 
 
@@ -207,7 +207,8 @@ class _Worker:
         with _Ahead(self._sweep, self._image_format is not None) as ahead:
 
             def told(done: int, total: int, running: Mapping[str, str]) -> None:
-                ends = self._workers is not None and total - done <= _FEW * len(running)
+                # Not while the workers are importing, either: those who have told anything are at work.
+                ends = self._workers is not None and any(running.values()) and total - done <= _FEW * len(running)
                 if ends and not (self.may_ask() or self._stop()):
                     ahead.begin()
                 self._told(running)
@@ -293,7 +294,7 @@ class _Ahead:
         with suppress(Exception):  # which the end tells
             if self._draws:
                 import_module("srnn.sweeps.figures")
-                import_module("scipy.special")  # for intervals
+                import_module("scipy.special")  # which intervals import late
             while not self._over.wait(_PAUSE / 4):
                 self._found.read_ahead(self._over.is_set)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Classes up to which each has a recall of its own.
 MOST_RECALLS = 20
@@ -28,6 +29,8 @@ def of_classes(output: Tensor, y: Tensor, names: Sequence[str] | None = None) ->
         (:func:`recall_names`); classes of which there is no example are left out. As scikit-learn's
         ``balanced_accuracy_score`` and ``recall_score``.
     """
+    import torch  # which the names of recalls do without
+
     classes = output.shape[-1]
     right = y[output.max(-1).indices == y]
     examples, hits = torch.bincount(y, minlength=classes), torch.bincount(right, minlength=classes)
@@ -66,6 +69,8 @@ def of_numbers(output: Tensor, y: Tensor) -> dict[str, float]:
         ``r2``, the coefficient of determination R², a mean over the outputs: 1 is right, 0 as good as the mean of y.
         Of a target that does not vary it is 1 if all is right, else 0, as scikit-learn's ``r2_score`` has it.
     """
+    import torch
+
     y = y.double()
     missed, there = (output - y).square().sum(0), (y - y.mean(0)).square().sum(0)
     constant = torch.where(missed == 0, 1.0, 0.0).to(missed)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import light_jobs
 import pytest
 
-from srnn.errors import UserError
+from srnn.errors import UserError, command_line
 from srnn.sweeps import engine
 from srnn.sweeps.engine import Job, carry_out
 from srnn.sweeps.workers import Processes
@@ -97,9 +98,20 @@ def test_processes_are_begun_before_there_is_work_and_one_that_is_ended_by_then_
     assert ended == [("a", None)]
 
 
-def test_processes_seldom_look_for_garbage_and_never_in_what_they_import(tmp_path: Path) -> None:
+def test_processes_that_are_begun_early_seldom_look_for_garbage_and_never_in_what_they_import(tmp_path: Path) -> None:
     told = tmp_path / "told"
     with Processes(1) as workers:
         workers.start()
         list(carry_out([Job("a", partial(light_jobs.tell_of_garbage, told))], workers, unwatched))
     assert told.read_text() == "5000 True"
+
+
+def test_messages_of_other_processes_speak_to_whoever_waits_for_them(tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    jobs = [Job("a", partial(light_jobs.name_an_option, named))]
+    told = []
+    for who in (nullcontext(), command_line()):
+        with who:
+            list(carry_out(jobs, Processes(1), unwatched))
+        told.append(named.read_text())
+    assert told == ["data_dir", "--data-dir"]
