@@ -24,6 +24,12 @@ def tell_of_garbage(path: Path, contact: Contact) -> None:
     path.write_text(f"{gc.get_threshold()[0]} {gc.get_freeze_count() > 100_000}")
 
 
+def say_who(path: Path, contact: Contact) -> None:
+    """Leave a line behind: the process that this is."""
+    with path.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
 def name_an_option(path: Path, contact: Contact) -> None:
     """Leave behind what a message calls an option."""
     path.write_text(option("data-dir"))

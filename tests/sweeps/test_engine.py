@@ -115,3 +115,11 @@ def test_messages_of_other_processes_speak_to_whoever_waits_for_them(tmp_path: P
             list(carry_out(jobs, Processes(1), unwatched))
         told.append(named.read_text())
     assert told == ["data_dir", "--data-dir"]
+
+
+def test_a_process_does_one_job_after_the_other(tmp_path: Path) -> None:
+    jobs = [Job(name, partial(light_jobs.say_who, tmp_path / "who")) for name in "abc"]
+    assert [error for _, error in carry_out(jobs, Processes(1), unwatched)] == [None] * 3
+    [who, *others] = (tmp_path / "who").read_text().split()
+    assert others == [who] * 2
+    assert int(who) != os.getpid()
