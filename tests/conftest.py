@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from srnn import commands
 from srnn.kernels.arithmetic import order_products
 
 # Hundreds of processes read the same sources: they are compiled for all of them, and not in each.
@@ -59,7 +60,7 @@ def garbage_is_looked_for() -> Iterator[None]:
     """As in any process: what the command line sets is for one of its own."""
     with pytest.MonkeyPatch.context() as patched:
         for name in ("collect_rarely", "spare_all"):
-            patched.setattr(f"srnn.commands.{name}", lambda: None)
+            patched.setattr(commands, name, lambda: None)
         yield
 
 

@@ -131,7 +131,8 @@ class TestTrainingCurves:
     def test_a_loss_that_hardly_moves_still_has_a_number_on_its_axis(self, value: float) -> None:
         axes = training_curves(metrics(task_loss={1: value, 2: value * 1.01})).axes[0]
         low, high = axes.get_ylim()
-        labels = [label.get_text() for label in axes.get_yticklabels()]
+        # Some versions of Matplotlib write a typographic minus.
+        labels = [label.get_text().replace("−", "-") for label in axes.get_yticklabels()]
         inside = [label for at, label in zip(axes.get_yticks(), labels, strict=True) if low <= at <= high]
         assert inside
         assert all(math.isclose(float(label), at) for label, at in zip(labels, axes.get_yticks(), strict=True))
