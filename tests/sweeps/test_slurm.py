@@ -59,6 +59,7 @@ ReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/builtin
+SchedulerParameters=sched_interval=1
 SlurmdTimeout=10
 KillWait=5
 MessageTimeout=60
@@ -217,10 +218,11 @@ def test_an_array_is_requeued_cancelled_and_loses_a_node(
     first, second = f"{job}_0", f"{job}_1"
     slurm.wait(lambda: ended() >= 2)
 
-    # Requeued: it saves its state, and goes on where it was.
+    # Requeued: it saves its state, and goes on where it was. Not at once: to a node that ended a job within the same second
+    # the job that is begun there again is the one that it has ended.
     slurm.call("scontrol", "requeue", first)
     slurm.wait(lambda: state(first)[0] == "PENDING")
-    slurm.call("scontrol", "update", f"jobid={first}", "StartTime=now")
+    slurm.call("scontrol", "update", f"jobid={first}", "StartTime=now+5")
     slurm.wait(lambda: state(first)[0] == "RUNNING")
 
     # A node is lost: its task is begun again on the other one, once that is free.
