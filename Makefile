@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope
 
 # Those that ask most of other packages.
 LOWEST := tests/tasks tests/bodies tests/plots tests/methods tests/laboratory/test_export.py \
-  tests/sweeps/test_engine.py tests/test_*.py
+  tests/sweeps/test_engine.py tests/training/test_alone.py tests/test_*.py
 
 .PHONY: demo test readme lowest soak slurm docs check setup
 .DEFAULT_GOAL := demo

@@ -36,6 +36,9 @@ def fast_arithmetic(products: int) -> Iterator[None]:
     threads, flushed = torch.get_num_threads(), _flushes()
     if products < _WORTH_THREADS:
         torch.set_num_threads(1)
+    # NumPy 2.2 warns if it is asked about a type for the first time where its smallest number is zero, and Numba asks.
+    for dtype in (np.float32, np.float64):
+        np.finfo(dtype)
     # Zero fixpoints shrink for ever; below 1e-38 a processor would compute with them a hundred times more slowly.
     on_every_thread(lambda: torch.set_flush_denormal(True))
     try:

@@ -218,8 +218,8 @@ def test_an_array_is_requeued_cancelled_and_loses_a_node(
     first, second = f"{job}_0", f"{job}_1"
     slurm.wait(lambda: ended() >= 2)
 
-    # Requeued: it saves its state, and goes on where it was. Not at once: to a node that ended a job within the same second
-    # the job that is begun there again is the one that it has ended.
+    # Requeued: it saves its state, and goes on where it was. Not at once: a node takes what is begun within the second
+    # in which it ended a job for the job that it has ended.
     slurm.call("scontrol", "requeue", first)
     slurm.wait(lambda: state(first)[0] == "PENDING")
     slurm.call("scontrol", "update", f"jobid={first}", "StartTime=now+5")
