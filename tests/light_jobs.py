@@ -48,6 +48,15 @@ def be_killed_once(path: Path, contact: Contact) -> None:
     write(path, contact)
 
 
+def be_killed_at_the_stop(path: Path, contact: Contact) -> None:
+    """Go on until somebody asks to stop, and die by SIGKILL then; each time, a line more is written."""
+    with path.open("a") as file:
+        file.write("begun\n")
+    while not contact.stop():
+        time.sleep(0.02)
+    be_killed(contact)
+
+
 def wait_for_stop(path: Path, contact: Contact) -> None:
     """Go on until somebody asks to stop."""
     path.touch()

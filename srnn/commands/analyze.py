@@ -113,7 +113,8 @@ def command(
     for folder in filter(is_sweep, folders):
         found = Sweep.open(folder)
         found.write_table()
-        draw(found, image_format)
+        if drawn_as is not None:
+            draw(found, drawn_as)
         print_sweep(found)
         compared.append(folder)
     if len(groups) > 1 and not compared:

@@ -44,7 +44,7 @@ def command(
     from srnn.commands.side_by_side import print_comparison, print_side_by_side
     from srnn.commands.study import print_study
     from srnn.commands.sweeps import print_sweep
-    from srnn.runs.groups import by_experiment, is_comparison, is_study, is_sweep, open_runs
+    from srnn.runs.groups import by_experiment, is_comparison, is_study, is_sweep, open_runs, sweeps_in
     from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
@@ -58,15 +58,16 @@ def command(
         return
     plain = [folder for folder in folders if not (is_comparison(folder) or is_study(folder) or is_sweep(folder))]
     for folder in folders:
-        if is_sweep(folder):
-            print_sweep(Sweep.open(folder))
-        elif folder not in plain:
+        if folder not in plain and not is_sweep(folder):
             (print_study if is_study(folder) else print_comparison)(folder)
+    sweeps = sweeps_in(folders)
+    for folder in sweeps:
+        print_sweep(Sweep.open(folder))
     if plain:
-        groups = by_experiment(open_runs(plain))
+        groups = by_experiment(one for one in open_runs(plain) if not any(map(one.folder.is_relative_to, sweeps)))
         if len(groups) == 1:
             print_runs(groups[0])
-        else:
+        elif groups:
             print_side_by_side(groups)
 
 

@@ -109,10 +109,11 @@ def command(
             started.start()
         from srnn.commands.signals import Signals
         from srnn.commands.sweeps import print_plan, print_sweep
-        from srnn.errors import StoppedError
+        from srnn.errors import StoppedError, UserError
         from srnn.seeds import parse_seeds
         from srnn.sweeps.sweep import sweep
 
+        drawn_as = None if image_format == "none" else image_format
         experiment, place = _chosen(file, settings, out, body)
         if seeds is not None:
             numbers = parse_seeds(seeds)
@@ -121,8 +122,14 @@ def command(
             print_plan(experiment, place, data_dir, jobs or 1)
             return
         if sbatch:
-            given = {"--seeds": seeds, "--out": out, "--data-dir": data_dir, "--device": device, "--body": body}
-            words = [word for name, value in given.items() if value not in (None, "cpu") for word in (name, str(value))]
+            if backend != "loky":
+                raise UserError(f"--backend is {backend}; with --sbatch there are none but SLURM's own: leave it out")
+            given = {
+                **{"--seeds": seeds, "--out": out, "--data-dir": data_dir},
+                **{"--device": device, "--body": body, "--format": image_format},
+            }
+            plain = (None, "cpu", "png")
+            words = [word for name, value in given.items() if value not in plain for word in (name, str(value))]
             words += [word for setting in settings or [] for word in ("--set", setting)]
             words += [
                 name for name, value in {"--fail-fast": fail_fast, "--retry-failed": retry_failed}.items() if value
@@ -143,7 +150,7 @@ def command(
                     wait=wait,
                     data_dir=data_dir,
                     device=device,
-                    image_format=image_format,
+                    image_format=drawn_as,
                     watch=watch,
                     stop=signals.received,
                 )
@@ -159,9 +166,9 @@ def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str |
     """The experiment with its sweep, and where it goes."""
     from srnn.bodies.module import with_body
     from srnn.errors import UserError
+    from srnn.experiment import Experiment
     from srnn.presets import load_changed, load_experiment, preset_names
     from srnn.runs.groups import is_sweep
-    from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
     folder = expanded(file)
@@ -169,10 +176,11 @@ def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str |
         if settings or out is not None:
             option = "--set" if settings else "--out"
             raise UserError(f"{option}: the sweep in {file} goes on as it was begun; leave {option} out")
-        experiment = with_body(Sweep.open(folder).experiment, body, begins=False)
-        if folder.absolute().name != experiment.name:
+        # Its plan may be lost: that is made anew.
+        experiment = with_body(Experiment.from_toml(folder / "config.toml"), body, begins=False)
+        if (folder := folder.resolve()).name != experiment.name:
             raise UserError(f"{folder} was renamed: to go on with it, name it {experiment.name} again")
-        return experiment, folder.absolute().parent
+        return experiment, folder.parent
     experiment = load_changed(file, settings or [])
     if file in preset_names() and not load_experiment(file).sweep.over and experiment.name == file:
         # Its own runs are in the folder of its name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,14 +24,16 @@ def print_plan(experiment: Experiment, out: Path, data_dir: Path | None, jobs: i
 
     from srnn.commands.output import console
     from srnn.sweeps.estimate import measured, seconds
-    from srnn.sweeps.folder import Sweep
-    from srnn.sweeps.plan import planned, point_of
+    from srnn.sweeps.folder import Sweep, planned_in
+    from srnn.sweeps.plan import point_of
 
+    folder = out / experiment.name
+    points = planned_in(experiment, folder)
     if experiment.sweep.method == "optuna":
         seeds = len(experiment.sweep.all_seeds)
         print(f"{experiment.sweep.points:,} points × {seeds:,} seeds, each chosen by how those before it have ended")
         return
-    found = Sweep(out / experiment.name, experiment, planned(experiment))
+    found = Sweep(folder, experiment, points)
     printed, tasks = console(), found.tasks
     states = {task.name: task.state for task in tasks}
     table = grid()
@@ -71,6 +74,7 @@ def print_sweep(found: Sweep) -> None:
     from rich.markup import escape
 
     from srnn.commands.output import console
+    from srnn.sweeps.folder import unmeasured
 
     printed, experiment = console(), found.experiment
     printed.print(f"\n[bold]{escape(experiment.name)}[/bold]  {escape(experiment.about)}")
@@ -83,8 +87,12 @@ def print_sweep(found: Sweep) -> None:
     goals = found.goals
     if goals:
         _print_points(found, goals)
+    if len(found.table) and (missing := unmeasured(experiment.sweep, map(str, found.table))):
+        printed.print(missing, markup=False, soft_wrap=True)
     if states.total() > states["ended"] + states["running"]:
-        printed.print(f"go on with: srnn sweep {found.folder}", markup=False, soft_wrap=True)
+        again = " --retry-failed" if states["failed"] else ""
+        command = f"srnn sweep {shlex.quote(str(found.folder))}{again}"
+        printed.print(f"go on with: {command}", markup=False, soft_wrap=True)
     for path in (found.folder / "sweep.parquet", *found.figures):
         if path.exists():
             printed.print(

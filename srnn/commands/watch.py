@@ -38,6 +38,8 @@ def command(
 ) -> None:
     """Watch runs in progress until all have ended: how far they are, and what they measured last.
 
+    Of a sweep, until no run of it waits any more.
+
     Everything is read from the folders: it does not matter who trains the runs, or
     on which machine. Where the output is no terminal, it looks once.
 
@@ -54,28 +56,32 @@ def command(
     from srnn.commands.output import console
     from srnn.errors import UserError
     from srnn.laboratory.watching import Watch
+    from srnn.runs.groups import sweeps_in
+    from srnn.sweeps.folder import Sweep
+    from srnn.untrusted import expanded
 
     if not 0.1 <= every <= 86_400:
         raise UserError(f"--every is {every:g}; allowed: a number of seconds from 0.1 to 86400")
     printed, watch = console(), Watch(runs)
+    sweeps = sweeps_in(map(expanded, runs))
     with ExitStack() as opened:
         files = None if tensorboard is None else opened.enter_context(_event_files(tensorboard))
 
-        def look() -> list[Progress]:
+        def look() -> tuple[list[Progress], int]:
             found = watch.look()
             if files is not None:
                 files.write(progress.run for progress in found)
-            return found
+            return found, sum(Sweep.open(folder).states["waiting"] for folder in sweeps)
 
-        found = look()
+        found, waiting = look()
         if once or not printed.is_terminal:
-            printed.print(picture(found))
+            printed.print(picture(found, waiting=waiting))
             return
-        live = opened.enter_context(Live(picture(found, printed.height), console=printed, auto_refresh=False))
-        while any(progress.status.status == "running" for progress in found):
+        live = opened.enter_context(Live(picture(found, printed.height, waiting), console=printed, auto_refresh=False))
+        while waiting or any(progress.status.status == "running" for progress in found):
             time.sleep(every)
-            found = look()
-            live.update(picture(found, printed.height), refresh=True)
+            found, waiting = look()
+            live.update(picture(found, printed.height, waiting), refresh=True)
         live.update(picture(found), refresh=True)
 
 
@@ -85,7 +91,7 @@ def _event_files(folder: Path) -> EventFiles:
     return EventFiles(folder)
 
 
-def picture(found: Sequence[Progress], height: int | None = None) -> RenderableType:
+def picture(found: Sequence[Progress], height: int | None = None, waiting: int = 0) -> RenderableType:
     """A line for each run, those in progress first if not all fit into the height, and a line for all."""
     from rich.console import Group
     from rich.markup import escape
@@ -115,10 +121,12 @@ def picture(found: Sequence[Progress], height: int | None = None) -> RenderableT
             _time(progress.left),
             _time(progress.quiet) if state == "running" else "",
         )
-    states = Counter(progress.status.status for progress in found)
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    states = Counter[str](progress.status.status for progress in found)
+    # Some of which were begun, and wait for somebody to go on.
+    states["waiting"] = waiting
+    told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     hidden = f"; {len(found) - len(shown)} not shown" if len(shown) < len(found) else ""
-    return Group(table, f"\n{len(found)} run{'s' if len(found) > 1 else ''}: {told}{hidden}")
+    return Group(table, f"\n{len(found)} run{'' if len(found) == 1 else 's'}: {told}{hidden}")
 
 
 #: How no run should end.

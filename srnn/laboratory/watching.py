@@ -13,9 +13,10 @@ from pathlib import Path
 
 from srnn.errors import UserError
 from srnn.runs import records
-from srnn.runs.groups import open_runs
+from srnn.runs.groups import is_sweep, open_runs
 from srnn.runs.run import Run
 from srnn.runs.status import Status
+from srnn.untrusted import expanded
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Watch:
     """
 
     def __init__(self, folders: Iterable[str | os.PathLike[str]]) -> None:
-        self._folders = list(folders)
+        self._folders = [expanded(folder) for folder in folders]
         self._known: dict[Path, Run] = {}
         #: When each run was first seen, and its epoch then.
         self._seen: dict[Path, tuple[float, int]] = {}
@@ -65,7 +66,9 @@ class Watch:
             UserError: A folder holds no run.
         """
         found = []
-        for run in open_runs(self._folders):
+        # Of a sweep none may have begun.
+        begun = [one for one in self._folders if not is_sweep(one) or any(one.glob("*/seed-*/config.toml"))]
+        for run in open_runs(begun):
             # A run that is known has read its configuration already.
             found.append(self._progress(self._known.setdefault(run.folder, run)))
         return found

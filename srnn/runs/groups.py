@@ -49,7 +49,12 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
             runs += found
             continue
         if is_study(folder):
-            runs += [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
+            runs += _parts(folder)
+            continue
+        if is_sweep(folder):
+            if not (found := _parts(folder)):
+                raise UserError(f"{folder} is a sweep of which no run has begun: srnn sweep {folder} begins them")
+            runs += found
             continue
         runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
     # A run named twice must not count as two seeds.
@@ -61,8 +66,23 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is that of a sweep: it says what is to be done."""
-    return is_file(folder / PLAN) and is_file(folder / "config.toml")
+    """Whether a folder is that of a sweep: it says what is to be done, or was to before that was lost."""
+    if is_file(folder / PLAN) and is_file(folder / "config.toml"):
+        return True
+    experiment = _of_several(folder)
+    return experiment is not None and bool(experiment.sweep.over)
+
+
+def sweeps_in(folders: Iterable[Path]) -> list[Path]:
+    """The folders of sweeps among these, and among those that a folder of experiments holds."""
+    found: list[Path] = []
+    for folder in folders:
+        if is_sweep(folder):
+            found.append(folder)
+        elif folder.is_dir() and not is_file(folder / "config.toml"):
+            with suppress(OSError):
+                found += filter(is_sweep, sorted(folder.iterdir()))
+    return found
 
 
 def is_comparison(folder: Path) -> bool:
@@ -117,11 +137,17 @@ def _seeds(folder: Path) -> list[Run]:
 
 
 def _below(folder: Path) -> list[Run]:
-    """The runs of a folder of experiments, which is no run itself."""
+    """The runs of a folder of experiments, of sweeps or of studies among them, which is no run itself."""
     with suppress(OSError):
-        if not is_file(folder / "config.toml") or is_sweep(folder):
-            return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
+        if not is_file(folder / "config.toml"):
+            several = {below: is_sweep(below) or is_study(below) for below in sorted(folder.iterdir())}
+            return [run for below, parts in several.items() for run in (_parts(below) if parts else _seeds(below))]
     return []
+
+
+def _parts(folder: Path) -> list[Run]:
+    """The runs of all points of a sweep, or branches of a study."""
+    return [run for below in sorted(folder.iterdir()) for run in _seeds(below)]
 
 
 def same_experiment(one: Experiment, other: Experiment) -> bool:

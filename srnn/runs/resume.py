@@ -16,7 +16,7 @@ from srnn.experiment import Experiment, TaskConfig
 from srnn.files import is_file
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
-from srnn.runs.groups import first_difference
+from srnn.runs.groups import first_difference, is_sweep
 from srnn.runs.making import make_folder, write_config
 from srnn.runs.records import explained
 from srnn.runs.run import Run
@@ -47,6 +47,11 @@ def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, 
         UserError: Another process writes to the folder, or a run is there that must not be touched, or one of another
             experiment; or its name cannot be that of a folder.
     """
+    if is_sweep(folder.parent):
+        raise UserError(
+            f"{folder.parent} is the folder of a sweep: give this run a name of its own, or choose another "
+            f"{option('out')}"
+        )
     locks.callback(_remove_empty, make_folder(folder))
     begun = is_file(folder / "config.toml")
     if not begun and not _left_behind(folder):

@@ -37,7 +37,6 @@ class Cluster:
         if scheduler_file is not None and not scheduler_file.is_file():
             named = f"{option('scheduler-file')} is {scheduler_file}"
             raise UserError(f"{named}, and there is no such file: dask scheduler --scheduler-file writes it")
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder: Path | None = folder.absolute()
         self._address, self._file = scheduler, scheduler_file
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from srnn.errors import UserError, command_line, on_command_line, option
+from srnn.errors import StoppedError, UserError, command_line, on_command_line, option
 
 if TYPE_CHECKING:
     from srnn.sweeps.workers import Workers
@@ -122,13 +122,14 @@ def _elsewhere(
     running: dict[Future[None], Job] = {}
     with TemporaryDirectory(prefix=".at-work-", dir=workers.folder) as name, workers:
         folder = Path(name)
-        (folder / _GO_ON).touch()
         stopped = False
         while True:
             if stop() and not stopped:
                 stopped = True
                 (folder / _GO_ON).unlink(missing_ok=True)
                 waiting.clear()
+            if not stopped:
+                (folder / _GO_ON).touch()  # what nobody touches for days may be cleared away
             if not waiting and not stopped and (room := workers.room() - len(running)) > 0:
                 waiting.extend(more(room))
             if not (waiting or running):
@@ -144,12 +145,16 @@ def _elsewhere(
                 workers.release(future)
                 if isinstance(error, BrokenExecutor | CancelledError):
                     attempts[job.name] += 1
-                    if attempts[job.name] < _ATTEMPTS:
+                    if attempts[job.name] < _ATTEMPTS and not stopped:
                         waiting.insert(0, job)
                         continue
-                    error = LostError(
-                        f"{job.name}: its process was ended from outside {_ATTEMPTS} times, perhaps for lack of "
-                        f"memory; try fewer {option('jobs')}"
+                    lost = f"{job.name}: its process was ended from outside"
+                    error = (
+                        StoppedError(lost)
+                        if stopped
+                        else LostError(
+                            f"{lost} {_ATTEMPTS} times, perhaps for lack of memory; try fewer {option('jobs')}"
+                        )
                     )
                 done.add(job.name)
                 yield job, error

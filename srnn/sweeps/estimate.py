@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srnn import tasks
+from srnn.errors import UserError
 from srnn.experiment import Experiment
 
 #: Seconds of training that are enough to tell of all the others.
@@ -24,7 +25,10 @@ def seconds(experiment: Experiment, seeds: int, done: int = 0) -> float:
     inputs, outputs, examples = tasks.shape(experiment.task) or (1, 1, 1)
     settings = experiment.training
     steps = experiment.replication.steps * (examples // settings.batch_size)
-    weights = experiment.body.count(inputs, outputs)[0] * experiment.particle.size
+    try:
+        weights = experiment.body.count(inputs, outputs, tasks.image(experiment.task))[0] * experiment.particle.size
+    except UserError:  # which is told by what trains it
+        weights = 1
     return seeds * (settings.epochs - done) * (3e-6 * examples + 3e-9 * steps * weights)
 
 

@@ -16,16 +16,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from srnn.errors import UserError, option, shorten
+from srnn import tasks
+from srnn.errors import UserError, nearest, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, replacing
 from srnn.runs.groups import first_difference, is_sweep
 from srnn.runs.lock import BeingWrittenError, only_writer, writer
 from srnn.runs.making import make_folder, write_config
-from srnn.runs.status import read_status
-from srnn.settings import SweepConfig
+from srnn.runs.status import read_status, recorded
+from srnn.settings import RangeConfig, SweepConfig
 from srnn.shown import Rows, Shown, figure
-from srnn.sweeps.plan import Point, planned, read_plan, require_settings, write_plan
+from srnn.sweeps.plan import Point, planned, point_of, read_plan, require_possible, write_plan
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 #: What a task is doing: some seeds of a point.
 State = Literal["waiting", "running", "ended", "failed"]
 TABLE = "sweep.parquet"
+#: By which optuna chooses points, made of their plan and their runs if it is not there.
+JOURNAL = "optuna.journal"
 #: Seconds in which a plan is written.
 _PLANNING = 60.0
 #: Points that are shown of many.
@@ -75,7 +78,9 @@ class Task:
 
 def _state(folder: Path) -> State:
     if not is_file(folder / "config.toml"):
-        return "running" if writer(folder) else "waiting"
+        if writer(folder):
+            return "running"
+        return "failed" if recorded(folder).status == "failed" else "waiting"
     status = read_status(folder)
     if status.ended:
         return "ended"
@@ -160,13 +165,32 @@ class Sweep(Shown):
         runs = [one for one in self.runs(point) if is_file(one.folder / "metrics.csv")]
         if not runs:
             return None
+        self._require_own(point, runs)
         statuses = {one.experiment.seed: one.status for one in runs}
         frame = pd.DataFrame({"Point": point.name, "Seed": list(statuses), **_columns(point, len(runs))})
-        frame = frame.assign(
-            Status=[status.status for status in statuses.values()],
-            Epoch=[int(one.metrics["Epoch"].max()) for one in runs],
-        )
-        return frame.join(sweeps.final_metrics(runs), on="Seed")
+        try:
+            frame = frame.assign(
+                Status=[status.status for status in statuses.values()],
+                Epoch=[int(one.metrics["Epoch"].max()) for one in runs],
+            )
+            return frame.join(sweeps.final_metrics(runs), on="Seed")
+        except UserError as error:
+            raise UserError(f"{error}; without the folder of this run the sweep trains it anew") from None
+
+    def _require_own(self, point: Point, runs: Iterable[Run]) -> None:
+        there = point_of(self.experiment, point.settings)[1]
+        there = there.model_copy(update={"name": point.name, "task": tasks.complete(there.task)})
+        for run in runs:
+            found, seed = run.experiment, int(run.folder.name.removeprefix("seed-"))
+            difference = first_difference(found, there)
+            if found.seed != seed:
+                difference = ("seed", found.seed, seed)
+            if difference is not None:
+                key, theirs, ours = difference
+                raise UserError(
+                    f"{run.folder} holds a run with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}, as "
+                    "the sweep has it there: move it elsewhere, or remove it"
+                )
 
     def read_ahead(self, stop: Callable[[], bool]) -> None:
         """For :attr:`table`, read off their folders how points ended all of whose runs have, until told to stop."""
@@ -194,10 +218,17 @@ class Sweep(Shown):
         return figures(self.folder)
 
     def write_table(self) -> Path:
-        """Write ``sweep.parquet``, the table of all runs."""
+        """Write ``sweep.parquet``, the table of all runs: of points, too, that were added since this was opened."""
         path = self.folder / TABLE
-        with replacing(path) as file:
-            self.table.to_parquet(file, index=False)
+        # Whoever writes last has read last.
+        with alone(self.folder):
+            now = Sweep.open(self.folder)
+            if now.experiment.sweep.all_seeds != self.experiment.sweep.all_seeds:
+                self._rows.clear()
+            self.experiment, self.points = now.experiment, now.points
+            self.__dict__.pop("table", None)
+            with replacing(path) as file:
+                self.table.to_parquet(file, index=False)
         return path
 
     def _line(self) -> str:
@@ -225,56 +256,110 @@ def wanted(settings: SweepConfig) -> dict[str, bool]:
     return {**dict.fromkeys(settings.maximize, True), **dict.fromkeys(settings.minimize, False)}
 
 
+def _sought(settings: SweepConfig) -> tuple[object, ...]:
+    """What is looked for, where, and in how many runs."""
+    return settings.over, wanted(settings), settings.all_seeds
+
+
+def unmeasured(settings: SweepConfig, measured: Iterable[str]) -> str:
+    """That a goal is none of these metrics, and which may be meant; empty if all are."""
+    known = list(measured)
+    for goal in wanted(settings):
+        if goal not in known:
+            which = "maximize" if goal in settings.maximize else "minimize"
+            return f"no run measured {shorten(goal)}, which sweep.{which} names{nearest(goal, known)}"
+    return ""
+
+
 def begin(experiment: Experiment, out: Path) -> Sweep:
     """The folder of a sweep, in which all that it is to do is written down.
 
     Raises:
         UserError: A setting is wrong, or the folder is that of something else.
     """
-    searched = experiment.sweep.method == "optuna"
-    points = [] if searched else planned(experiment)
-    if searched:
-        require_settings(experiment)
-    folder = out / experiment.name
+    # The file may lie elsewhere than whoever goes on with the folder.
+    experiment = experiment.model_copy(update={"task": tasks.complete(experiment.task)})
+    planned_in(experiment, folder := out / experiment.name)
     make_folder(folder)
     with alone(folder):
-        if is_sweep(folder):
-            before = Sweep.open(folder)
-            _require_grown(before, experiment, before.points if searched else points)
-            points = before.points if searched else points
-        elif any(path.name not in (".lock", "config.toml") for path in folder.iterdir()):
-            raise UserError(f"{folder} exists already and is no sweep: choose another {option('out')} or name")
-        known = Sweep.open(folder) if is_sweep(folder) else None
-        if known is None or (known.points, known.experiment.sweep) != (points, experiment.sweep):
+        points = planned_in(experiment, folder)
+        try:
+            known = Sweep.open(folder)
+        except UserError:
+            known = None
+        if known is None or (known.points, known.experiment) != (points, experiment):
             write_config(folder, experiment)
             write_plan(folder, experiment.sweep, points)
+            if known is not None and _sought(known.experiment.sweep) != _sought(experiment.sweep):
+                (folder / JOURNAL).unlink(missing_ok=True)  # what optuna was told is another thing now
     return Sweep(folder, experiment, points)
 
 
-def _require_grown(before: Sweep, experiment: Experiment, points: list[Point]) -> None:
-    """Make sure that a sweep that is there is the same, or has become larger.
+def planned_in(experiment: Experiment, folder: Path) -> list[Point]:
+    """All points of a sweep, those that its folder has already as they are there.
+
+    Raises:
+        UserError: A setting is wrong, or the folder is that of something else.
+    """
+    searched = experiment.sweep.method == "optuna"
+    if searched:
+        require_possible(experiment)
+    points = [] if searched else planned(experiment)
+    if not folder.exists():
+        return points
+    if not is_sweep(folder):
+        if not folder.is_dir() or any(path.name != ".lock" and path.suffix != ".tmp" for path in folder.iterdir()):
+            raise UserError(f"{folder} exists already and is no sweep: choose another {option('out')} or name")
+        return points
+    before = Experiment.from_toml(folder / "config.toml")
+    try:
+        there = read_plan(folder)
+    except UserError:  # it is made anew
+        there = []
+    _require_same(folder, before, experiment)
+    missing = [f"seed {seed}" for seed in before.sweep.all_seeds if seed not in experiment.sweep.all_seeds]
+    if searched:
+        missing += [point.name for point in there if not _is_inside(point, experiment.sweep)]
+        points = there
+    else:
+        known, keys = {point.key: point for point in there}, {point.key for point in points}
+        missing += [point.name for point in there if point.key not in keys]
+        points = [known.get(point.key, point) for point in points]
+    if missing:
+        raise UserError(
+            f"{folder} is a sweep that has {missing[0]}, which this one lacks; a sweep may only become larger: "
+            f"give this one a name of its own, choose another {option('out')}, or remove it first"
+        )
+    return points
+
+
+def _require_same(folder: Path, before: Experiment, experiment: Experiment) -> None:
+    """Make sure that a sweep that is there is the same but for what may grow, or tells how it is done and looked at.
 
     Raises:
         UserError: It is another one.
     """
-    # What grows, and what only tells how the rest is done or looked at.
-    free: dict[str, object] = {"seeds": 1, "seeds_per_task": 1, "points": 1}
-    free |= {} if experiment.sweep.method == "optuna" else {"over": {}, "maximize": [], "minimize": []}
+    free: dict[str, object] = {"seeds": 1, "seeds_per_task": 1, "points": 1, "over": {}, "maximize": [], "minimize": []}
     same = [
-        one.model_copy(update={"sweep": one.sweep.model_copy(update=free)}) for one in (before.experiment, experiment)
+        one.model_copy(
+            update={"sweep": one.sweep.model_copy(update=free), "task": tasks.complete(one.task)},
+        )
+        for one in (before, experiment)
     ]
     if (difference := first_difference(*same)) is not None:
         key, theirs, ours = difference
-        what = f"{before.folder} is a sweep with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
+        what = f"{folder} is a sweep with {key} {shorten(repr(theirs))} and not {shorten(repr(ours))}"
         raise UserError(f"{what}: give this one a name of its own, choose another {option('out')}, or remove it first")
-    kept = {point.name: point for point in points}
-    missing = [point.name for point in before.points if kept.get(point.name) != point]
-    missing += [f"seed {seed}" for seed in before.experiment.sweep.all_seeds if seed not in experiment.sweep.all_seeds]
-    if missing:
-        raise UserError(
-            f"{before.folder} is a sweep that has {missing[0]}, which this one lacks; a sweep may only become larger: "
-            f"give this one a name of its own, choose another {option('out')}, or remove it first"
-        )
+
+
+def _is_inside(point: Point, sweep: SweepConfig) -> bool:
+    """Whether a point is one of those that are searched."""
+    return point.settings.keys() == sweep.over.keys() and all(
+        values.low <= point.settings[key] <= values.high
+        if isinstance(values, RangeConfig)
+        else point.settings[key] in values
+        for key, values in sweep.over.items()
+    )
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ _MOST = 10_000
 #: Bytes of a plan that is read.
 _LARGEST = 64 * 1024**2
 #: What is the same at all points.
-_FIXED = ("name", "seed", "about", "duration", "comparison", "sweep", "versions")
+_FIXED = ("name", "seed", "about", "duration", "comparison", "pruning", "sweep", "versions")
 #: Digits of a number that is drawn, so that it can be told and written down.
 _DIGITS = 4
 #: Characters of a point's name, and of its hash in one that tells too little of it.
 _LONGEST, _HASH = 60, 8
+#: Combinations among which one is looked for that is an experiment.
+_TRIED = 200
 
 #: What stands for the sweep in the hash of a point: how seeds are shared out is none of its settings.
 _ALONE = SweepConfig().model_copy(update={"seeds_per_task": 1})
@@ -50,6 +53,16 @@ class Point:
     settings: dict[str, Any]
     digest: str
 
+    @property
+    def key(self) -> str:
+        """Its settings, as the same point has them whenever it is planned: its name and its hash may be others then."""
+        return key_of(self.settings)
+
+
+def key_of(settings: Settings) -> str:
+    """What tells settings apart from all others, in whatever order they are named."""
+    return _written(dict(sorted(settings.items())))
+
 
 def point_of(experiment: Experiment, settings: Settings) -> tuple[Point, Experiment]:
     """A point of a sweep, and what is run there.
@@ -65,7 +78,7 @@ def point_of(experiment: Experiment, settings: Settings) -> tuple[Point, Experim
     alone = experiment.model_copy(update={"sweep": SweepConfig()})
     told = ", ".join(f"{key} = {_written(value)}" for key, value in settings.items())
     try:
-        there = alone.override([f"{key}={json.dumps(value)}" for key, value in settings.items()])
+        there = alone.override([f"{key}={_toml(value)}" for key, value in settings.items()])
     except UserError as error:
         raise UserError(f"sweep.over, at {shorten(told)}: {error}") from None
     same = {"name": "point", "seed": 0, "about": "", "duration": "", "versions": {}, "sweep": _ALONE}
@@ -88,6 +101,11 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _toml(value: Any) -> str:
+    # TOML has no pairs of surrogates, by which JSON writes what is not of the first 65,536 characters.
+    return json.dumps(value, ensure_ascii=False)
+
+
 def planned(experiment: Experiment) -> list[Point]:
     """The points of a grid or random sweep.
 
@@ -106,7 +124,12 @@ def planned(experiment: Experiment) -> list[Point]:
             raise UserError(
                 f"sweep.over: {names[point.digest]} and {point.name} are the same experiment: leave one out"
             )
-    return points
+    # Dashes in texts may make one name of two.
+    counts = Counter(point.name for point in points)
+    return [
+        replace(point, name=f"{point.name}-{point.digest[:_HASH]}") if counts[point.name] > 1 else point
+        for point in points
+    ]
 
 
 def require_settings(experiment: Experiment) -> None:
@@ -115,6 +138,33 @@ def require_settings(experiment: Experiment) -> None:
         section = key.partition(".")[0]
         if section not in type(experiment).model_fields:
             raise UserError(f"sweep.over: {unknown(type(experiment), key)}")
+
+
+def require_possible(experiment: Experiment) -> None:
+    """Make sure that each value that is named, and each end of a range, is an experiment beside some of the others.
+
+    Raises:
+        UserError: It is not; or what is swept over is no setting.
+    """
+    require_settings(experiment)
+    over = experiment.sweep.over
+    named = {key: [one.low, one.high] if isinstance(one, RangeConfig) else one for key, one in over.items()}
+    for key, values in named.items():
+        for value in values:
+            _require_some(experiment, {**named, key: [value]})
+
+
+def _require_some(experiment: Experiment, named: Mapping[str, Sequence[Any]]) -> None:
+    first: UserError | None = None
+    for values in itertools.islice(itertools.product(*named.values()), _TRIED):
+        try:
+            point_of(experiment, dict(zip(named, values, strict=True)))
+        except UserError as error:
+            first = first or error
+        else:
+            return
+    assert first is not None
+    raise first
 
 
 def _grid(over: Mapping[str, Any]) -> Iterable[Settings]:
@@ -151,12 +201,12 @@ def between(values: RangeConfig, share: float) -> int | float:
     if whole := isinstance(low, int) and isinstance(high, int):
         high += 1
     drawn = exp(log(low) + share * (log(high) - log(low))) if values.log else low + share * (high - low)
-    return min(int(drawn), values.high) if whole else rounded(drawn)
+    return min(int(drawn), values.high) if whole else rounded(drawn, values)
 
 
-def rounded(number: float) -> float:
-    """With so many digits as can be told."""
-    return float(f"{number:.{_DIGITS}g}")
+def rounded(number: float, values: RangeConfig) -> float:
+    """With so many digits as can be told, inside a range."""
+    return float(min(max(float(f"{number:.{_DIGITS}g}"), values.low), values.high))
 
 
 def write_plan(folder: Path, sweep: SweepConfig, points: Collection[Point]) -> None:
@@ -188,8 +238,6 @@ def read_plan(folder: Path) -> list[Point]:
                 raise ValueError(f"{shorten(repr(point.name))} is not the name of a point")
         return points
     except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing: {folder} is not the folder of a sweep; name one such as runs/NAME"
-        ) from None
+        raise UserError(f"{path} is missing; run the sweep again from its file") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}; run the sweep again from its file") from None

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srnn.errors import UserError, nearest
+from srnn.errors import UserError
 from srnn.settings import RangeConfig
-from srnn.sweeps.folder import Sweep, alone, wanted
-from srnn.sweeps.plan import Point, point_of, read_plan, rounded, write_plan
+from srnn.sweeps.folder import JOURNAL, Sweep, alone, unmeasured, wanted
+from srnn.sweeps.plan import Point, key_of, point_of, read_plan, rounded, write_plan
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
-
-JOURNAL = "optuna.journal"
 
 
 class Search:
@@ -54,10 +53,13 @@ class Search:
         """
         with alone(self._sweep.folder):
             study = _study(self._sweep)
-            points = {point.name: point for point in read_plan(self._sweep.folder)}
-            known = len(points)
+            points = {point.key: point for point in read_plan(self._sweep.folder)}
+            known, trials = len(points), study.get_trials(deepcopy=False)
+            self._add(study, trials, points)
+            # Of all trials, where a plan was lost.
+            lost = sum(trial.state.name == "COMPLETE" for trial in trials) > known
             for trial in study.get_trials(deepcopy=False):
-                if not trial.state.is_finished():
+                if lost or not trial.state.is_finished():
                     self._settle(study, trial, points)
             while (asked := len(study.get_trials(deepcopy=False))) < self._sweep.experiment.sweep.points:
                 if len(points) - known >= count:
@@ -70,6 +72,20 @@ class Search:
                 write_plan(self._sweep.folder, self._sweep.experiment.sweep, points.values())
         return list(points.values())
 
+    def _add(self, study: Study, trials: Iterable[FrozenTrial], points: Mapping[str, Point]) -> None:
+        """Make a trial of each planned point that has none: there was another journal, or none, when it was planned."""
+        from optuna.trial import TrialState, create_trial
+
+        over, distributions = self._sweep.experiment.sweep.over, self._distributions()
+        have = {key_of(_settings(over, one.params)) for one in trials if one.params.keys() == over.keys()}
+        for key, point in points.items():
+            if key not in have:
+                params = {
+                    name: value if isinstance(over[name], RangeConfig) else json.dumps(value)
+                    for name, value in point.settings.items()
+                }
+                study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
+
     def _settle(self, study: Study, trial: FrozenTrial, points: dict[str, Point]) -> None:
         """Make sure that a trial is planned, and tell how it has ended if it has."""
         from optuna.trial import TrialState
@@ -77,21 +93,27 @@ class Search:
         from srnn.analysis.sweeps import final_metrics
 
         over = self._sweep.experiment.sweep.over
+        fails = partial(study.tell, trial.number, state=TrialState.FAIL, skip_if_finished=True)
         if trial.params.keys() != over.keys():  # whoever asked was killed before it had an answer
-            study.tell(trial.number, state=TrialState.FAIL)
+            fails()
             return
-        point, _ = point_of(self._sweep.experiment, _settings(over, trial.params))
-        points.setdefault(point.name, point)
+        settings = _settings(over, trial.params)
+        if (known := points.get(key_of(settings))) is None:
+            try:
+                known, _ = point_of(self._sweep.experiment, settings)
+            except UserError:  # not all that may be drawn fits together
+                fails()
+                return
+        point = points.setdefault(known.key, known)
         sweep = Sweep(self._sweep.folder, self._sweep.experiment, [point])
-        if {task.state for task in sweep.tasks} != {"ended"}:
+        if trial.state.is_finished() or {task.state for task in sweep.tasks} != {"ended"}:
             return
         finals, goals = final_metrics(sweep.runs(point)), wanted(sweep.experiment.sweep)
-        for goal in goals:
-            if goal not in finals:
-                raise UserError(f"no run measured {goal}, which is searched for{nearest(goal, map(str, finals))}")
+        if missing := unmeasured(sweep.experiment.sweep, map(str, finals)):
+            raise UserError(missing)
         values = finals[list(goals)].mean(skipna=False)
         if values.isna().any():
-            study.tell(trial.number, state=TrialState.FAIL)
+            fails()
         else:
             study.tell(trial.number, values.tolist())
 
@@ -122,7 +144,7 @@ def _study(sweep: Sweep) -> Study:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     path = sweep.folder / JOURNAL
-    _cut_to_whole_lines(path)
+    _mend(path)
     goals = wanted(sweep.experiment.sweep)
     return optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path), lock_obj=_Held())),
@@ -142,15 +164,24 @@ class _Held:
         pass
 
 
-def _cut_to_whole_lines(path: Path) -> None:
-    """Remove the half line that a killed process may have left, to which the next one would be added."""
+def _mend(path: Path) -> None:
+    """Remove the half line that a killed process may have left, to which the next one would be added.
+
+    A journal with any other damage goes as a whole: it is made again of the plan and the runs.
+    """
     try:
         content = path.read_bytes()
+        lines = content.split(b"\n")
+        for line in lines[:-1]:
+            json.loads(line)
     except FileNotFoundError:
         return
-    if content and not content.endswith(b"\n"):
+    except ValueError:
+        path.unlink()
+        return
+    if lines[-1]:
         with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+            file.truncate(len(content) - len(lines[-1]))
 
 
 def _sampler(seed: int) -> Any:
@@ -169,5 +200,5 @@ def _settings(over: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
         if not isinstance(values, RangeConfig):
             settings[key] = json.loads(given)
         else:
-            settings[key] = given if isinstance(given, int) else rounded(given)
+            settings[key] = given if isinstance(given, int) else rounded(given, values)
     return settings

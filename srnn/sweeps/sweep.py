@@ -20,11 +20,12 @@ from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.presets import load_experiment
-from srnn.runs.lock import BeingWrittenError
-from srnn.runs.status import Status, read_status, write_status
-from srnn.sweeps.engine import Job, LostError, carry_out
+from srnn.runs.lock import BeingWrittenError, only_writer
+from srnn.runs.making import make_folder
+from srnn.runs.status import Status, read_status, recorded, write_status
+from srnn.sweeps.engine import Job, carry_out
 from srnn.sweeps.estimate import seconds
-from srnn.sweeps.folder import State, Sweep, Task, begin
+from srnn.sweeps.folder import State, Sweep, Task, begin, unmeasured
 from srnn.sweeps.plan import point_of
 from srnn.sweeps.point import train as train_point
 from srnn.sweeps.search import Search
@@ -186,7 +187,7 @@ class _Worker:
         return [self._job(task) for task in self._ask(-(-count // each))] if self.may_ask() else []
 
     def _job(self, task: Task) -> Job:
-        _, there = point_of(self._sweep.experiment, task.point.settings)
+        there = point_of(self._sweep.experiment, task.point.settings)[1].model_copy(update={"name": task.point.name})
         work = partial(self._train, there.model_dump(), task.folder.absolute().parent, task.seeds)
         self._tasks[task.name] = task
         return Job(task.name, work, seconds(there, len(task.seeds)))
@@ -225,24 +226,31 @@ class _Worker:
                 return  # the others are stopping, too
             raise error
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        if isinstance(error, LostError):
-            self._give_up(task, why)
+        why = why.removeprefix(f"{task.name}: ")
+        self._record(task, why)
         self._failed |= {run.name: why for run in task.alone}
         if self._fail_fast:
+            self._sweep.write_table()
             raise UserError(f"{task.name}: {why}") from error
 
-    def _give_up(self, task: Task, why: str) -> None:
-        """Record that it cannot be done, so that no other process tries it, too."""
+    def _record(self, task: Task, why: str) -> None:
+        """Say so of what has failed and does not, as before it began: so that no other process tries it, too."""
         for seed in task.seeds:
             folder = task.folder / f"seed-{seed}"
-            if is_file(folder / "config.toml") and not (status := read_status(folder)).ended:
-                write_status(folder, Status("failed", status.epoch, why))
+            make_folder(folder)
+            with suppress(BeingWrittenError), only_writer(folder):
+                status = recorded(folder)
+                if not (is_file(folder / "config.toml") and (status.ended or status.status == "failed")):
+                    write_status(folder, Status("failed", status.epoch, why))
 
     def look(self) -> None:
         """Tell what is going on, and stop if that is wished."""
+        self._hear()
+        self._told({})
+
+    def _hear(self) -> None:
         if self._stop():
             raise StoppedError("a sweep was asked to stop; the whole state of its runs is saved")
-        self._told({})
 
     def _told(self, running: Mapping[str, str]) -> None:
         if (now := time.monotonic()) - self._looked > _PAUSE:
@@ -259,11 +267,13 @@ class _Worker:
             self._ask(0)
         ended = self._sweep
         self._watch(Doing(ended.states))
+        ended.read_ahead(self._stop)  # so that others need not wait for long
+        self._hear()
         ended.write_table()
         if self._image_format is not None:
             from srnn.sweeps.figures import draw
 
-            draw(ended, self._image_format)
+            draw(ended, self._image_format, self._hear)
         failed = [name for name, state in self._states().items() if name in self._failed or state == "failed"]
         if failed:
             status = read_status(self._runs[failed[0]].folder / f"seed-{self._runs[failed[0]].seeds[0]}")
@@ -271,6 +281,8 @@ class _Worker:
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             again = option("retry-failed", "retry_failed=True")
             raise UserError(f"{failed[0]} failed{more}: {shorten(why, 300)}; do it again by {again}")
+        if len(ended.table) and (missing := unmeasured(ended.experiment.sweep, map(str, ended.table))):
+            raise UserError(missing)
         return ended
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import light_jobs
 import pytest
 
-from srnn.errors import UserError, command_line
+from srnn.errors import StoppedError, UserError, command_line
 from srnn.sweeps import engine
 from srnn.sweeps.engine import Job, carry_out
 from srnn.sweeps.workers import Processes
@@ -83,6 +83,14 @@ def test_they_are_asked_to_stop_and_the_rest_is_left(tmp_path: Path) -> None:
     ]
     assert begun.read_text() == "stopped"
     assert not (tmp_path / "left").exists()
+
+
+def test_what_is_killed_while_all_are_stopping_is_not_begun_again(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    jobs = [Job("stops", partial(light_jobs.be_killed_at_the_stop, begun))]
+    [(_, error)] = carry_out(jobs, Processes(1), unwatched, begun.exists)
+    assert isinstance(error, StoppedError)
+    assert begun.read_text() == "begun\n"
 
 
 def test_processes_are_begun_before_there_is_work_and_one_that_is_ended_by_then_is_replaced(tmp_path: Path) -> None:

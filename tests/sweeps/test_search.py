@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -93,8 +94,14 @@ def test_the_same_point_twice_is_trained_once(tmp_path: Path) -> None:
     ("sweep", "complaint"),
     [
         ({"maximize": [], "minimize": []}, "needs a goal"),
-        ({"maximize": ["test_acuracy"]}, r"no run measured test_acuracy, which is searched for; did you mean test_acc"),
+        ({"maximize": ["test_acuracy"]}, r"measured test_acuracy, which sweep.maximize names; did you mean test_acc"),
         ({"over": {"particle.hiden": [3]}}, "did you mean particle.hidden"),
+        ({"over": {"particle.hidden": [2, 3, -1]}}, "at particle.hidden = -1: particle.hidden is -1; allowed"),
+        ({"over": {"training.lr": {"low": 0.1, "high": 1e9}}}, r"training.lr is 1e\+09|training.lr is 1000000000"),
+        (
+            {"over": {"training.optimizer": ["sgd", "adam"], "training.lr": {"low": 0.1, "high": 0.2}}},
+            "at training.optimizer = adam, training.lr = 0.1: replication.momentum is 'shared'",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_told_in_one_line(tmp_path: Path, sweep: dict[str, Any], complaint: str) -> None:
@@ -102,11 +109,71 @@ def test_what_cannot_be_searched_is_told_in_one_line(tmp_path: Path, sweep: dict
         srnn.sweep(searched(points=1, **sweep), tmp_path, image_format=None)
 
 
-def test_the_plan_grows_before_work_and_goals_stay(tmp_path: Path) -> None:
+def test_what_cannot_be_searched_is_told_before_there_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"particle.hidden is -1"):
+        srnn.sweep(searched(over={"particle.hidden": [2, -1]}), tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_combination_that_is_no_experiment_is_passed_over(tmp_path: Path) -> None:
+    over = {"training.optimizer": ["sgd", "adam"], "replication.momentum": ["shared", "separate"]}
+    sweep = srnn.sweep(searched(points=12, over=over), tmp_path, image_format=None)
+    assert {trial.state.name for trial in study_of(sweep).trials} == {"COMPLETE", "FAIL"}
+    assert "optimizer-adam-momentum-separate" in {point.name for point in sweep.points}
+    assert "optimizer-adam-momentum-shared" not in {point.name for point in sweep.points}
+
+
+HIDDEN = {"particle.hidden": [2, 3, 4]}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    return srnn.sweep(searched(points=6, over=HIDDEN), tmp_path_factory.mktemp("searched"), image_format=None)
+
+
+@pytest.fixture
+def copied(ended: Sweep, tmp_path: Path) -> Sweep:
+    shutil.copytree(ended.folder, tmp_path / "tiny")
+    return Sweep.open(tmp_path / "tiny")
+
+
+@pytest.mark.parametrize("damage", ["no plan", "half a plan", "no journal", "a line of the journal", "all"])
+def test_a_damaged_plan_or_journal_is_made_again_and_nothing_is_trained_twice(copied: Sweep, damage: str) -> None:
+    plan, journal = copied.folder / "plan.json", copied.folder / JOURNAL
+    trained = {path: path.stat().st_mtime_ns for path in copied.folder.glob("*/seed-0/metrics.csv")}
+    if damage in ("no plan", "all"):
+        plan.unlink()
+    if damage == "half a plan":
+        plan.write_bytes(plan.read_bytes()[:200])
+    if damage in ("no journal", "all"):
+        journal.unlink()
+    if damage == "a line of the journal":
+        first, second, *rest = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join([first, second[: len(second) // 2] + "\n", *rest]))
+    again = srnn.sweep(searched(points=6, over=HIDDEN), copied.folder.parent, image_format=None)
+    assert {point.key for point in again.points} == {point.key for point in copied.points}
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained
+    values = again.table.set_index("particle.hidden")[list(again.goals)].T.to_dict("list")
+    for trial in study_of(again).trials:
+        assert trial.values == values[json.loads(trial.params["particle.hidden"])]
+
+
+def test_with_more_seeds_another_goal_and_more_values_the_study_is_of_these(copied: Sweep) -> None:
+    more = searched(points=9, over={"particle.hidden": [2, 3, 4, 5]}, seeds=2, maximize=["train_accuracy"], minimize=[])
+    sweep = srnn.sweep(more, copied.folder.parent, image_format=None)
+    assert sweep.states == {"ended": 2 * len(sweep.points)}
+    means = sweep.table.groupby("particle.hidden")["train_accuracy"].mean()
+    trials = study_of(sweep).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * len(trials)
+    for trial in trials:
+        assert trial.values == [pytest.approx(means[json.loads(trial.params["particle.hidden"])], rel=1e-12)]
+    with pytest.raises(UserError, match=r"has hidden-[0-9], which this one lacks"):
+        srnn.sweep(searched(points=9, over={"particle.hidden": [9]}, seeds=2), copied.folder.parent)
+
+
+def test_the_plan_grows_before_work(tmp_path: Path) -> None:
     sweep = srnn.sweep(searched(points=1), tmp_path, image_format=None)
     plan = json.loads((sweep.folder / "plan.json").read_text())
     assert [point["name"] for point in plan["points"]] == [sweep.points[0].name]
-    with pytest.raises(UserError, match=r"sweep\.maximize"):
-        srnn.sweep(searched(points=1, maximize=["train_accuracy"]), tmp_path)
     answer = forked(["sweep", str(sweep.folder), "--dry-run"], tmp_path)
     assert answer == Answer(0, "1 points × 1 seeds, each chosen by how those before it have ended\n", "")

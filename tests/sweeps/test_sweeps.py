@@ -368,7 +368,7 @@ class TestFailing:
             srnn.sweep(tiny(over=values), tmp_path, workers=Threads(), image_format=None, fail_fast=fail_fast)
         wait_until(lambda: threading.active_count() == before)
         if not fail_fast:
-            assert Sweep.open(tmp_path / "tiny").states == {"ended": 30, "waiting": 2}
+            assert Sweep.open(tmp_path / "tiny").states == {"ended": 30, "failed": 2}
 
 
 class TestThePlan:
