@@ -79,8 +79,8 @@ def sweeps_in(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         if is_sweep(folder):
             found.append(folder)
-        elif folder.is_dir() and not is_file(folder / "config.toml"):
-            with suppress(OSError):
+        elif not is_file(folder / "config.toml"):
+            with suppress(OSError):  # which whoever opens it tells
                 found += filter(is_sweep, sorted(folder.iterdir()))
     return found
 
