@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -16,6 +17,9 @@ from srnn.kernels.arithmetic import order_products
 # Hundreds of processes read the same sources: they are compiled for all of them, and not in each.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell in the background has it ignored, and tests that raise it would wait for nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before the first product of the process that all test modules share.
 order_products()

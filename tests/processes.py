@@ -150,6 +150,7 @@ def start_fresh(
     def prepare() -> None:
         signal.alarm(_PATIENCE)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # see _become_srnn
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if before is not None:
             before()
 
@@ -192,8 +193,9 @@ def _become_srnn(
     os.environ.update(variables)
     os.chdir(folder)
     signal.alarm(_PATIENCE)
-    # A shell in the background, as of a CI, has it ignored.
+    # A shell in the background, as of a CI, and nohup have them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     source = os.open(stdin, os.O_RDWR | os.O_NOCTTY)
     for number, descriptor in enumerate((source, out.fileno(), err.fileno())):
         os.dup2(descriptor, number)
