@@ -279,10 +279,10 @@ def begin(experiment: Experiment, out: Path) -> Sweep:
     """
     # The file may lie elsewhere than whoever goes on with the folder.
     experiment = experiment.model_copy(update={"task": tasks.complete(experiment.task)})
-    planned_in(experiment, folder := out / experiment.name)
+    points, folder = _all(experiment), out / experiment.name
     make_folder(folder)
     with alone(folder):
-        points = planned_in(experiment, folder)
+        points = _as_there(experiment, folder, points)
         try:
             known = Sweep.open(folder)
         except UserError:
@@ -301,10 +301,18 @@ def planned_in(experiment: Experiment, folder: Path) -> list[Point]:
     Raises:
         UserError: A setting is wrong, or the folder is that of something else.
     """
-    searched = experiment.sweep.method == "optuna"
-    if searched:
+    return _as_there(experiment, folder, _all(experiment))
+
+
+def _all(experiment: Experiment) -> list[Point]:
+    """The points of a sweep that are known before any has ended."""
+    if experiment.sweep.method == "optuna":
         require_possible(experiment)
-    points = [] if searched else planned(experiment)
+        return []
+    return planned(experiment)
+
+
+def _as_there(experiment: Experiment, folder: Path, points: list[Point]) -> list[Point]:
     if not folder.exists():
         return points
     if not is_sweep(folder):
@@ -318,7 +326,7 @@ def planned_in(experiment: Experiment, folder: Path) -> list[Point]:
         there = []
     _require_same(folder, before, experiment)
     missing = [f"seed {seed}" for seed in before.sweep.all_seeds if seed not in experiment.sweep.all_seeds]
-    if searched:
+    if experiment.sweep.method == "optuna":
         missing += [point.name for point in there if not _is_inside(point, experiment.sweep)]
         points = there
     else:
