@@ -203,6 +203,44 @@ class TestStrangers:
         assert "dropout.csv" in sections["dropout"].notes[0]
         assert sections["thinning"].tables
 
+    @pytest.mark.parametrize(
+        ("result", "column", "value"),
+        [
+            ("dropout", "Type", np.nan),
+            ("dropout", "Scope", np.nan),
+            ("pruning", "Share", np.nan),
+            ("pruning", "Order", np.nan),
+            ("pruning", "Order", 7),
+            ("pruning", "Order", np.inf),
+            ("pruning", "Score", "none"),
+        ],
+    )
+    def test_so_is_one_of_which_no_chart_can_be_made(
+        self, folder: Path, tmp_path: Path, result: str, column: str, value: object
+    ) -> None:
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "seed-0")
+        rows = [("weakest", 0.0, "accuracy", 0.5), ("weakest", 0.5, "accuracy", 0.25)]
+        pruning = pd.DataFrame(rows, columns=["Order", "Share", "Metric", "Score"])
+        pruning.to_csv(copy / "results/pruning.csv", index=False)
+        whole = Page(srnn.report([copy], tmp_path / "whole.html"))
+        assert len(whole.sections[result]["charts"]) == 1
+        path = copy / f"results/{result}.csv"
+        pd.read_csv(path).assign(**{column: value}).to_csv(path, index=False)
+        page = Page(srnn.report([copy], tmp_path / "out.html"))
+        assert (page.sections[result]["tables"], page.sections[result]["charts"]) == ({}, [])
+        assert f"{result}.csv is not as srnn writes it" in page.words
+        assert page.sections["thinning"]["charts"]
+
+    def test_a_table_without_rows_does_not_cost_those_of_other_seeds(self, folder: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(folder / "digits", tmp_path / "digits")
+        path = copy / "seed-0/results/dropout.csv"
+        path.write_text(path.read_text().partition("\n")[0] + "\n")
+        runs = [Run.open(copy / f"seed-{seed}") for seed in range(2)]
+        sections = {section.key: section for section in answers({"digits": runs})}
+        assert (sections["dropout"].tables["Dropout"]["Seeds"] == 1).all()
+        sections = {section.key: section for section in answers({"digits": runs[:1]})}
+        assert sections["dropout"].notes == ["digits: results/dropout.csv has no rows"]
+
 
 class TestNumbers:
     def test_curves_and_census_are_those_of_the_runs(self, folder: Path, one: Path) -> None:
