@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from base64 import b64decode, b64encode
@@ -20,8 +21,11 @@ import srnn
 from srnn.analysis.trajectories import trajectories
 from srnn.laboratory.ask import analyze
 from srnn.reports.answers import answers
-from srnn.reports.particles import cube
+from srnn.reports.overview import how_it_ended
+from srnn.reports.particles import cube, graph
+from srnn.reports.swept import all_swept
 from srnn.runs.run import Run
+from srnn.runs.status import Status, write_status
 
 SHORT = ("body.width=3", "body.depth=3", "training.epochs=3", "log.every=1")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'& {{ 7 * 7 }}"
@@ -92,16 +96,21 @@ def both(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Page:
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("swept")
     over = {"replication.alpha": [0.1, 1.0, 10.0, 100.0], "training.lr": [0.01, 0.1]}
     short = {"name": "map", "sweep": {"over": over, "maximize": ["test_accuracy", "identity_share"]}}
     experiment = srnn.load_preset("digits").override(
         [*SHORT, "training.epochs=1", "training.batch_size=500", "log.rest=0"]
     )
-    sweep = srnn.Experiment.from_dict({**experiment.model_dump(mode="json", exclude_none=True), **short})
-    srnn.sweep(sweep, out, image_format=None)
-    return Page(srnn.report([out / "map"], out / "map.html"))
+    asked = srnn.Experiment.from_dict({**experiment.model_dump(mode="json", exclude_none=True), **short})
+    srnn.sweep(asked, out, image_format=None)
+    return out / "map"
+
+
+@pytest.fixture(scope="module")
+def swept(sweep: Path) -> Page:
+    return Page(srnn.report([sweep], sweep.parent / "map.html"))
 
 
 class TestASweep:
@@ -143,6 +152,23 @@ class TestASweep:
         cubes = {chart["title"].partition(",")[0] for chart in swept.sections["trajectories"]["charts"]}
         assert cubes == {*chosen}
         assert "6 of the 8 points" in swept.words
+
+    def test_a_point_that_is_named_is_shown_too(self, sweep: Path, swept: Page, tmp_path: Path) -> None:
+        shown = {chart["title"].partition(",")[0] for chart in swept.sections["trajectories"]["charts"]}
+        points = {point.name for point in srnn.Sweep.open(sweep).points}
+        one, other = sorted(points - shown)
+        page = Page(srnn.report([sweep, sweep / one, sweep / other / "seed-0"], tmp_path / "all.html"))
+        assert {chart["title"].partition(",")[0] for chart in page.sections["trajectories"]["charts"]} == points
+        page = Page(srnn.report([sweep, sweep, sweep / one], tmp_path / "one.html"))
+        assert len(page.sections["trajectories"]["charts"]) == 7
+        assert "7 of the 8 points" in page.words
+        assert [*page.sections].count("sweep-map") == 1
+
+    def test_two_of_one_name_are_told_apart(self, sweep: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(sweep, tmp_path / "map")
+        sections = all_swept([srnn.Sweep.open(sweep), srnn.Sweep.open(copy)])
+        assert len({section.key for section in sections}) == 2
+        assert sections[1].title == f"Sweep map in {tmp_path.parent.name}/{tmp_path.name}"
 
     def test_its_name_is_the_heading(self, swept: Page) -> None:
         assert "<h1>map</h1>" in swept.text
@@ -194,6 +220,12 @@ class TestStrangers:
         assert page.text.count("<script") == 2
         assert "<b>" not in page.text
 
+    def test_a_name_that_is_no_text_is_shown_all_the_same(self, folder: Path, tmp_path: Path) -> None:
+        name = os.fsdecode(b"n\xff")
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / name / "seed-0")
+        page = Page(srnn.report([copy], tmp_path / "out.html", title=name))
+        assert page.words.count("n\\udcff") == 3  # the title twice, and the folder
+
     @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"Scope,Type\n1,2\n", b"Scope\n" + b'"' * 9])
     def test_a_damaged_table_is_left_out_and_said(self, folder: Path, tmp_path: Path, content: bytes) -> None:
         copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "seed-0")
@@ -202,6 +234,44 @@ class TestStrangers:
         assert sections["dropout"].tables == {}
         assert "dropout.csv" in sections["dropout"].notes[0]
         assert sections["thinning"].tables
+
+    @pytest.mark.parametrize(
+        ("result", "column", "value"),
+        [
+            ("dropout", "Type", np.nan),
+            ("dropout", "Scope", np.nan),
+            ("pruning", "Share", np.nan),
+            ("pruning", "Order", np.nan),
+            ("pruning", "Order", 7),
+            ("pruning", "Order", np.inf),
+            ("pruning", "Score", "none"),
+        ],
+    )
+    def test_so_is_one_of_which_no_chart_can_be_made(
+        self, folder: Path, tmp_path: Path, result: str, column: str, value: object
+    ) -> None:
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "seed-0")
+        rows = [("weakest", 0.0, "accuracy", 0.5), ("weakest", 0.5, "accuracy", 0.25)]
+        pruning = pd.DataFrame(rows, columns=["Order", "Share", "Metric", "Score"])
+        pruning.to_csv(copy / "results/pruning.csv", index=False)
+        whole = Page(srnn.report([copy], tmp_path / "whole.html"))
+        assert len(whole.sections[result]["charts"]) == 1
+        path = copy / f"results/{result}.csv"
+        pd.read_csv(path).assign(**{column: value}).to_csv(path, index=False)
+        page = Page(srnn.report([copy], tmp_path / "out.html"))
+        assert (page.sections[result]["tables"], page.sections[result]["charts"]) == ({}, [])
+        assert f"{result}.csv is not as srnn writes it" in page.words
+        assert page.sections["thinning"]["charts"]
+
+    def test_a_table_without_rows_does_not_cost_those_of_other_seeds(self, folder: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(folder / "digits", tmp_path / "digits")
+        path = copy / "seed-0/results/dropout.csv"
+        path.write_text(path.read_text().partition("\n")[0] + "\n")
+        runs = [Run.open(copy / f"seed-{seed}") for seed in range(2)]
+        sections = {section.key: section for section in answers({"digits": runs})}
+        assert (sections["dropout"].tables["Dropout"]["Seeds"] == 1).all()
+        sections = {section.key: section for section in answers({"digits": runs[:1]})}
+        assert sections["dropout"].notes == ["digits: results/dropout.csv has no rows"]
 
 
 class TestNumbers:
@@ -215,6 +285,56 @@ class TestNumbers:
             assert curves["Mean"][epoch] == pytest.approx(np.mean(scores), rel=1e-5)
         census = page.table("census", "Census of digits").query("Moment == 'in motion' and Scope == 'total'")
         assert (census.groupby("Epoch")["Mean"].sum().round() == runs[0].organism().size).all()
+
+    def test_what_kind_of_mean_a_curve_is_of_is_said(self, folder: Path, one: Path) -> None:
+        page = Page(one)
+        titles = [chart["title"] for chart in page.sections["curves"]["charts"]]
+        geometric = [title for title in titles if title.endswith(", geometric mean")]
+        assert {*geometric} == {title for title in titles if "loss" in title}
+        assert "of losses and absolute errors the geometric one" in page.words
+        scores = [
+            run.metrics.query("Metric == 'task_loss' and Epoch == 3")["Score"].item()
+            for run in (Run.open(folder / f"digits/seed-{seed}") for seed in range(2))
+        ]
+        curve = page.table("curves", "Curves").query("Metric == 'task_loss' and Epoch == 3")
+        assert curve["Mean"].item() == pytest.approx(np.sqrt(np.prod(scores)), rel=1e-5)
+
+    def test_the_recall_of_a_class_that_is_named_like_a_type_is_no_count(self, folder: Path, tmp_path: Path) -> None:
+        copy = shutil.copytree(folder / "digits/seed-0", tmp_path / "seed-0")
+        last = (copy / "metrics.csv").read_text().splitlines()[-1].split(",")
+        with (copy / "metrics.csv").open("a") as file:
+            file.write(f"{last[0]},{last[1]},test_recall_zero,0.25\n")
+        rows = [row for facts in how_it_ended({"digits": [Run.open(copy)]}) for row in facts.rows]
+        assert ["test recall zero", "0.25"] in rows
+
+    def test_of_a_graph_that_is_trimmed_all_types_are_counted(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("srnn.reports.particles._EDGES", 20)
+        section = graph({"digits": [Run.open(folder / "digits/seed-0")]})
+        edges, types = section.tables.values()
+        assert [*section.tables] == ["Edges of digits (the 20 largest of 231)", "Types of digits"]
+        assert len(edges) == 20
+        assert types.query("Scope == 'total'")["Edges"].sum() == 231
+        assert sum(section.charts[0].spec["counts"].values()) == 231
+
+    def test_what_has_no_types_is_not_chosen_by_them(self, folder: Path) -> None:
+        assert [menu.column for menu in cube({"numbers": [Run.open(folder / "numbers/seed-0")]}).menus] == ["Layer"]
+
+    def test_how_every_run_ended_is_said(self, folder: Path, tmp_path: Path) -> None:
+        """Of one that measured nothing, too, and how far one was that was killed."""
+        copy = shutil.copytree(folder / "digits", tmp_path / "digits")
+        write_status(copy / "seed-0", Status("running", 0))
+        config = (copy / "seed-1/config.toml").read_text()
+        for seed, text in ((7, config.replace("seed = 1", "seed = 7")), (8, "seed =")):
+            (copy / f"seed-{seed}").mkdir()
+            (copy / f"seed-{seed}/config.toml").write_text(text)
+        write_status(copy / "seed-7", Status("failed", 0, "no memory"))
+        page = Page(srnn.report([copy], tmp_path / "out.html"))
+        assert "killed, epoch 3 of 3" in page.words
+        assert "failed, epoch 0 of 3: no memory; nothing was measured" in page.words
+        assert "seed-8/config.toml" in page.words
+        assert page.table("curves", "Curves")["Seeds"].max() == 2
 
     def test_answers_are_those_that_were_given(self, folder: Path, one: Path) -> None:
         told = Page(one).table("dropout", "Dropout").query("Quantity == 'After' and Scope == 'total'")
@@ -278,6 +398,17 @@ class TestErrors:
     def test_a_folder_is_no_file(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(srnn.UserError, match="a folder; name a file, such as"):
             srnn.report([folder / "digits"], tmp_path)
+
+    def test_where_it_cannot_be_is_said_before_anything_is_read(self, tmp_path: Path) -> None:
+        with pytest.raises(srnn.UserError, match=r"there is no folder .*/missing: make it, or name another"):
+            srnn.report([tmp_path / "no run"], tmp_path / "missing/out.html")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+    def test_a_pipe_is_not_replaced(self, folder: Path, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(srnn.UserError, match="a pipe, a socket or a device; name a file"):
+            srnn.report([folder / "digits"], tmp_path / "pipe", force=True)
+        assert (tmp_path / "pipe").is_fifo()
 
     def test_what_has_measured_nothing_has_no_report(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srnn.errors import UserError, option
-from srnn.files import write_whole
+from srnn.files import is_file, write_whole
 from srnn.reports import answers, courses, overview, particles
 from srnn.reports.render import render
-from srnn.reports.swept import detailed, swept
+from srnn.reports.swept import all_swept, detailed
 from srnn.runs.groups import by_experiment, is_sweep, names_apart, open_runs
 from srnn.sweeps.folder import Sweep
 from srnn.untrusted import expanded
@@ -53,28 +53,23 @@ def report(
         PosixPath('digits.html')
     """
     path = expanded(out)
-    if path.is_dir():
-        raise UserError(f"{option('out')} is {path}, a folder; name a file, such as {path / 'report.html'}")
-    if path.exists() and not force:
-        raise UserError(f"{path} is there already: give {option('force', 'force=True')} to replace it, or another file")
+    _require_writable(path, force)
     folders = [expanded(folder) for folder in runs]
     opened = open_runs(folders, body)
-    measured = [run for run in opened if (run.folder / "metrics.csv").is_file()]
+    measured = [run for run in opened if is_file(run.folder / "metrics.csv")]
     if not measured:
         raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
-    sweeps = [Sweep.open(folder) for folder in folders if is_sweep(folder)]
-    # A page of a hundred cubes is looked at by nobody.
-    left_out = {
-        sweep.folder.resolve() / point.name
-        for sweep in sweeps
-        for point in sweep.points
-        if point.name not in detailed(sweep)
-    }
-    apart = by_experiment([run for run in measured if run.folder.resolve().parent not in left_out])
+    sweeps = [Sweep.open(folder) for folder in {one.resolve(): one for one in folders if is_sweep(one)}.values()]
+    # A run that is named stands for the point that it is of.
+    named = {place for folder in folders for place in (folder.resolve(), folder.resolve().parent)}
+    left_out = _left_out(sweeps, named)
+    apart = by_experiment(run for run in measured if run.folder.resolve().parent not in left_out)
     groups = dict(zip(names_apart(apart), apart, strict=True))
-    facts = [*overview.what_was_run(groups), *overview.how_it_ended(groups)]
+    known = {*measured}
+    unmeasured = [run for run in opened if run not in known]
+    facts = [*overview.what_was_run(groups, unmeasured), *overview.how_it_ended(groups)]
     sections = [
-        *map(swept, sweeps),
+        *all_swept(sweeps, named),
         *([overview.differences(groups)] if len(groups) > 1 else []),
         courses.curves(groups),
         *filter(None, [courses.census(groups)]),
@@ -85,5 +80,31 @@ def report(
     places = {sweep.folder.resolve() for sweep in sweeps}
     alone = [name for name, own in groups.items() if own[0].folder.resolve().parents[1] not in places]
     page = render(title or ", ".join([*(sweep.experiment.name for sweep in sweeps), *alone]), facts, sections)
-    write_whole(path, page.encode())
+    # A folder may have a name that is no text.
+    write_whole(path, page.encode(errors="backslashreplace"))
     return path
+
+
+def _require_writable(path: Path, force: bool) -> None:
+    """Make sure that a report can be written there, before it is made.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if path.is_dir():
+        raise UserError(f"{option('out')} is {path}, a folder; name a file, such as {path / 'report.html'}")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option('out')} is {path}, a pipe, a socket or a device; name a file, such as report.html")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already: give {option('force', 'force=True')} to replace it, or another file")
+    if not path.parent.is_dir():
+        raise UserError(f"{option('out')} is {path}, and there is no folder {path.parent}: make it, or name another")
+
+
+def _left_out(sweeps: Sequence[Sweep], named: Container[Path]) -> set[Path]:
+    """Points of sweeps that are told of in short alone: a page of a hundred cubes is looked at by nobody."""
+    found = set()
+    for sweep in sweeps:
+        shown = detailed(sweep, named)
+        found |= {sweep.folder.resolve() / point.name for point in sweep.points if point.name not in shown}
+    return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pandas as pd
 
 from srnn.analysis.dropout import REFERENCES
-from srnn.errors import UserError
+from srnn.errors import UserError, shorten
 from srnn.files import is_file
 from srnn.laboratory.ask import summarize
 from srnn.laboratory.questions import QUESTIONS
+from srnn.laboratory.questions.question import Summary
 from srnn.reports.overview import Groups
+from srnn.reports.render import as_json
 from srnn.reports.section import Chart, Menu, Section
 from srnn.runs.records import explained
 from srnn.runs.run import Run
@@ -39,20 +42,13 @@ def answers(groups: Groups) -> list[Section]:
         for result, summary in question.summaries.items():
             parts = []
             for group, runs in groups.items():
-                try:
+                with _left_out_if_damaged(section, group, result):
                     if (frame := _read(runs, result)) is not None:
-                        parts.append(summarize(frame, summary).assign(Experiment=group))
-                except UserError as error:
-                    section.notes.append(f"{group}: {error}")
-                except (KeyError, ValueError, TypeError, IndexError) as error:
-                    section.notes.append(f"{group}: results/{result}.csv is not as srnn writes it: {error}")
+                        told = _told(frame, result, summary, group)
+                        _require_shown(_added(Section(name, "", ""), result, told))
+                        parts.append(told)
             if parts:
-                told = pd.concat(parts, ignore_index=True)
-                told.insert(0, "Experiment", told.pop("Experiment"))
-                title = result.replace("_", " ").capitalize()
-                section.tables[title] = told
-                if result in _CHARTS:
-                    _CHARTS[result](section, title, told)
+                _added(section, result, pd.concat(parts, ignore_index=True))
         if section.tables:
             _as_they_are(section, groups, _AS_THEY_ARE.get(name, ()))
         if section.tables or section.notes:
@@ -65,6 +61,46 @@ def answers(groups: Groups) -> list[Section]:
             Section("unasked", "Not asked", "Questions that nobody has asked these runs yet.", notes=[note])
         )
     return sections
+
+
+@contextmanager
+def _left_out_if_damaged(section: Section, group: str, result: str) -> Iterator[None]:
+    """Do without a table that is damaged, and say so."""
+    try:
+        yield
+    except UserError as error:
+        section.notes.append(f"{group}: {error}")
+    except Exception as error:  # whatever a stranger's numbers make of pandas: the rest of the report is none the worse
+        section.notes.append(f"{group}: results/{result}.csv is not as srnn writes it: {shorten(str(error), 200)}")
+
+
+def _told(frame: pd.DataFrame, result: str, summary: Summary, group: str) -> pd.DataFrame:
+    """The means of a result over the seeds of an experiment, which is named in the first column."""
+    if frame.empty:
+        raise UserError(f"results/{result}.csv has no rows")
+    told = summarize(frame, summary)
+    if told.empty:
+        raise ValueError("it has no complete row")
+    told.insert(0, "Experiment", group)
+    return told
+
+
+def _added(section: Section, result: str, told: pd.DataFrame) -> Section:
+    """The section, with a table and its charts."""
+    title = result.replace("_", " ").capitalize()
+    section.tables[title] = told
+    if result in _CHARTS:
+        _CHARTS[result](section, title, told)
+    return section
+
+
+def _require_shown(section: Section) -> None:
+    """Make sure that a page can hold it.
+
+    Raises:
+        TypeError, ValueError: It cannot.
+    """
+    as_json([section])
 
 
 def _read(runs: Sequence[Run], result: str) -> pd.DataFrame | None:
@@ -82,19 +118,19 @@ def _read(runs: Sequence[Run], result: str) -> pd.DataFrame | None:
                     raise UserError(f"{path} has {size:,} bytes; at most {_LARGEST:,} are read")
                 with path.open("rb") as file:
                     frames.append(pd.read_csv(file).assign(Seed=run.experiment.seed))
+    # What is empty has no numbers: beside it those of other seeds would be none either.
+    frames = [frame for frame in frames if not frame.empty] or frames
     return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def _as_they_are(section: Section, groups: Groups, results: Sequence[str]) -> None:
     for result in results:
         for group, runs in groups.items():
-            try:
-                frame = _read(runs, result)
-            except UserError as error:
-                section.notes.append(f"{group}: {error}")
-                continue
-            if frame is not None:
-                section.tables[f"{result.replace('_', ' ').capitalize()} of {group}"] = frame
+            with _left_out_if_damaged(section, group, result):
+                if (frame := _read(runs, result)) is not None:
+                    title = f"{result.replace('_', ' ').capitalize()} of {group}"
+                    _require_shown(Section("", "", "", tables={title: frame}))
+                    section.tables[title] = frame
 
 
 def _for_each(

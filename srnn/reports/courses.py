@@ -10,7 +10,7 @@ import pandas as pd
 from srnn.analysis.comparison import is_logarithmic
 from srnn.analysis.statistics import Range, interval, range_of
 from srnn.fixpoint_types import FixpointType
-from srnn.reports.overview import Groups, in_words, measured
+from srnn.reports.overview import Groups, in_words, is_count, measured
 from srnn.reports.section import Chart, Menu, Section
 
 _LABELS: Final = [kind.label for kind in FixpointType]
@@ -28,13 +28,13 @@ def curves(groups: Groups) -> Section:
     frames = []
     for name, runs in groups.items():
         metrics = measured(runs)
-        shown = metrics[[not _is_count(metric) for metric in metrics["Metric"]]]
+        shown = metrics[[not is_count(metric) for metric in metrics["Metric"]]]
         frames.append(_courses(shown).assign(Group=name))
     frame = pd.concat(frames, ignore_index=True)[["Group", "Metric", "Epoch", "Mean", "Low", "High", "Seeds"]]
-    there = {*frame["Metric"]}
+    there, several = {*frame["Metric"]}, any(len(runs) > 1 for runs in groups.values())
     charts = [
         Chart(
-            in_words(metric),
+            in_words(metric) + (", geometric mean" if several and is_logarithmic(metric) else ""),
             "lines",
             {
                 "frame": "Curves",
@@ -48,9 +48,12 @@ def curves(groups: Groups) -> Section:
         for metric in _CHARTS
         if metric in there
     ]
-    about = "Mean over the seeds, with the 95 % interval of the mean as a band"
-    if all(len(runs) == 1 for runs in groups.values()):
-        about = "Of one seed"
+    about = "Of one seed"
+    if several:
+        about = (
+            "Mean over the seeds, of losses and absolute errors the geometric one, with the 95 % interval of the mean "
+            "as a band"
+        )
     return Section(
         "curves", "Curves", f"{about}. Losses and errors are on logarithmic axes.", [], charts, [], {"Curves": frame}
     )
@@ -84,7 +87,7 @@ def census(groups: Groups) -> Section | None:
 
 def _census(metrics: pd.DataFrame) -> pd.DataFrame:
     """Columns Moment, Scope, Type, Epoch, Mean, Low, High, Seeds."""
-    counted = metrics[[_is_count(metric) for metric in metrics["Metric"]]]
+    counted = metrics[[is_count(metric) for metric in metrics["Metric"]]]
     columns = ["Moment", "Scope", "Type", "Epoch", "Mean", "Low", "High", "Seeds"]
     if counted.empty:
         return pd.DataFrame(columns=columns)
@@ -108,7 +111,3 @@ def _courses(metrics: pd.DataFrame, within: Callable[[str], Range] = range_of) -
         kinds.setdefault((is_logarithmic(name), within(name)), []).append(name)
     parts = [interval(values.loc[names], *kind).reset_index() for kind, names in kinds.items()]
     return pd.concat(parts, ignore_index=True)
-
-
-def _is_count(metric: str) -> bool:
-    return metric.rpartition("_")[2] in _LABELS and not metric.startswith("test_recall_")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
 from srnn.analysis import comparison
 from srnn.analysis.statistics import last_scores, over_seeds
-from srnn.errors import one_line
+from srnn.errors import UserError, one_line
 from srnn.fixpoint_types import FixpointType
 from srnn.reports.section import Facts, Section
+from srnn.runs import records
 from srnn.runs.run import Run
 from srnn.shown import with_interval
 
@@ -21,19 +22,15 @@ _LABELS: Final = [kind.label for kind in FixpointType]
 _ABOUT: Final = {"name", "about", "duration", "seed", "versions"}
 
 
-def what_was_run(groups: Groups) -> list[Facts]:
-    """The runs and their settings: those in which they differ first."""
-    runs = [
-        [
-            name,
-            str(run.experiment.seed),
-            f"{run.status.status}, epoch {run.status.epoch:,} of {run.experiment.training.epochs:,}"
-            + (f": {run.status.why}" if run.status.status in ("diverged", "failed") else ""),
-            "/".join(run.folder.absolute().parts[-2:]),
-        ]
-        for name, own in groups.items()
-        for run in own
-    ]
+def what_was_run(groups: Groups, unmeasured: Iterable[Run] = ()) -> list[Facts]:
+    """The runs and their settings: those in which they differ first.
+
+    Args:
+        groups: The experiments that have measured something.
+        unmeasured: Runs that have not, of which is told how they ended.
+    """
+    runs = [[name, str(run.experiment.seed), _ended(run), _place(run)] for name, own in groups.items() for run in own]
+    runs += map(_unmeasured, unmeasured)
     settings = [_settings(own[0].experiment.model_dump(mode="json", exclude=_ABOUT)) for own in groups.values()]
     versions = [_settings({"versions": own[0].experiment.versions}) for own in groups.values()]
     rows = _side_by_side(settings)
@@ -46,8 +43,31 @@ def what_was_run(groups: Groups) -> list[Facts]:
     ]
     if differing:
         found.append(Facts("In what they differ", ["setting", *groups], differing))
-    every = [*rows, *_side_by_side(versions)]
-    return [*found, Facts(f"All settings ({len(every)})", ["setting", *groups], every, folded=True)]
+    rows += _side_by_side(versions)
+    return [*found, Facts(f"All settings ({len(rows)})", ["setting", *groups], rows, folded=True)]
+
+
+def _ended(run: Run) -> str:
+    """How a run ended, or how far it is."""
+    status, path = run.status, run.folder / "metrics.csv"
+    # What is running or was killed says only what it has saved.
+    epoch = max([status.epoch, *(epoch for epoch, _ in records.last_scores(path).values())])
+    told = f"{status.status}, epoch {epoch:,} of {run.experiment.training.epochs:,}"
+    why = f": {status.why}" if status.why and status.status in ("diverged", "failed") else ""
+    return told + why
+
+
+def _unmeasured(run: Run) -> list[str]:
+    """What is told of a run that has measured nothing, whose configuration may be what is wrong with it."""
+    try:
+        experiment = run.experiment
+    except UserError as error:
+        return [run.folder.absolute().parent.name, "", str(error), _place(run)]
+    return [experiment.name, str(experiment.seed), f"{_ended(run)}; nothing was measured", _place(run)]
+
+
+def _place(run: Run) -> str:
+    return "/".join(run.folder.absolute().parts[-2:])
 
 
 def how_it_ended(groups: Groups) -> list[Facts]:
@@ -56,7 +76,7 @@ def how_it_ended(groups: Groups) -> list[Facts]:
     metrics = list(dict.fromkeys(metric for summary in summaries.values() for metric in summary.index))
     rows: dict[bool, list[list[str]]] = {True: [], False: []}
     for metric in metrics:
-        counts = metric.rpartition("_")[2] in _LABELS
+        counts = is_count(metric)
         cells = [
             with_interval(*(float(summary[column][metric]) for column in ("Mean", "Low", "High")), counts=counts)
             if metric in summary.index
@@ -85,6 +105,11 @@ def differences(groups: Groups) -> Section:
     if tests.empty or not (tests["n"] > 1).any():
         section.notes.append("No two of these experiments have two seeds in common: nothing can be tested.")
     return section
+
+
+def is_count(metric: str) -> bool:
+    """Whether a metric counts the particles of a type; the recall of a class may be called like one, and does not."""
+    return metric.rpartition("_")[2] in _LABELS and not metric.startswith("test_recall_")
 
 
 def in_words(metric: str) -> str:

@@ -43,19 +43,22 @@ def graph(groups: Groups) -> Section:
         except UserError as error:
             section.notes.append(f"{name}: {error}")
             continue
-        title = f"Edges of {name}"
         units = [int(own["Weight"].max()) + 1 for _, own in edges.groupby("Layer", sort=False)]
         units.append(int(edges.loc[edges["Layer"] == edges["Layer"].iloc[-1], "Cell"].max()) + 1)
-        shown = f"{name}, seed {run.experiment.seed}"
+        shown, title = f"{name}, seed {run.experiment.seed}", f"Edges of {name}"
+        types = connectivity.by_type(edges)
+        counts = types[types["Scope"] == "total"].set_index("Type")["Edges"].to_dict()
         if len(edges) > _EDGES:
             strongest = edges["Effective weight"].abs().nlargest(_EDGES).index
-            shown += f": the {_EDGES:,} largest of {len(edges):,}"
+            trimmed = f"the {_EDGES:,} largest of {len(edges):,}"
+            shown, title = f"{shown}: {trimmed}", f"{title} ({trimmed})"
             edges = edges.loc[strongest.sort_values()]
         section.tables[title] = edges.drop(columns=["Cell", "Weight"])
-        section.tables[f"Types of {name}"] = connectivity.by_type(edges)
+        section.tables[f"Types of {name}"] = types
         ends = edges[["Weight", "Cell"]].to_numpy().tolist()
         layers = edges["Layer"].str.removeprefix("L").astype(int).tolist()
-        section.charts.append(Chart(shown, "graph", {"frame": title, "units": units, "ends": ends, "layers": layers}))
+        spec = {"frame": title, "units": units, "ends": ends, "layers": layers, "counts": counts}
+        section.charts.append(Chart(shown, "graph", spec))
     return section
 
 
@@ -69,6 +72,7 @@ def cube(groups: Groups) -> Section:
     )
     layers: dict[str, None] = {}
     epochs: dict[int, None] = {}
+    typed = False
     for name, run in _one_of_each(groups, section):
         try:
             spec, explained = _courses(run)
@@ -77,14 +81,16 @@ def cube(groups: Groups) -> Section:
             continue
         layers |= dict.fromkeys(spec["layers"])
         epochs |= dict.fromkeys(spec["epochs"])
+        typed |= isinstance(run.experiment.particle.build(), Particle)
         section.tables[f"What the components explain of {name}"] = explained
         section.charts.append(Chart(f"{name}, seed {run.experiment.seed}", "cube", spec))
     section.epochs = sorted(epochs)
-    section.menus = [
-        Menu("Layer", "layer", list(layers)),
-        Menu("Type", "type at the end", [EVERY, "all but zero", *_LABELS]),
-        Menu("Colour", "colour", ["type at the end", "type at that epoch"]),
-    ]
+    section.menus = [Menu("Layer", "layer", list(layers))]
+    if typed:
+        section.menus += [
+            Menu("Type", "type at the end", [EVERY, "all but zero", *_LABELS]),
+            Menu("Colour", "colour", ["type at the end", "type at that epoch"]),
+        ]
     return section
 
 

@@ -59,7 +59,7 @@ def render(title: str, facts: Sequence[Facts], sections: Sequence[Section]) -> s
         policy=policy,
         script=script,
         style=style,
-        data=_data(sections),
+        data=as_json(sections),
         version=srnn.__version__,
     )
 
@@ -68,8 +68,12 @@ def _hash(text: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _data(sections: Sequence[Section]) -> str:
-    """What the scripts show, as JSON that cannot end the element that it stands in."""
+def as_json(sections: Sequence[Section]) -> str:
+    """What the scripts show, as JSON that cannot end the element that it stands in.
+
+    Raises:
+        TypeError, ValueError: A chart is told something that JSON cannot hold.
+    """
     told = [
         {
             "key": section.key,

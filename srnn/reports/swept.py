@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -29,12 +31,27 @@ def in_order(found: Sweep) -> list[str]:
     return [str(point) for point in points["Point"]]
 
 
-def detailed(found: Sweep) -> list[str]:
-    """The points that are looked at in detail."""
-    return in_order(found)[:_DETAILED]
+def detailed(found: Sweep, named: Container[Path] = ()) -> list[str]:
+    """The points that are looked at in detail: the best, and those whose own folders are named."""
+    order = in_order(found)
+    place = found.folder.resolve()
+    return [*order[:_DETAILED], *(point for point in order[_DETAILED:] if place / point in named)]
 
 
-def swept(found: Sweep) -> Section:
+def all_swept(sweeps: Sequence[Sweep], named: Container[Path] = ()) -> list[Section]:
+    """A section for each sweep; those of one name are told apart by their places."""
+    names = [found.experiment.name for found in sweeps]
+    sections = []
+    for place, (name, found) in enumerate(zip(names, sweeps, strict=True)):
+        section = swept(found, named)
+        if names.count(name) > 1:
+            section.key += f":{place + 1}"  # no name has a colon
+            section.title += f" in {'/'.join(found.folder.absolute().parts[-3:-1])}"
+        sections.append(section)
+    return sections
+
+
+def swept(found: Sweep, named: Container[Path] = ()) -> Section:
     """How the points of a sweep ended: a row for each of each goal, the best first; and maps of pairs of settings."""
     goals, table = found.goals, found.table
     order = in_order(found)
@@ -67,10 +84,12 @@ def swept(found: Sweep) -> Section:
         section.tables["Points"] = pd.concat(told, ignore_index=True)
     _add_maps(section, found)
     section.tables["Runs"] = table
-    if len(order) > _DETAILED:
+    shown = detailed(found, named)
+    if len(order) > len(shown):
+        those = "those that no other beats and then the best" + (", and those named" if len(shown) > _DETAILED else "")
         section.notes.append(
-            f"The other sections show {_DETAILED} of the {len(order):,} points, those that no other beats and then the "
-            f"best: {', '.join(detailed(found))}. Make a report of the folders of others to see them."
+            f"The other sections show {len(shown)} of the {len(order):,} points, {those}: {', '.join(shown)}. Name the "
+            "folders of others, too, to see them."
         )
     return section
 

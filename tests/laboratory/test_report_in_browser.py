@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import srnn
 from srnn.reports.render import render
-from srnn.reports.section import Chart, Section
+from srnn.reports.section import Chart, Menu, Section
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -68,6 +70,14 @@ def page() -> Iterator[Page]:
         context.set_default_timeout(PATIENCE)
         yield context.new_page()
         browser.close()
+
+
+@pytest.fixture
+def fresh(page: Page) -> Iterator[Page]:
+    """A page in which scripts may change what the browser is."""
+    made = page.context.new_page()
+    yield made
+    made.close()
 
 
 def another(drawn: Locator, before: bytes) -> bytes:
@@ -169,15 +179,118 @@ def test_a_map_has_a_cell_for_each_pair_of_values(page: Page, tmp_path: Path) ->
     assert watched.errors == []
 
 
-def test_without_webgl_the_cube_is_drawn_by_hand(page: Page, report: Path) -> None:
-    page.add_init_script(
-        "const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
-        "function (kind, ...rest) { return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest) }"
-    )
-    watched = Watched(page, report)
-    drawn = (
-        "() => { const one = document.querySelector('canvas'); const all = one.getContext('2d').getImageData("
-        "0, 0, one.width, one.height).data; return all.some((value) => value > 0) }"
-    )
-    page.wait_for_function(drawn)
+def test_what_there_is_little_or_much_of_is_drawn_too(page: Page, tmp_path: Path) -> None:
+    """Charts that have a single point, none, very many, or only one value; what has nothing to choose has no menu."""
+    many = 130_000
+    curves = pd.DataFrame(
+        {
+            "Chart": ["few"] * 4 + ["none"] * 2 + ["many"] * many,
+            "Group": ["one", "two", "two", "two"] + ["one"] * 2 + ["one"] * many,
+            "Epoch": [1, 0, 1, 2, 0, 1, *range(many)],
+            "Mean": [0.5, 1.0, 2.0, 3.0, 0.0, float("nan"), *range(many)],
+        }
+    ).assign(Low=0.25, High=float("nan"))
+    curves.loc[0, "High"] = 0.75
+    lines = {"frame": "Curves", "x": "Epoch", "series": "Group", "order": ["one", "two"]}
+    census = pd.DataFrame({"Type": ["identity", "other"], "Epoch": 3, "Mean": [1.0, 2.0]})
+    huge = pd.DataFrame({"Point": ["a", "b"], "Mean": 1e16, "Low": float("nan"), "High": float("nan")})
+    rows = {"frame": "Huge", "by": "Point", "rows": [["a", "a"], ["b", "b"]], "marked": [], "said": "huge"}
+    charts = [
+        Chart("Few", "lines", {**lines, "where": {"Chart": "few"}}),
+        Chart("None", "lines", {**lines, "where": {"Chart": "none"}, "logarithmic": True}),
+        Chart("Many", "lines", {**lines, "where": {"Chart": "many"}}),
+        Chart("Counted", "areas", {"frame": "Census", "x": "Epoch", "series": "Type", "order": ["identity", "other"]}),
+        Chart("Huge", "intervals", rows),
+    ]
+    choices = [Menu("Only", "only", ["this"]), Menu("Which", "which", ["this", "that"])]
+    sections = [
+        Section("drawn", "Drawn", "", choices, charts, tables={"Curves": curves, "Census": census, "Huge": huge}),
+        Section("empty", "Empty", "", [*choices, Menu("None", "none", [])], epochs=[0, 1]),
+    ]
+    (tmp_path / "charts.html").write_text(render("Charts", [], sections), encoding="utf-8")
+    page.set_viewport_size({"width": 1000, "height": 800})
+    watched = Watched(page, tmp_path / "charts.html", "figure:has-text('huge') svg")
+    few, none, much, counted, huge_ones = (page.locator("figure").nth(place) for place in range(5))
+    assert few.locator("circle").count() == 1
+    assert few.locator(".arm").count() == 1
+    playwright.expect(none).to_contain_text("nothing to draw")
+    assert str(much.locator(".curve").get_attribute("d")).count("L") == many - 1
+    column = counted.locator("g path").first.bounding_box()
+    assert column is not None
+    assert column["width"] > 20
+    assert column["height"] > 20
+    assert huge_ones.locator(".grid").count() > 1
+    assert "NaN" not in page.content()
+    assert page.locator("svg").evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))") == [
+        *("Few", "Many", "Counted", "Huge"),
+    ]
+    assert page.locator("select").evaluate_all("(all) => all.map((one) => one.name)") == ["Which"]
+    assert page.locator("#empty .menus > *").count() == 0
+
+    # Of what is put out by the keyboard, the focus stays where it was.
+    for figure in (few, counted):
+        figure.locator(".legend button").nth(1).focus()
+        page.keyboard.press("Space")
+        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+        page.keyboard.press("Space")
+        assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    # With all put out there is still a legend to put them in again.
+    for place in range(2):
+        few.locator(".legend button").nth(place).click()
+    assert few.locator(".legend button[aria-pressed=false]").count() == 2
     assert watched.errors == []
+
+
+#: Whether something is drawn on each cube of a page.
+DRAWN = (
+    "() => [...document.querySelectorAll('canvas')].map((one) => one.getContext('2d').getImageData("
+    "0, 0, one.width, one.height).data.some((value) => value > 0))"
+)
+KEPT = (
+    "const real = HTMLCanvasElement.prototype.getContext; window.made = []; HTMLCanvasElement.prototype.getContext = "
+    "function (kind, ...rest) { const one = real.call(this, kind, ...rest); "
+    "if (kind.startsWith('webgl')) made.push(one); return one }"
+)
+NO_WEBGL = (
+    "const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = "
+    "function (kind, ...rest) { return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest) }"
+)
+NO_PROGRAM = "WebGL2RenderingContext.prototype.getProgramParameter = () => false"
+
+
+def test_more_cubes_than_a_browser_has_contexts(fresh: Page, tmp_path: Path) -> None:
+    layer = {"names": ["L0_C0_W0", "L0_C0_W1"], "types": [2, 4], "low": [0, 0], "high": [1, 1], "of": 2}
+    layer |= {
+        "explained": [0.5, 0.25],
+        "then": packed([2, 4] * 2, "<u1"),
+        "points": packed(range(0, 64_000, 8_000), "<u2"),
+    }
+    spec = {
+        "epochs": [0, 1],
+        "layers": {"L0": layer},
+        "labels": ["divergent", "zero", "identity", "secondary", "other"],
+    }
+    section = Section("trajectories", "Cubes", "", [Menu("Layer", "layer", ["L0"])], epochs=[0, 1])
+    section.charts = [Chart(f"cube {place}", "cube", spec) for place in range(18)]
+    (tmp_path / "cubes.html").write_text(render("Cubes", [], [section]), encoding="utf-8")
+    fresh.add_init_script(KEPT)
+    watched = Watched(fresh, tmp_path / "cubes.html", "figure:last-child .said:has-text('epoch 1')")
+    assert fresh.evaluate(DRAWN) == [True] * 18
+    assert fresh.evaluate("made.length") == 1
+    # If the browser takes it away all the same, they are drawn by hand.
+    fresh.evaluate("for (const one of document.querySelectorAll('canvas')) one.width = 1")
+    fresh.evaluate("made[0].getExtension('WEBGL_lose_context').loseContext()")
+    fresh.wait_for_function(f"() => ({DRAWN})().every(Boolean)")
+    assert watched.errors == []
+
+
+@pytest.mark.parametrize("lacking", [NO_WEBGL, NO_PROGRAM], ids=["no WebGL", "no program"])
+def test_without_webgl_the_cube_is_drawn_by_hand(fresh: Page, report: Path, lacking: str) -> None:
+    fresh.add_init_script(lacking)
+    watched = Watched(fresh, report)
+    fresh.wait_for_function(f"() => ({DRAWN})().every(Boolean)")
+    assert watched.errors == []
+
+
+def packed(numbers: Iterable[int], kind: str) -> str:
+    return b64encode(np.array([*numbers], kind).tobytes()).decode()

@@ -25,11 +25,14 @@ charts.areas = (stage, spec, tables) => {
     });
     const frame = element("div");
     stage.replaceChildren(frame);
-    const x = xs.length > 1 ? [xs[0], xs.at(-1)] : [xs[0] - 1, xs[0] + 1];
-    const chart = axes(frame, { x, y: [0, Math.max(...sums) || 1], xName: spec.x });
+    const x = xs.length > 1 ? [xs[0], xs.at(-1)] : around(xs[0], 1);
+    const chart = axes(frame, spec, x, [0, extent(sums)[1] || 1]);
+    // What was counted but once is a column: a line would not be seen.
+    const column = [xs[0] + (x[0] - xs[0]) / 3, xs[0] + (x[1] - xs[0]) / 3];
+    const edge = (values) => (xs.length > 1 ? values.map((value, place) => [xs[place], value]) : column.map((end) => [end, values[0]]));
     for (const { name, below, above } of layers) {
-      const over = above.map((value, place) => `${chart.x(xs[place])} ${chart.y(value)}`);
-      const under = below.map((value, place) => `${chart.x(xs[place])} ${chart.y(value)}`).reverse();
+      const [over, under] = [above, below].map((values) => edge(values).map(([at, value]) => `${chart.x(at)} ${chart.y(value)}`));
+      under.reverse();
       const area = drawn("path", { d: `M${over.join("L")}L${under.join("L")}Z` });
       area.style.fill = colour(name, spec.order.indexOf(name));
       chart.plot.append(area);

@@ -10,11 +10,12 @@ function niceStep(span, count) {
 
 function linearTicks(low, high, count) {
   const step = niceStep(high - low || 1, count);
-  const ticks = [];
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step) {
-    ticks.push(Math.abs(tick) < step * 1e-6 ? 0 : Number(tick.toPrecision(10)));
-  }
-  return ticks;
+  // Counted, not added up: to a large number a small step adds nothing.
+  const first = Math.ceil(low / step - 1e-9);
+  const many = Math.min(4 * count, Math.floor(high / step + 1e-9) - first + 1);
+  const ticks = new Set();
+  for (let place = 0; place < many; place++) ticks.add(Number(((first + place) * step).toPrecision(15)));
+  return [...ticks];
 }
 
 function logarithmicTicks(low, high, count) {
@@ -45,13 +46,21 @@ function scale(low, high, from, to, logarithmic = false) {
   return at;
 }
 
+// Around a single value, so that an axis has two ends.
+function around(value, least = 0) {
+  const room = Math.max(least, 0.1 * Math.abs(value)) || 1;
+  return [value - room, value + room];
+}
+
 // An empty chart of a figure: {svg, plot, x, y, width, height}; `plot` is cut off at the axes.
-function axes(stage, { x, y, xName, logarithmic = false, height = 230 }) {
+function axes(stage, spec, x, y) {
+  const { logarithmic = false } = spec;
+  const height = 230;
   const width = Math.max(220, stage.clientWidth);
   const inner = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const toX = scale(x[0], x[1], inner.left, inner.right);
   const toY = scale(y[0], y[1], inner.bottom, inner.top, logarithmic);
-  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img" });
+  const svg = picture(spec, width, height);
   const id = `cut-${(axes.count = (axes.count || 0) + 1)}`;
   const area = { x: inner.left, y: inner.top, width: inner.right - inner.left, height: inner.bottom - inner.top };
   svg.append(drawn("clipPath", { id }, drawn("rect", area)));
@@ -66,7 +75,7 @@ function axes(stage, { x, y, xName, logarithmic = false, height = 230 }) {
     svg.append(drawn("path", { class: "grid", d: `M${at} ${inner.bottom}v4` }));
     svg.append(drawn("text", { x: at, y: inner.bottom + 16, "text-anchor": "middle" }, tickName(tick)));
   }
-  svg.append(drawn("text", { x: inner.right, y: height - 5, "text-anchor": "end" }, label(xName).toLowerCase()));
+  svg.append(drawn("text", { x: inner.right, y: height - 5, "text-anchor": "end" }, label(spec.x).toLowerCase()));
   const plot = drawn("g", { "clip-path": `url(#${id})` });
   svg.append(plot);
   stage.replaceChildren(svg);

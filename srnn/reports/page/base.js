@@ -42,6 +42,16 @@ function drawn(name, attributes = {}, ...children) {
   return made;
 }
 
+// The picture of a chart, with its title for those who do not see it.
+function picture(spec, width, height) {
+  return drawn("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": label(spec.title) });
+}
+
+// The least and the largest of some numbers, of which there may be more than a function takes arguments.
+function extent(values) {
+  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+}
+
 function colour(name, place) {
   const type = STATES[name] || name;
   return TYPES.includes(type) ? `var(--type-${type})` : `var(--series-${place % SERIES})`;
@@ -113,8 +123,10 @@ function legend(names, order, hidden, redraw, kind = "") {
     const button = element("button", { type: "button", "aria-pressed": String(!hidden.has(name)) }, mark, label(name));
     button.addEventListener("click", () => {
       if (!hidden.delete(name)) hidden.add(name);
-      button.setAttribute("aria-pressed", String(!hidden.has(name)));
+      const stage = box.parentElement;
       redraw();
+      // Another legend is there now: whoever uses the keyboard stays where he was.
+      stage.querySelectorAll(".legend button")[names.indexOf(name)].focus({ preventScroll: true });
     });
     box.append(button);
   }

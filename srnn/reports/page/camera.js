@@ -1,4 +1,5 @@
-// How the cube is looked at, and what draws it: WebGL where there is any, else a flat canvas with fewer particles.
+// How a cube is looked at, and what draws it: WebGL where there is any, else fewer particles by hand. Both end on a flat
+// canvas, so that one can take the place of the other at any time.
 
 // Where a point of the cube (each side from -1 to 1) is on the canvas, from -1 to 1 as well, without perspective.
 function camera() {
@@ -29,12 +30,44 @@ const SIDES = CORNERS.flatMap((one) =>
   CORNERS.filter((other) => other > one && one.filter((value, axis) => value !== other[axis]).length === 1).map((other) => [one, other]),
 );
 
-// Draws by WebGL: {load(cloud), draw(view, epoch, colours)}; null where there is none. A cloud is {points: Float32Array
-// of x, y, z, epoch by epoch; kinds: Uint8Array, a colour for each; count: particles; visible: their places}.
-function byWebGL(canvas) {
-  // Smooth lines would take twice as long where there is no graphics card.
-  const gl = canvas.getContext("webgl2", { antialias: false });
-  if (!gl) return null;
+// Draws a cube: {load(cloud), draw(view, epoch, colours)}. A cloud is {points: Float32Array of x, y, z, epoch by epoch;
+// kinds: Uint8Array, a colour for each; count: particles; visible: their places}. `redraw` is called if WebGL is lost.
+function drawerOf(canvas, redraw) {
+  const hand = byHand(canvas);
+  const { gl, program } = webGL();
+  if (!program) return hand;
+  const quick = byWebGL(canvas, gl, program);
+  gl.canvas.addEventListener("webglcontextlost", redraw);
+  return {
+    load(cloud) {
+      quick.load(cloud);
+      hand.load(cloud);
+    },
+    draw(...how) {
+      (gl.isContextLost() ? hand : quick).draw(...how);
+    },
+  };
+}
+
+// What all cubes are drawn with, one after the other, as browsers have no more than some 16 contexts for a page; without
+// a program where there is no WebGL, or one that does not do.
+function webGL() {
+  return (webGL.made ??= begun());
+
+  function begun() {
+    // Smooth lines would take twice as long where there is no graphics card.
+    const gl = element("canvas").getContext("webgl2", { antialias: false });
+    const program = gl && linked(gl);
+    if (!program) return {};
+    gl.useProgram(program);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    return { gl, program };
+  }
+}
+
+// The program; null if it cannot be.
+function linked(gl) {
   const compiled = (kind, text) => {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text);
@@ -57,15 +90,16 @@ function byWebGL(canvas) {
   gl.attachShader(program, compiled(gl.VERTEX_SHADER, vertex));
   gl.attachShader(program, compiled(gl.FRAGMENT_SHADER, fragment));
   gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
-  gl.useProgram(program);
+  return gl.getProgramParameter(program, gl.LINK_STATUS) ? program : null;
+}
+
+function byWebGL(canvas, gl, program) {
+  const context = canvas.getContext("2d");
   const uniform = (name) => gl.getUniformLocation(program, name);
   const buffers = Object.fromEntries(["place", "kind", "box", "boxKind", "ways", "heads"].map((name) => [name, gl.createBuffer()]));
   const box = new Float32Array(SIDES.flat(2));
   fill(gl.ARRAY_BUFFER, buffers.box, box);
   fill(gl.ARRAY_BUFFER, buffers.boxKind, new Uint8Array(box.length / 3).fill(6));
-  gl.enable(gl.BLEND);
-  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   let cloud;
 
   function fill(target, buffer, values) {
@@ -105,6 +139,9 @@ function byWebGL(canvas) {
     },
     draw(view, epoch, colours) {
       const many = cloud.visible.length;
+      // Setting a size takes time even if it is the same.
+      if (gl.canvas.width !== canvas.width) gl.canvas.width = canvas.width;
+      if (gl.canvas.height !== canvas.height) gl.canvas.height = canvas.height;
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0);
       gl.clear(gl.COLOR_BUFFER_BIT);
@@ -125,6 +162,9 @@ function byWebGL(canvas) {
       gl.uniform1f(uniform("size"), (many > 300 ? 3.4 : 5) * (canvas.width / canvas.clientWidth || 1));
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffers.heads);
       gl.drawElements(gl.POINTS, many, gl.UNSIGNED_INT, 4 * many * epoch);
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      context.globalAlpha = 1;
+      context.drawImage(gl.canvas, 0, 0);
     },
   };
 }
@@ -134,7 +174,7 @@ function strengthOf(many) {
   return Math.min(0.9, Math.max(0.16, 12 / Math.sqrt(many + 1) - 0.1));
 }
 
-// The same on a flat canvas.
+// The same by hand.
 function byHand(canvas) {
   const MOST = 250;
   const context = canvas.getContext("2d");

@@ -12,18 +12,18 @@ function unpackedNumbers(text, bytes) {
 
 charts.cube = (stage, spec) => {
   const view = camera();
-  const canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": "trajectories of particles: drag or use the arrow keys to turn" });
+  const canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": `${label(spec.title)}: drag or use the arrow keys to turn` });
   const frame = element("div", { class: "stage" }, canvas);
   const said = element("p", { class: "said" });
   const copy = element("button", { type: "button", class: "copy" }, "Copy these trajectories");
   const marks = ["PC1", "PC2", "epoch"].map((name) => element("span", {}, name));
   frame.append(...marks);
   stage.append(frame, said, copy);
-  const drawer = byWebGL(canvas) || byHand(canvas);
+  const drawer = drawerOf(canvas, repaint);
   const epochs = spec.epochs.length;
   let [cloud, layer, loaded, epoch, waiting] = [null, null, "", epochs - 1, false];
 
-  function load({ Layer, Type, Colour }) {
+  function load({ Layer, Type = "all", Colour = "type at the end" }) {
     layer = spec.layers[Layer];
     if (!layer) {
       cloud = null;

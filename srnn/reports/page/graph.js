@@ -5,16 +5,14 @@ charts.graph = (stage, spec, tables) => {
   const { columns } = table;
   const WIDTHS = [0.5, 1, 1.8, 3];
   const sizes = columns["Effective weight"].map((value) => Math.abs(value ?? 0));
-  const largest = Math.max(...sizes) || 1;
-  const counts = {};
-  for (const type of columns.Type) counts[type] = (counts[type] || 0) + 1;
+  const largest = extent(sizes)[1] || 1;
 
   return function draw(state) {
     const width = Math.max(260, stage.clientWidth);
     const height = Math.min(460, Math.max(300, width * 0.75));
     const across = scale(0, spec.units.length - 1, 10, width - 10);
     const down = (layer, unit) => 10 + ((spec.units[layer] > 1 ? unit / (spec.units[layer] - 1) : 0.5)) * (height - 34);
-    const chosen = state.chosen.Type;
+    const chosen = state.chosen.Type ?? "all";
     const visible = [];
     const paths = new Map();
     for (let row = 0; row < table.length; row++) {
@@ -29,7 +27,7 @@ charts.graph = (stage, spec, tables) => {
       const short = line.map((value) => value.toFixed(1));
       paths.set(key, `${paths.get(key) || ""}M${short[0]} ${short[1]}L${short[2]} ${short[3]}`);
     }
-    const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img" });
+    const svg = picture(spec, width, height);
     for (const key of [...paths.keys()].sort()) {
       const [thick, type] = key.split(" ");
       const path = drawn("path", { class: "edge", d: paths.get(key), "stroke-width": WIDTHS[thick] });
@@ -67,12 +65,12 @@ charts.graph = (stage, spec, tables) => {
       mark.removeAttribute("d");
       hush();
     });
-    const names = TYPES.filter((type) => counts[type]);
+    const names = TYPES.filter((type) => spec.counts[type]);
     const told = element("div", { class: "legend" });
     for (const type of names) {
       const tint = element("i");
       tint.style.background = `var(--type-${type})`;
-      told.append(element("button", { type: "button", disabled: "" }, tint, `${type} ${short(counts[type])}`));
+      told.append(element("button", { type: "button", disabled: "" }, tint, `${type} ${short(spec.counts[type])}`));
     }
     stage.replaceChildren(svg, told);
   };

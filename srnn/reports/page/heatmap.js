@@ -11,7 +11,7 @@ charts.heatmap = (stage, spec, tables) => {
   const named = (value) => (typeof value === "number" ? tickName(value) : value);
   const tint = (share) => `color-mix(in oklab, var(--heat-high) ${(100 * share).toFixed(1)}%, var(--heat-low))`;
   // Pixels that words take, more or less.
-  const room = (words) => Math.max(...words.map((word) => String(word).length)) * 6.6;
+  const room = (words) => extent(words.map((word) => String(word).length))[1] * 6.6;
 
   function rect(x, y, width, height, share) {
     const made = drawn("rect", { class: "cell", x, y, width, height });
@@ -24,12 +24,12 @@ charts.heatmap = (stage, spec, tables) => {
     const rows = rowsWhere(table, { ...spec.where, ...state.chosen });
     const [xs, ys] = [values(spec.x, rows), values(spec.y, rows)];
     const means = rows.map((row) => columns.Mean[row]);
-    const [low, high] = [Math.min(...means), Math.max(...means)];
+    const [low, high] = extent(means);
     const width = Math.max(220, stage.clientWidth);
     const [left, top] = [Math.min(width * 0.35, room(ys.map(named)) + 12), 22];
     const cell = { width: Math.min(90, (width - left - 4) / xs.length), height: ys.length > 12 ? 18 : 28 };
     const [right, bottom] = [left + xs.length * cell.width, top + ys.length * cell.height];
-    const svg = drawn("svg", { viewBox: `0 0 ${width} ${bottom + 36}`, height: bottom + 36, role: "img" });
+    const svg = picture(spec, width, bottom + 36);
     const write = (x, y, anchor, words) => svg.append(drawn("text", { x, y, "text-anchor": anchor }, words));
 
     write(0, 12, "start", label(spec.y));

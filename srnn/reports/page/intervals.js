@@ -27,11 +27,12 @@ charts.intervals = (stage, spec, tables) => {
     const left = Math.min(190, width * 0.48);
     const step = 24;
     const bottom = 8 + rows.length * step;
-    let [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = 0.05 * (high - low || 1);
-    const x = scale(low - room, high + room, left, width - 12);
-    const svg = drawn("svg", { viewBox: `0 0 ${width} ${bottom + 24}`, height: bottom + 24, role: "img" });
-    for (const tick of linearTicks(low - room, high + room, 4)) {
+    const [low, high] = extent(values);
+    const room = 0.05 * (high - low);
+    const ends = low < high ? [low - room, high + room] : around(low);
+    const x = scale(...ends, left, width - 12);
+    const svg = picture(spec, width, bottom + 24);
+    for (const tick of linearTicks(...ends, 4)) {
       svg.append(drawn("path", { class: "grid", d: `M${x(tick)} 4V${bottom}` }));
       svg.append(drawn("text", { x: x(tick), y: bottom + 16, "text-anchor": "middle" }, tickName(tick)));
     }

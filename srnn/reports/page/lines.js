@@ -9,8 +9,9 @@ charts.lines = (stage, spec, tables) => {
     const found = new Map(spec.order.map((name) => [name, []]));
     for (const row of rowsWhere(table, { ...spec.where, ...state.chosen })) {
       const own = found.get(columns[spec.series][row]);
-      if (own && columns.Mean[row] !== null && (!spec.logarithmic || columns.Mean[row] > 0)) {
-        own.push({ x: columns[spec.x][row], y: columns.Mean[row], low: columns.Low[row], high: columns.High[row] });
+      const mean = columns.Mean[row];
+      if (own && columns[spec.x][row] !== null && mean !== null && (!spec.logarithmic || mean > 0)) {
+        own.push({ x: columns[spec.x][row], y: mean, low: columns.Low[row], high: columns.High[row] });
       }
     }
     return found;
@@ -19,20 +20,30 @@ charts.lines = (stage, spec, tables) => {
   // As far as the means reach, and the bands a little further.
   function reach(lines) {
     const points = lines.flat();
-    if (!points.length) return [0, 1];
-    const means = points.map((point) => point.y);
-    let [low, high] = [Math.min(...means), Math.max(...means)];
-    const lows = Math.min(...points.map((point) => point.low ?? point.y));
-    const highs = Math.max(...points.map((point) => point.high ?? point.y));
+    let [low, high] = extent(points.map((point) => point.y));
+    const [lows] = extent(points.map((point) => point.low ?? point.y));
+    const [, highs] = extent(points.map((point) => point.high ?? point.y));
     if (spec.logarithmic) {
       [low, high] = [Math.max(lows, low / 30), Math.min(highs, high * 30)];
       return low === high ? [low / 2, high * 2] : [low, high];
     }
-    const span = high - low;
+    // Of equal means all that there is to see is the band.
+    const span = high - low || Infinity;
     [low, high] = [Math.max(lows, low - span), Math.min(highs, high + span)];
     if (low === high) [low, high] = [low - Math.abs(low) * 0.1 - 1e-9, high + Math.abs(high) * 0.1 + 1e-9];
     const room = 0.04 * (high - low);
     return [spec.share && low >= 0 ? 0 : low - room, spec.share && high <= 1 && high > 0.5 ? 1.02 : high + room];
+  }
+
+  // A single point, which is no line, with its interval.
+  function mark(chart, { x, y, low, high }, tint, clip) {
+    const dot = drawn("circle", { cx: chart.x(x), cy: chart.y(y), r: 3.5 });
+    dot.style.fill = tint;
+    chart.plot.append(dot);
+    if (low === null || high === null) return;
+    const arm = drawn("path", { class: "arm", d: `M${chart.x(x)} ${chart.y(clip(low))}V${chart.y(clip(high))}` });
+    arm.style.stroke = tint;
+    chart.plot.append(arm);
   }
 
   function draw(state) {
@@ -40,14 +51,17 @@ charts.lines = (stage, spec, tables) => {
     const names = spec.order.filter((name) => found.get(name).length);
     const shown = names.filter((name) => !hidden.has(name));
     const xs = [...new Set(names.flatMap((name) => found.get(name).map((point) => point.x)))].sort((a, b) => a - b);
+    if (!names.length) {
+      stage.replaceChildren(element("p", { class: "said" }, "There is nothing to draw: no number was measured that this axis can show."));
+      return;
+    }
+    const y = reach((shown.length ? shown : names).map((name) => found.get(name)));
     // All charts of a table share its epochs.
-    const every = table.columns[spec.x];
-    const y = reach(shown.map((name) => found.get(name)));
-    let x = [every.reduce((one, other) => Math.min(one, other), Infinity), every.reduce((one, other) => Math.max(one, other), -Infinity)];
-    if (x[0] >= x[1]) x = [x[0] - 1, x[0] + 1];
+    let x = extent(table.columns[spec.x].filter((value) => value !== null));
+    if (x[0] >= x[1]) x = around(x[0], 1);
     const frame = element("div");
     stage.replaceChildren(frame);
-    const chart = axes(frame, { x, y, xName: spec.x, logarithmic: spec.logarithmic });
+    const chart = axes(frame, spec, x, y);
     const clip = (value) => (spec.logarithmic ? Math.max(value, y[0] / 10) : value);
     for (const name of shown) {
       const points = found.get(name);
@@ -66,6 +80,7 @@ charts.lines = (stage, spec, tables) => {
       curve.style.stroke = tint;
       if (isDashed(place)) curve.setAttribute("stroke-dasharray", "5 3");
       chart.plot.append(curve);
+      if (points.length === 1) mark(chart, points[0], tint, clip);
     }
     follow(chart, xs, (at) => `${label(spec.x)} ${short(at)}`, (at) =>
       shown.flatMap((name) => {

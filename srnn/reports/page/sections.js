@@ -15,16 +15,17 @@ for (const section of sections) {
   const draws = [];
   const redraw = () => draws.forEach((draw) => draw(state));
 
-  for (const menu of section.menus) {
+  for (const menu of section.charts.length ? section.menus : []) {
+    if (menu.choices.length) state.chosen[menu.column] = menu.choices[0];
+    if (menu.choices.length < 2) continue;
     const select = element("select", { name: menu.column }, ...menu.choices.map((choice) => element("option", { value: choice }, label(choice))));
-    state.chosen[menu.column] = menu.choices[0];
     select.addEventListener("change", () => {
       state.chosen[menu.column] = select.value;
       redraw();
     });
     menus.append(element("label", {}, menu.label, select));
   }
-  if (section.epochs.length > 1) menus.append(player(section.epochs, state, redraw));
+  if (section.charts.length && section.epochs.length > 1) menus.append(player(section.epochs, state, redraw));
 
   if (section.charts.length < 3) grid.classList.add("few");
   for (const spec of section.charts) {
