@@ -13,7 +13,7 @@ from pathlib import Path
 
 from srnn.errors import UserError
 from srnn.runs import records
-from srnn.runs.groups import is_sweep, open_runs
+from srnn.runs.groups import has_begun, is_sweep, open_runs
 from srnn.runs.run import Run
 from srnn.runs.status import Status
 from srnn.untrusted import expanded
@@ -67,7 +67,7 @@ class Watch:
         """
         found = []
         # Of a sweep none may have begun.
-        begun = [one for one in self._folders if not is_sweep(one) or any(one.glob("*/seed-*/config.toml"))]
+        begun = [one for one in self._folders if not is_sweep(one) or has_begun(one)]
         for run in open_runs(begun):
             # A run that is known has read its configuration already.
             found.append(self._progress(self._known.setdefault(run.folder, run)))

@@ -12,7 +12,7 @@ from srnn.files import is_file, write_whole
 from srnn.reports import answers, courses, overview, particles
 from srnn.reports.render import render
 from srnn.reports.swept import all_swept, detailed
-from srnn.runs.groups import by_experiment, is_sweep, names_apart, open_runs
+from srnn.runs.groups import by_experiment, has_begun, names_apart, open_runs, sweeps_in
 from srnn.sweeps.folder import Sweep
 from srnn.untrusted import expanded
 
@@ -59,7 +59,8 @@ def report(
     measured = [run for run in opened if is_file(run.folder / "metrics.csv")]
     if not measured:
         raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
-    sweeps = [Sweep.open(folder) for folder in {one.resolve(): one for one in folders if is_sweep(one)}.values()]
+    begun = filter(has_begun, sweeps_in(folders))
+    sweeps = [Sweep.open(folder) for folder in {one.resolve(): one for one in begun}.values()]
     # A run that is named stands for the point that it is of.
     named = {place for folder in folders for place in (folder.resolve(), folder.resolve().parent)}
     left_out = _left_out(sweeps, named)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,11 @@ def sweeps_in(folders: Iterable[Path]) -> list[Path]:
             with suppress(OSError):  # which whoever opens it tells
                 found += filter(is_sweep, sorted(folder.iterdir()))
     return found
+
+
+def has_begun(sweep: Path) -> bool:
+    """Whether any run of a sweep has begun."""
+    return any(sweep.glob("*/seed-*/config.toml"))
 
 
 def is_comparison(folder: Path) -> bool:
@@ -203,7 +209,7 @@ def _essence(run: Run) -> str:
 
 
 def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
-    """The runs, the seeds of one experiment on the same data together.
+    """The runs, the seeds of one experiment on the same data together; those of one sweep are no other's.
 
     Raises:
         UserError: Two runs of one experiment have the same seed.
@@ -212,10 +218,12 @@ def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
     known: dict[str, set[str]] = {}
     for _, essence, data in described:
         known.setdefault(essence, set()).add(data)
-    groups: dict[tuple[str, str], list[Run]] = {}
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    sweep_of = cache(lambda folder: str(folder) if is_sweep(folder) else "")
     for run, essence, data in described:
         # Runs that do not say what their data were are taken for those that do, if these agree.
-        group = groups.setdefault((essence, data if len(known[essence] - {"null"}) > 1 else ""), [])
+        sweep = sweep_of(run.folder.resolve().parents[1])
+        group = groups.setdefault((essence, data if len(known[essence] - {"null"}) > 1 else "", sweep), [])
         for other in group:
             if other.experiment.seed == run.experiment.seed:
                 raise UserError(

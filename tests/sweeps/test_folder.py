@@ -258,6 +258,8 @@ class TestInProgress:
         shown = forked(["show", str(folder.parent)], folder)
         assert shown.out.count("2 points × 1 seeds: 2 ended") == 2
         assert len(srnn.runs.groups.open_runs([folder.parent])) == 4
+        page = srnn.report([folder.parent], folder / "page.html").read_text()
+        assert page.count("<h2>Sweep ") == 2
 
 
 class TestTheCommand:
