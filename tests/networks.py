@@ -84,6 +84,27 @@ class Outer:
         """Has a path of two names."""
 
 
+class InPlace(nn.Linear):
+    """It changes what it is given, as many a forward does that makes its input zero-mean."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x -= 0.5
+        return super().forward(x.flatten(1))
+
+
+class Doubled(nn.Linear):
+    """Its weights are float64."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.double()).float()
+
+
 def make(inputs: int, outputs: int, width: int = 4) -> nn.Module:
     """A function that makes a module."""
     return nn.Sequential(nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, outputs))

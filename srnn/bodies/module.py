@@ -127,8 +127,17 @@ class ModuleConfig(BodyConfig):
             # A hook and not a module around it, so that its parameters keep their names.
             body.register_forward_pre_hook(_Viewed(view))
         body.train()
+        tried = torch.zeros(_TRIED, inputs)
         with torch.no_grad(), drawing_from(torch.Generator()):
-            self._try(body, torch.zeros(_TRIED, inputs), outputs)
+            self._try(body, tried, outputs)
+        for name, parameter in body.named_parameters():
+            if parameter.dtype != torch.float32:
+                raise UserError(
+                    f"body.path {self.path} has weights of {parameter.dtype} ({shorten(name)}); allowed: float32, as "
+                    "particles are: make it with float32 weights, and convert its examples or answers inside forward"
+                )
+        if tried._version > 0:
+            body.register_forward_pre_hook(_copied)
         return body
 
     def outline(self, inputs: int, outputs: int, image: tuple[int, ...] | None = None) -> nn.Module:
@@ -188,6 +197,11 @@ class _Viewed:
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return self.view(inputs[0]), *inputs[1:]
+
+
+def _copied(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A hook for a module that changes its input in place, which would be the data of all."""
+    return inputs[0].clone(), *inputs[1:]
 
 
 # -- consent --------------------------------------------------------------------------------------------------------

@@ -52,6 +52,15 @@ def test_a_module_is_made_with_the_sizes_that_it_asks_for_and_gets_what_it_takes
     assert all(torch.equal(one, other) for one, other in zip(body.parameters(), again.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("taken", ["flat", "image"])
+def test_one_that_changes_its_input_in_place_leaves_the_data_alone(taken: str) -> None:
+    body, x = built("InPlace", input=taken), torch.rand(3, 64)
+    before = x.clone()
+    answer = body(x)
+    assert torch.equal(x, before)
+    assert torch.equal(body(x), answer)
+
+
 def test_building_draws_from_its_own_generator_alone() -> None:
     before = torch.get_rng_state()
     built("RowTransformer", input="rows")
@@ -125,6 +134,7 @@ def test_bad_settings_are_told_in_one_line(body: dict[str, Any], message: str) -
         ("Missing", {}, "cannot be imported: AttributeError"),
         ("make", {}, "allowed: a class of torch.nn.Module"),
         ("Outer", {}, "allowed: a class of torch.nn.Module"),
+        ("Doubled", {}, "has weights of torch.float64 (weight); allowed: float32, as particles are"),
     ],
 )
 def test_what_is_no_body_for_the_task_is_told_in_one_line(name: str, values: dict[str, Any], message: str) -> None:
