@@ -122,7 +122,7 @@ def command(
         folder = groups[0][0].folder.parent.parent / together[:_LONGEST].rstrip("-")
         try:
             for figure in compare(named, folder, drawn_as):
-                print(f"figure   {figure}")
+                console().print(f"figure   {figure}", soft_wrap=True, markup=False)
         except NotApplicableError as error:
             print(f"left out comparison: {error}")
 
@@ -150,9 +150,9 @@ def _print(console: Console, runs: list[Run], answers: Answers) -> None:
         print(f"left out {reason}")
     folders = [run.folder for run in runs]
     for folder in folders if len(runs) == 1 else [*folders, runs[0].folder.parent]:
-        print(f"results  {folder / 'results'}")
+        console.print(f"results  {folder / 'results'}", soft_wrap=True, markup=False)
     for figure in answers.figures:
-        print(f"figure   {figure}")
+        console.print(f"figure   {figure}", soft_wrap=True, markup=False)
 
 
 def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
