@@ -78,11 +78,26 @@ class Lasting(io.TextIOBase):
 
 
 def console(error: bool = False) -> Console:
-    """Where tables and progress are printed: stdout, or stderr."""
+    """Where tables and progress are printed: stdout, or stderr; names in them cannot command the terminal."""
     from rich.console import Console
+    from rich.text import Text
 
-    found = Console(stderr=error, highlight=False)
-    return found if found.width >= NARROWEST else Console(stderr=error, highlight=False, width=80)
+    class Guarded(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(harmless(text), **how)
+
+    found = Guarded(stderr=error, highlight=False)
+    return found if found.width >= NARROWEST else Guarded(stderr=error, highlight=False, width=80)
+
+
+def harmless(text: str) -> str:
+    """Without what would command a terminal, such as the name of a stranger's folder may hold.
+
+    Line breaks stay, and so do the bytes of a path that are no text: those the stream knows.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text)
 
 
 def tell(message: str) -> None:

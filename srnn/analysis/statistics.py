@@ -42,8 +42,14 @@ ANYTHING: Final[Range] = (-np.inf, np.inf)
 MARGIN: Final = 0.01
 #: Up to how many seeds their single values are told and drawn beside the mean.
 FEW: Final = 5
-_SHARES: Final = ("accuracy", "_share", "recall_", "live_", "units_without_", "gini")
-_POSITIVE: Final = ("_epoch", "_loss", "_mae", "_objective", "_error", "mae")
+_SHARES: Final = (
+    *("accuracy", "_share", "recall", "precision", "AUC", "live_", "on_paths", "units_without_", "gini"),
+    *("open_gates", "density", "frozen"),
+)
+_POSITIVE: Final = (
+    *("_epoch", "_loss", "_mae", "_objective", "error", "mae"),
+    *("_rank", "_examples", "collapsed_layers", "paths", "groups", "lags"),
+)
 _LABELS: Final = tuple(kind.label for kind in FixpointType)
 #: Where the upper end of a 95 % interval is.
 _UPPER: Final = 0.975
@@ -151,6 +157,8 @@ def range_of(metric: str) -> Range:
     """Between which numbers the mean of a metric lies, by its name."""
     if any(part in metric for part in _SHARES):
         return SHARE
+    if metric.endswith("correlation"):
+        return CORRELATION
     counted = metric.rpartition("_")[2] in _LABELS
     return POSITIVE if counted or metric.endswith(_POSITIVE) else ANYTHING
 

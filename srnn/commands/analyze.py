@@ -123,7 +123,7 @@ def command(
         folder = groups[0][0].folder.parent.parent / together[:_LONGEST].rstrip("-")
         try:
             for figure in compare(named, folder, drawn_as):
-                print(f"figure   {figure}")
+                console().print(f"figure   {figure}", soft_wrap=True, markup=False)
         except NotApplicableError as error:
             print(f"left out comparison: {error}")
 
@@ -144,25 +144,26 @@ def _print(console: Console, runs: list[Run], answers: Answers) -> None:
     for name, summaries in answers.summaries.items():
         console.print(f"\n[bold]{name}[/bold]  {QUESTIONS[name].about}")
         for result, summary in QUESTIONS[name].summaries.items():
-            if summary.rows and len(table := shown(summaries[result], summary)):
+            if summary.rows and len(table := shown(summaries[result], summary, len(seeds))):
                 console.print(_table(result, table))
     console.print()
     for reason in answers.left_out:
         print(f"left out {reason}")
     folders = [run.folder for run in runs]
     for folder in folders if len(runs) == 1 else [*folders, runs[0].folder.parent]:
-        print(f"results  {folder / 'results'}")
+        console.print(f"results  {folder / 'results'}", soft_wrap=True, markup=False)
     for figure in answers.figures:
-        print(f"figure   {figure}")
+        console.print(f"figure   {figure}", soft_wrap=True, markup=False)
 
 
-def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
+def shown(summary: pd.DataFrame, how: Summary, seeds: int = 1) -> pd.DataFrame:
     """What is printed of a summary: a cell, mean and interval, for each row and column, in their order.
 
     Args:
         summary: As :func:`srnn.laboratory.ask.summarize` gives it.
         how: What is shown of it. Of more epochs, shares or levels than fit beside each other as many are, evenly, the
             first and the last among them.
+        seeds: How many there are: a mean of fewer says so.
     """
     import numpy as np
 
@@ -170,7 +171,10 @@ def shown(summary: pd.DataFrame, how: Summary) -> pd.DataFrame:
     # Of what does not occur there is nothing to tell.
     rows = rows[(rows["Mean"].fillna(0) != 0).groupby(rows[how.rows]).transform("any")]
     columns = rows[how.columns] if how.columns else "mean"
-    cells = [with_interval(*row) for row in rows[["Mean", "Low", "High"]].to_numpy(dtype=float)]
+    cells = [
+        with_interval(*ends) + (f" ({own:.0f} seed{'s' if own > 1 else ''})" if own < seeds else "")
+        for *ends, own in rows[["Mean", "Low", "High", "Seeds"]].to_numpy(dtype=float)
+    ]
     table = rows.assign(Columns=columns, Cells=cells).set_index([how.rows, "Columns"])["Cells"]
     wide = table.unstack("Columns").reindex(rows[how.rows].unique()).fillna("")
     order = rows.assign(Columns=columns)["Columns"].unique()

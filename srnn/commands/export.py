@@ -57,6 +57,7 @@ def command(
       srnn export runs/digits --seed 0 --to onnx --out digits.onnx
       srnn export runs/digits/seed-0 --to graphml --epoch 20
     """
+    from srnn.commands.output import print_path
     from srnn.laboratory.export import export
 
-    print(export(run, to, out, epoch=epoch, seed=seed, force=force, data_dir=data_dir, body=body))  # type: ignore[arg-type]
+    print_path(export(run, to, out, epoch=epoch, seed=seed, force=force, data_dir=data_dir, body=body))  # type: ignore[arg-type]

@@ -8,10 +8,11 @@ import os
 import sys
 from contextlib import suppress
 from errno import EPIPE
+from pathlib import Path
 
-from srnn.terminal import NARROWEST, Lasting, console
+from srnn.terminal import NARROWEST, Lasting, console, harmless
 
-__all__ = ["Lasting", "clean_environment", "console", "make_lasting", "unread"]
+__all__ = ["Lasting", "clean_environment", "console", "make_lasting", "print_path", "unread"]
 
 
 def make_lasting() -> tuple[Lasting, Lasting]:
@@ -66,6 +67,11 @@ def _number(text: str) -> int:
         return int(text) if len(text) < 10 else -1
     except ValueError:
         return -1
+
+
+def print_path(path: Path) -> None:
+    """Print a path alone, for who goes on with it: as it is, but on a terminal so that it cannot command that."""
+    print(harmless(str(path)) if sys.stdout.isatty() else path)
 
 
 def unread(stream: Lasting) -> bool:

@@ -47,7 +47,9 @@ def find(folder: Path) -> list[list[Run]]:
 
     # No deeper: a home folder would take minutes.
     places = {path.parent.parent for below in ("", "*/", "*/*/") for path in folder.glob(f"{below}seed-*/config.toml")}
-    return [open_runs([place]) for place in sorted(places)]
+    # In what a folder is, ``.`` and ``..`` do not tell.
+    named = (place.resolve() if place.name in ("", "..") else place for place in places)
+    return [open_runs([place]) for place in sorted(named)]
 
 
 def print_overview(groups: Sequence[Sequence[Run]]) -> None:
@@ -65,7 +67,7 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
 
     def many(runs: Sequence[Run]) -> Path:
         """Where a group stands: the folder of its sweep or study, or its own."""
-        folder = runs[0].folder.parents[1]
+        folder = runs[0].folder.parent.parent
         return folder if is_sweep(folder) or is_study(folder) else runs[0].folder.parent
 
     table = grid()
@@ -80,13 +82,14 @@ def print_overview(groups: Sequence[Sequence[Run]]) -> None:
         cells = ["?"] * 6
         try:
             states = Counter(run.status.status for run in runs)
-            epochs = f"{max(run.status.epoch for run in runs):,}/{runs[0].experiment.training.epochs:,}"
-            cells = [str(len(runs)), epochs, ", ".join(states), "", "", ""]
+            epochs = runs[0].experiment.training.epochs
+            cells = [str(len(runs)), "", ", ".join(states), "", "", ""]
             if several:
                 told = ", ".join(f"{count} {state}" for state, count in states.items())
                 kind = "points" if is_sweep(place) else "branches"
                 cells[:3] = [f"{len(own)} {kind}", "", told]
             else:
+                cells[1] = f"{max(run.epoch for run in runs):,}/{epochs:,}"
                 # Without an interval, for which there is no room beside the folder.
                 means = last_scores(runs).groupby("Metric")["Score"].mean()
                 metric = "test_mae" if "test_mae" in means.index else "test_accuracy"

@@ -33,6 +33,7 @@ def command(
       srnn report runs/connectivity runs/residual-h8 -o both.html
       srnn report runs/alpha-hidden -o sweep.html
     """
+    from srnn.commands.output import print_path
     from srnn.reports import report
 
-    print(report(runs, out, title=title, force=force, body=body))
+    print_path(report(runs, out, title=title, force=force, body=body))

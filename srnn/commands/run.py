@@ -97,6 +97,7 @@ def command(
     chosen = with_body(chosen, body, begins=not goes_on)
     numbers, out = numbers or [chosen.seed], out or Path("runs")
 
+    from srnn.commands.output import print_path
     from srnn.commands.side_by_side import print_comparison
     from srnn.laboratory.compare import begun
 
@@ -132,19 +133,20 @@ def command(
             print(f"left out comparison: {error}")
         return
     if quiet:
-        print(folder)
+        print_path(folder)
     else:
         print_comparison(folder)
 
 
 def _print(runs: Sequence[Run], quiet: bool) -> None:
+    from srnn.commands.output import print_path
     from srnn.commands.seeds import print_runs
 
     if not quiet:
         print_runs(runs)
         return
     for run in runs:
-        print(run.folder)
+        print_path(run.folder)
 
 
 def train(

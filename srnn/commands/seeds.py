@@ -74,9 +74,7 @@ def _print_group(console: Console, runs: list[Run]) -> None:
 def print_status(console: Console, run: Run, place: str = "") -> None:
     """How far the run has come, in a line."""
     experiment, status = run.experiment, run.status
-    epochs, last = experiment.training.epochs, status.epoch
-    if (run.folder / "metrics.csv").is_file():
-        last = int(run.metrics["Epoch"].max())
+    epochs, last = experiment.training.epochs, run.epoch
     what = {
         "running": f"is running ({status.why}), epoch {last} of {epochs}",
         "finished": "is finished" if last == epochs else f"is finished: it ended in epoch {last} of {epochs}",

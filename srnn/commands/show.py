@@ -129,7 +129,7 @@ def print_json(groups: Sequence[Sequence[Run]]) -> None:
                         "folder": str(run.folder),
                         "seed": run.experiment.seed,
                         "status": run.status.status,
-                        "epoch": run.status.epoch,
+                        "epoch": run.epoch,
                         "why": run.status.why,
                         "unsaid": list(run.status.unsaid),
                     }

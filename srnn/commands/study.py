@@ -29,7 +29,7 @@ def make_study(
     """Run a study and print its table, or its folder alone; ``again`` is the command that goes on with it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from srnn.commands.output import console
+    from srnn.commands.output import console, print_path
     from srnn.commands.signals import going_on
     from srnn.laboratory.job import run
     from srnn.laboratory.study import run_study
@@ -71,7 +71,7 @@ def make_study(
             **common,
         )
     if quiet:
-        print(study.folder)
+        print_path(study.folder)
     else:
         print_study(study.folder)
 

@@ -107,6 +107,7 @@ def command(
             # Before all else: they import what they need while this process does.
             started = stack.enter_context(Processes(jobs))
             started.start()
+        from srnn.commands.output import print_path
         from srnn.commands.signals import Signals
         from srnn.commands.sweeps import print_plan, print_sweep
         from srnn.errors import StoppedError, UserError
@@ -157,7 +158,7 @@ def command(
         except (StoppedError, KeyboardInterrupt):
             raise StoppedError("interrupted; the same command goes on", 128 + signals.last) from None
         if quiet:
-            print(found.folder)
+            print_path(found.folder)
         else:
             print_sweep(found)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,9 +13,7 @@ import typer
 from srnn.commands.options import number, path_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
     from srnn.laboratory.event_files import EventFiles
     from srnn.laboratory.watching import Progress
@@ -64,20 +63,19 @@ def command(
         raise UserError(f"--every is {every:g}; allowed: a number of seconds from 0.1 to 86400")
     printed, watch = console(), Watch(runs)
     sweeps = sweeps_in(map(expanded, runs))
-    with ExitStack() as opened:
-        files = None if tensorboard is None else opened.enter_context(_event_files(tensorboard))
+    files = None if tensorboard is None else _event_files(tensorboard)
 
-        def look() -> tuple[list[Progress], int]:
-            found = watch.look()
-            if files is not None:
-                files.write(progress.run for progress in found)
-            return found, sum(Sweep.open(folder).states["waiting"] for folder in sweeps)
+    def look() -> tuple[list[Progress], int]:
+        found = watch.look()
+        if files is not None:
+            files.write(progress.run for progress in found)
+        return found, sum(Sweep.open(folder).states["waiting"] for folder in sweeps)
 
-        found, waiting = look()
-        if once or not printed.is_terminal:
-            printed.print(picture(found, waiting=waiting))
-            return
-        live = opened.enter_context(Live(picture(found, printed.height, waiting), console=printed, auto_refresh=False))
+    found, waiting = look()
+    if once or not printed.is_terminal:
+        printed.print(picture(found, waiting=waiting))
+        return
+    with Live(picture(found, printed.height, waiting), console=printed, auto_refresh=False) as live:
         while waiting or any(progress.status.status == "running" for progress in found):
             time.sleep(every)
             found, waiting = look()
@@ -94,43 +92,80 @@ def _event_files(folder: Path) -> EventFiles:
 def picture(found: Sequence[Progress], height: int | None = None, waiting: int = 0) -> RenderableType:
     """A line for each run, those in progress first if not all fit into the height, and a line for all."""
     from rich.console import Group
-    from rich.markup import escape
 
-    from srnn.commands.tables import grid
     from srnn.shown import figure
 
     shown = list(found)
     if height is not None and len(shown) > max(1, height - _BESIDE):
         shown.sort(key=lambda progress: progress.status.status != "running")
         shown = shown[: max(1, height - _BESIDE)]
-    table = grid()
-    table.add_column("run", overflow="fold")
-    for heading in ("epoch", "", "test", "identity", "zero", "left", "last"):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=heading != "")
+    rows = []
     for progress in shown:
         scores = progress.scores
         test = scores.get("test_accuracy", scores.get("test_mae"))
         state = progress.status.status
         counts = [figure(scores[name]) if name in scores else "" for name in ("identity", "zero")]
-        table.add_row(
-            escape("/".join(progress.run.folder.parts[-2:])),
+        cells = (
+            "/".join(progress.run.folder.parts[-2:]),
             f"{progress.epoch:,}/{progress.epochs:,}",
-            f"[red]{state}[/red]" if state in _BAD else state,
+            state,
             "" if test is None else f"{test:.4g}",
             *counts,
             _time(progress.left),
             _time(progress.quiet) if state == "running" else "",
         )
+        rows.append(dict(zip(_COLUMNS, cells, strict=True)))
     states = Counter[str](progress.status.status for progress in found)
     # Some of which were begun, and wait for somebody to go on.
     states["waiting"] = waiting
     told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
     hidden = f"; {len(found) - len(shown)} not shown" if len(shown) < len(found) else ""
-    return Group(table, f"\n{len(found)} run{'' if len(found) == 1 else 's'}: {told}{hidden}")
+    return Group(_Fitting(rows), f"\n{len(found)} run{'' if len(found) == 1 else 's'}: {told}{hidden}")
 
 
 #: How no run should end.
 _BAD: Final = ("failed", "killed", "diverged")
+#: The columns; and those that are left out where there is no room, the first first.
+_COLUMNS: Final = ("run", "epoch", "", "test", "identity", "zero", "left", "last")
+_LEFT_OUT: Final = ("last", "zero", "identity", "left", "test", "epoch")
+#: The part of the width that is the names', if they are so long.
+_NAMES: Final = 1 / 3
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """A table of as many columns as there is room for: which run it is, and its state, are always told."""
+
+    rows: Sequence[Mapping[str, str]]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.markup import escape
+
+        from srnn.commands.tables import grid
+
+        columns = self._columns(options.max_width)
+        table = grid()
+        for name in columns:
+            left = name in ("run", "")
+            table.add_column(name, justify="left" if left else "right", no_wrap=name != "run", overflow="fold")
+        for row in self.rows:
+            cells = {**row, "run": escape(row["run"])}
+            if row[""] in _BAD:
+                cells[""] = f"[red]{row['']}[/red]"
+            table.add_row(*(cells[name] for name in columns))
+        yield table
+
+    def _columns(self, width: int) -> list[str]:
+        from rich.cells import cell_len
+
+        widths = {name: max(cell_len(cell) for cell in [name, *(row[name] for row in self.rows)]) for name in _COLUMNS}
+        widths["run"] = min(widths["run"], int(width * _NAMES))
+        columns = [*_COLUMNS]
+        for name in _LEFT_OUT:
+            # Two spaces between each and the next.
+            if sum(widths[name] + 2 for name in columns) - 2 > width:
+                columns.remove(name)
+        return columns
 
 
 def _time(seconds: float | None) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from srnn import tasks
-from srnn.analysis.statistics import ANYTHING, Range, over_seeds, range_of
+from srnn.analysis.statistics import ANYTHING, SHARE, Range, over_seeds, range_of, with_range
 from srnn.bodies.module import require_consent
 from srnn.choices import require_format
 from srnn.errors import NotApplicableError, UserError, nearest, option
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import plain_torch
 from srnn.laboratory.questions import QUESTIONS
-from srnn.laboratory.questions.question import Frames, Question, Summary
+from srnn.laboratory.questions.question import Ends, Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 from srnn.plots.style import save
 from srnn.runs.groups import by_experiment
@@ -121,25 +121,45 @@ def summarize(frame: pd.DataFrame, summary: Summary) -> pd.DataFrame:
 
     Returns:
         The columns that tell the cases apart, Quantity (str: which number it is of), Mean, Low, High (float; NaN of a
-        single seed) and Seeds (int: those that have the case).
+        single seed) and Seeds (int: those that have the case, or all of what is known of those that lack it).
     """
     by, parts = list(summary.by), []
     for seed, own in frame.groupby("Seed"):
         reduced = summary.reduce(own.drop(columns="Seed")).drop(columns="Seed", errors="ignore")
-        numbers = [name for name in reduced.select_dtypes(["number", "bool"]) if name not in by]
-        long = reduced.melt(by, numbers, "Quantity", "Value").astype({"Value": float})
-        parts.append(long.rename(columns={"Value": "Score"}).assign(Seed=seed))
+        for name in reduced.select_dtypes(["number", "bool"]).columns.drop(by, errors="ignore"):
+            least, most = _ends(reduced, summary.within.get(name, ANYTHING))
+            score = reduced[name].astype(float)
+            parts.append(reduced[by].assign(Quantity=name, Score=score, Seed=seed, Least=least, Most=most))
+    keys = [*by, "Quantity"]
+    if not parts:
+        return pd.DataFrame(columns=[*keys, "Mean", "Low", "High", "Seeds"])
     every = pd.concat(parts, ignore_index=True)
+    if len(lacking := _absent(every, keys, summary.absent)):
+        every = pd.concat([every, lacking], ignore_index=True)
+    found = over_seeds(every, by=keys).reset_index()
+    cut = found["Quantity"].isin(summary.differences)
+    if cut.any():
+        cut &= found["Metric"].map(lambda metric: range_of(metric) == SHARE)
+        found.loc[cut, ["Low", "High"]] = found.loc[cut, ["Low", "High"]].clip(-1, 1)
+    return found
 
-    def range_in(row: pd.Series) -> Range:
-        found = summary.within.get(row["Quantity"], ANYTHING)
-        return range_of(row["Metric"]) if found is None else found
 
-    ranges = every.drop_duplicates([*by, "Quantity"])[[*by, "Quantity"]]
-    ends = [range_in(row) for _, row in ranges.iterrows()]
-    ranges = ranges.assign(Least=[low for low, _ in ends], Most=[high for _, high in ends])
-    every = every.merge(ranges, on=[*by, "Quantity"])
-    return over_seeds(every, by=[*by, "Quantity"]).reset_index()
+def _ends(reduced: pd.DataFrame, within: Range | Callable[[pd.DataFrame], Ends] | None) -> Ends:
+    """Between which numbers each row lies."""
+    if within is None:
+        ranges = with_range(reduced)
+        return ranges["Least"], ranges["Most"]
+    return within(reduced) if callable(within) else within
+
+
+def _absent(every: pd.DataFrame, keys: list[str], absent: Mapping[str, float]) -> pd.DataFrame:
+    """The rows that seeds lack for cases of others, of what is known nevertheless."""
+    known = every[every["Quantity"].isin(absent)]
+    cases = known.groupby(keys, sort=False).agg({"Least": "min", "Most": "max"}).reset_index()
+    everywhere = cases.merge(every[["Seed"]].drop_duplicates(), how="cross")
+    there = pd.MultiIndex.from_frame(known[[*keys, "Seed"]])
+    lacking = everywhere[~pd.MultiIndex.from_frame(everywhere[[*keys, "Seed"]]).isin(there)]
+    return lacking.assign(Score=lacking["Quantity"].map(absent))
 
 
 def _ask(question: Question, name: str, runs: Sequence[Run], task: Task, watch: Callable[[str], None]) -> Frames:
@@ -155,7 +175,11 @@ def _ask(question: Question, name: str, runs: Sequence[Run], task: Task, watch: 
             found.setdefault(result, []).append(frame.assign(Seed=seed))
         for file, (result, write) in question.exports.items():
             write(answer[result], folder / file)
-    return {result: pd.concat(frames, ignore_index=True) for result, frames in found.items()}
+    # A frame without rows would make objects of the numbers of the others.
+    return {
+        result: pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+        for result, frames in found.items()
+    }
 
 
 def _draw(

@@ -14,6 +14,7 @@ from srnn.errors import UserError, nearest, option, shorten
 from srnn.files import write_whole
 from srnn.kernels.arithmetic import plain_torch
 from srnn.laboratory import network_files
+from srnn.runs import rebuilt
 from srnn.runs.groups import open_runs
 from srnn.runs.run import Run
 from srnn.untrusted import expanded, own_folder
@@ -95,7 +96,7 @@ def export(
             raise UserError(f"{run.folder / 'trajectory'} is empty: this run was stopped before it logged anything")
         connectivity.write_gexf(connectivity.timeline(epochs), _made(path))
         return path
-    organism = run.organism(epoch)
+    organism, of = rebuilt.newest(run) if epoch is None else (run.organism(epoch), epoch)
     if to in ("graphml", "csv"):
         edges = connectivity.edges(organism)
         if to == "csv":
@@ -103,7 +104,7 @@ def export(
         else:
             connectivity.write_graphml(connectivity.graph(edges), _made(path))
         return path
-    about = _about(run, epoch, to in _NETWORKS, data_dir)
+    about = _about(run, of, to in _NETWORKS, data_dir)
     if to == "mask":
         network_files.write_masks(organism, _made(path), about)
         return path
@@ -147,13 +148,13 @@ def _made(path: Path) -> Path:
     return path
 
 
-def _about(run: Run, epoch: int | None, network: bool, data_dir: Path | None) -> dict[str, str]:
+def _about(run: Run, epoch: int, network: bool, data_dir: Path | None) -> dict[str, str]:
     """What a file says of itself: whence it is and, of a network, what goes in and comes out."""
     experiment = run.experiment
     said: dict[str, object] = {
         "experiment": experiment.name,
         "seed": experiment.seed,
-        "epoch": run.status.epoch if epoch is None else epoch,
+        "epoch": epoch,
         "task": experiment.task.name,
     }
     if network and experiment.task.classes:

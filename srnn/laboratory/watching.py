@@ -14,7 +14,7 @@ from pathlib import Path
 from srnn.errors import UserError
 from srnn.runs import records
 from srnn.runs.groups import has_begun, is_sweep, open_runs
-from srnn.runs.run import Run
+from srnn.runs.run import Run, last_epoch
 from srnn.runs.status import Status
 from srnn.untrusted import expanded
 
@@ -76,7 +76,7 @@ class Watch:
     def _progress(self, run: Run) -> Progress:
         status, path, now = run.status, run.folder / "metrics.csv", time.time()
         last = records.last_scores(path)
-        epoch = max([status.epoch, *(epoch for epoch, _ in last.values())])
+        epoch = last_epoch(status, last)
         try:
             epochs = run.experiment.training.epochs
         except UserError:

@@ -12,7 +12,6 @@ from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.errors import UserError, one_line
 from srnn.fixpoint_types import FixpointType
 from srnn.reports.section import Facts, Section
-from srnn.runs import records
 from srnn.runs.run import Run
 from srnn.shown import with_interval
 
@@ -49,10 +48,8 @@ def what_was_run(groups: Groups, unmeasured: Iterable[Run] = ()) -> list[Facts]:
 
 def _ended(run: Run) -> str:
     """How a run ended, or how far it is."""
-    status, path = run.status, run.folder / "metrics.csv"
-    # What is running or was killed says only what it has saved.
-    epoch = max([status.epoch, *(epoch for epoch, _ in records.last_scores(path).values())])
-    told = f"{status.status}, epoch {epoch:,} of {run.experiment.training.epochs:,}"
+    status = run.status
+    told = f"{status.status}, epoch {run.epoch:,} of {run.experiment.training.epochs:,}"
     why = f": {status.why}" if status.why and status.status in ("diverged", "failed") else ""
     return told + why
 

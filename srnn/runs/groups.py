@@ -115,13 +115,14 @@ def _of_several(folder: Path) -> Experiment | None:
 def names_apart(groups: Sequence[Sequence[Run]]) -> list[str]:
     """A name for each experiment: its own or, where two have the same, with that of the folder that it is in."""
     names = [runs[0].experiment.name for runs in groups]
-    places = [runs[0].folder.absolute().parents[1] for runs in groups]
+    # Without the root, which is no name.
+    places = [runs[0].folder.resolve().parent.parent.parts[1:] for runs in groups]
     for parts in range(1, 5):
         twice = {name for name in names if names.count(name) > 1}
         if not twice:
             return names
         names = [
-            "-".join([*place.parts[-parts:], runs[0].experiment.name]) if name in twice else name
+            "-".join([*place[-parts:], runs[0].experiment.name]) if name in twice else name
             for name, place, runs in zip(names, places, groups, strict=True)
         ]
     # Of the same folder, and of different settings: told apart by their order.

@@ -48,6 +48,18 @@ def organism(run: Run, epoch: int | None = None) -> Organism:
 
 
 @plain_torch()
+def newest(run: Run) -> tuple[Organism, int]:
+    """The organism as the newest checkpoint has it, and after how many epochs that is: of a run in progress, both.
+
+    Raises:
+        UserError: There is no checkpoint, or it is damaged or belongs to another experiment.
+    """
+    path = checkpoints.path_of(run.folder)
+    with records.open_checkpoint(path) as (_, state):
+        return _of_checkpoint(run, path), int(state["epoch"])
+
+
+@plain_torch()
 def gate_score(run: Run, epoch: int | None = None) -> Tensor | None:
     """How much the gates of a run say that each weight is worth keeping; see :meth:`srnn.Run.gate_score`."""
     if len(gates := gates_of(run.experiment.terms)) != 1:

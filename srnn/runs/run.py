@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,8 +83,7 @@ class Run(Shown):
     def _shown(self) -> tuple[str, Rows]:
         status, rows = self.status, [("folder", str(self.folder))]
         last = records.last_scores(self.folder / "metrics.csv")
-        epoch = max([status.epoch, *(epoch for epoch, _ in last.values())])
-        how = f"{status.status}, epoch {epoch:,}"
+        how = f"{status.status}, epoch {last_epoch(status, last):,}"
         try:
             experiment = self.experiment
             how += f" of {experiment.training.epochs:,}"
@@ -133,6 +133,11 @@ class Run(Shown):
     def status(self) -> Status:
         """How far it has come."""
         return read_status(self.folder)
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that it is known to have come to: of a run in progress, or killed, the last it measured."""
+        return last_epoch(self.status, records.last_scores(self.folder / "metrics.csv"))
 
     @property
     def figures(self) -> list[Path]:
@@ -218,6 +223,16 @@ class Run(Shown):
 
         particles, size = rebuilt.count_of(self), self.experiment.particle.size
         return pd.concat([records.read_trajectory(path, size, particles) for path in paths], ignore_index=True)
+
+
+def last_epoch(status: Status, scores: Mapping[str, tuple[int, float]]) -> int:
+    """The last epoch that a run is known to have come to: its status is written at checkpoints only.
+
+    Args:
+        status: What it says of itself.
+        scores: The last epoch and score of each metric, as :func:`srnn.runs.records.last_scores` gives them.
+    """
+    return max([status.epoch, *(epoch for epoch, _ in scores.values())])
 
 
 def figures(folder: Path) -> list[Path]:

@@ -159,6 +159,9 @@ class TestRanges:
         ("metric", "within"),
         [
             *((name, SHARE) for name in ("test_accuracy", "identity_share", "test_recall_3", "live_type", "accuracy")),
+            *((name, SHARE) for name in ("on_paths", "density", "L0_density", "open_gates", "frozen", "useless AUC")),
+            *((name, POSITIVE) for name in ("paths", "effective_rank", "collapsed_layers", "rank error", "lags")),
+            ("rank correlation", CORRELATION),
             *(
                 (name, POSITIVE)
                 for name in ("test_mae", "task_loss", "identity", "L0_zero", "replication_error", "mae")

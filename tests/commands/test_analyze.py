@@ -19,6 +19,13 @@ def test_columns_are_as_many_as_fit_the_first_and_the_last_among_them() -> None:
     assert table.loc["b"].tolist() == ["2"] * 4
 
 
+def test_a_mean_of_fewer_seeds_says_so() -> None:
+    of = Summary(("Kind", "Epoch"), rows="Kind", columns="Epoch", where="Epoch == 0")
+    assert shown(SUMMARY, of, 3).loc["b"].tolist() == ["2 (1 seed)"]
+    assert shown(SUMMARY.assign(Seeds=2), of, 3).loc["b"].tolist() == ["2 (2 seeds)"]
+    assert shown(SUMMARY.assign(Seeds=3), of, 3).loc["b"].tolist() == ["2"]
+
+
 def test_what_does_not_occur_has_no_row() -> None:
     assert list(shown(SUMMARY, Summary(("Kind", "Epoch"), rows="Kind", columns="Epoch")).index) == ["b"]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pytest
-from processes import forked
+from processes import forked, start
 from rich.console import Console
 
 import srnn
 from srnn.commands.watch import picture
-from srnn.laboratory.event_files import EventFiles, tag
+from srnn.laboratory.event_files import EventFiles, apart, tag
 from srnn.laboratory.watching import Progress, Watch
 from srnn.runs import disk
 
@@ -71,6 +74,22 @@ def test_of_many_runs_those_in_progress_are_shown_first(seen: tuple[Path, list[l
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_in_a_narrow_terminal_names_and_states_stay(seen: tuple[Path, list[list[Progress]]], width: int) -> None:
+    _, looks = seen
+    far = [replace(one, epoch=11_630, epochs=100_000) for one in looks[-1]]
+    console = Console(width=width)
+    with console.capture() as shown:
+        console.print(picture(far))
+    lines = shown.get().splitlines()
+    assert max(map(len, lines)) <= width
+    told = "".join(line.split()[0] for line in lines[2 : lines.index("")])
+    assert "digits/seed-0" in told
+    assert [line for line in lines if "finished" in line and "dig" in line]
+    assert ("11,630/100,000" in shown.get()) == (width >= 40)
+    assert ("test" in lines[0]) == (width >= 60)
+
+
 def test_where_the_output_is_no_terminal_it_looks_once(seen: tuple[Path, list[list[Progress]]], tmp_path: Path) -> None:
     folder, _ = seen
     answer = forked(["watch", str(folder)], tmp_path)
@@ -81,30 +100,86 @@ def test_where_the_output_is_no_terminal_it_looks_once(seen: tuple[Path, list[li
 
 class TestEventFiles:
     def test_they_hold_what_was_measured_once(self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path) -> None:
-        event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+        pytest.importorskip("tensorboardX")
         folder, _ = seen
         answer = forked(["watch", str(folder), "--tensorboard", "board"], tmp_path)
         assert answer.code == 0
         run = srnn.Run.open(folder / "seed-1")
-        with EventFiles(tmp_path / "again") as files:
-            files.write([run])
-            files.write([run])
+        files = EventFiles(tmp_path / "again")
+        files.write([run])
+        files.write([run])
         for board in ("board", "again"):
-            [path] = (tmp_path / board / "digits/seed-1").iterdir()
-            values = [
-                (event.step, value.tag, value.simple_value)
-                for event in map(event_pb2.Event.FromString, records(path.read_bytes()))
-                for value in event.summary.value
-            ]
-            wanted = run.metrics
-            assert len(values) == len(wanted)
-            for (step, name, value), row in zip(values, wanted.itertuples(), strict=True):
-                assert (step, name) == (row.Epoch, tag(str(row.Metric)))
-                assert value == pytest.approx(row.Score, rel=1e-6)
+            assert_holds(tmp_path / board / "digits/seed-1", run)
+
+    def test_what_is_measured_later_is_added(self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path) -> None:
+        pytest.importorskip("tensorboardX")
+        run = srnn.Run.open(copytree(seen[0] / "seed-0", tmp_path / "digits/seed-0"))
+        path = run.folder / "metrics.csv"
+        whole = path.read_text().splitlines(keepends=True)
+        files = EventFiles(tmp_path / "board")
+        early = [line for line in whole if line.startswith(("Epoch", "0,", "1,"))]
+        for lines in (early, whole):
+            path.write_text("".join(lines))
+            files.write([srnn.Run(run.folder)])
+        assert_holds(tmp_path / "board/digits/seed-0", run)
+
+    def test_runs_of_the_same_name_are_told_apart(
+        self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path
+    ) -> None:
+        pytest.importorskip("tensorboardX")
+        runs = [srnn.Run.open(copytree(seen[0] / "seed-0", tmp_path / place / "digits/seed-0")) for place in "AB"]
+        assert forked(["watch", "A", "B", "--tensorboard", "board"], tmp_path).code == 0
+        for place, run in zip("AB", runs, strict=True):
+            assert_holds(tmp_path / "board" / place / "digits/seed-0", run)
+        # One that is begun later, and one of no longer a path.
+        paths = [Path(*("/", *name.split())) for name in ("e seed-0", "a e seed-0", "b a e seed-0", "f seed-0")]
+        wanted = ["e/seed-0", "a/e/seed-0", "b/a/e/seed-0", "f/seed-0"]
+        assert list(map(str, apart(paths).values())) == wanted
+
+    def test_a_run_has_its_name_wherever_one_stands(
+        self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path
+    ) -> None:
+        folder, _ = seen
+        pytest.importorskip("tensorboardX")
+        board = str(tmp_path / "board")
+        assert forked(["watch", "..", "--tensorboard", board], folder / "seed-0").code == 0
+        assert_holds(tmp_path / "board/digits/seed-0", srnn.Run.open(folder / "seed-0"))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+    def test_of_many_runs_none_stays_open(self, seen: tuple[Path, list[list[Progress]]], tmp_path: Path) -> None:
+        pytest.importorskip("tensorboardX")
+        for seed in range(100):
+            copytree(
+                seen[0] / "seed-0", tmp_path / f"many/seed-{seed}", ignore=ignore_patterns("checkpoints", "figures")
+            )
+        answer = start(["watch", "many", "--tensorboard", "board"], tmp_path, before=open_few).end()
+        assert (answer.code, answer.err) == (0, "")
+        assert len([*(tmp_path / "board").glob("many/seed-*/*")]) == 100
 
     def test_those_of_a_kind_stand_together(self) -> None:
         wanted = {"test_accuracy": "test_accuracy", "L0_zero": "types/L0_zero", "test_recall_3": "recall/3"}
         assert {name: tag(name) for name in wanted} == wanted
+
+
+def open_few() -> None:
+    """Let a process have few files open."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+
+def assert_holds(board: Path, run: srnn.Run) -> None:
+    """The one event file in a folder holds what a run has measured, and each of it once."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    [path] = board.iterdir()
+    events = [*map(event_pb2.Event.FromString, records(path.read_bytes()))]
+    assert [event.file_version for event in events if event.file_version] == ["brain.Event:2"]
+    values = [(event.step, value.tag, value.simple_value) for event in events for value in event.summary.value]
+    wanted = run.metrics
+    assert len(values) == len(wanted)
+    for (step, name, value), row in zip(values, wanted.itertuples(), strict=True):
+        assert (step, name) == (row.Epoch, tag(str(row.Metric)))
+        assert value == pytest.approx(row.Score, rel=1e-6)
 
 
 def records(content: bytes) -> Iterator[bytes]:

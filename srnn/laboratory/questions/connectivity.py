@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from srnn.analysis import connectivity
-from srnn.analysis.statistics import SHARE
-from srnn.laboratory.questions.question import Frames, Question, Summary
+from srnn.analysis.statistics import POSITIVE, SHARE
+from srnn.laboratory.questions.question import Frames, Question, Summary, up_to_sum
 from srnn.laboratory.subject import Subject
 from srnn.plots.connectivity import connectivity as draw
 
@@ -26,7 +26,11 @@ QUESTION = Question(
     answer,
     {
         "connectivity": Summary(
-            ("Scope", "Type"), connectivity.by_type, {"Share": SHARE}, "Type", where="Scope == 'total'"
+            ("Scope", "Type"),
+            connectivity.by_type,
+            {"Edges": up_to_sum("Edges", "Scope"), "Share": SHARE, "Magnitude": POSITIVE},
+            rows="Type",
+            where="Scope == 'total'",
         )
     },
     {"connectivity": ("connectivity", draw)},

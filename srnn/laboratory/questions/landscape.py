@@ -8,6 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from srnn.analysis import landscape
+from srnn.analysis.statistics import CORRELATION, POSITIVE, SHARE
 from srnn.errors import NotApplicableError
 from srnn.laboratory.ensemble import bottoms
 from srnn.laboratory.questions.question import Frames, Question, Summary
@@ -72,10 +73,15 @@ def _means(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.drop(columns=["From", "To"]).mean().to_frame().T
 
 
+_RANGES = {
+    **dict.fromkeys(("Distance", "Matched distance", "Map distance", "Gradient norm", "Divergence"), POSITIVE),
+    **dict.fromkeys(("Cosine", "Gradient cosine"), CORRELATION),
+    "Disagreement": SHARE,
+}
 QUESTION = Question(
     "What lies between minima, seeds, or the ends of a course?",
     answer,
-    {"landscape_apart": Summary((), reduce=_means, rows="Quantity", columns="")},
+    {"landscape_apart": Summary((), reduce=_means, within=_RANGES, rows="Quantity", columns="")},
     {"landscape": ("landscape", ways), "plane": ("landscape_plane", plane)},
     trains=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srnn.analysis import masks
+from srnn.analysis.statistics import SHARE
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
 
@@ -15,6 +16,6 @@ def answer(subject: Subject) -> Frames:
 QUESTION = Question(
     "What do an organism's zeros cost plain numbers without them?",
     answer,
-    {"masks": Summary(("Mask", "Metric"), rows="Mask")},
+    {"masks": Summary(("Mask", "Metric"), within={"Masked": SHARE, "Score": None}, rows="Mask")},
     trains=True,
 )

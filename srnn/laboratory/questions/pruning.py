@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from srnn.analysis import pruning
+from srnn.analysis.statistics import POSITIVE
 from srnn.errors import NotApplicableError
 from srnn.laboratory.questions.question import Frames, Question, Summary
 from srnn.laboratory.subject import Subject
@@ -28,7 +29,7 @@ QUESTION = Question(
     {
         "pruning": Summary(
             ("Order", "Share", "Metric"),
-            within=dict.fromkeys(["Score", "Low", "High"]),
+            within={**dict.fromkeys(["Score", "Low", "High"]), "Dropped": POSITIVE},
             rows="Order",
             columns="Share",
             where="Quantity == 'Score' and Share in [0, 0.5, 0.7, 0.9]",

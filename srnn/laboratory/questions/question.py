@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,20 @@ Frames = dict[str, pd.DataFrame]
 Drawing = Callable[..., "Figure"]
 
 
+#: Between which numbers each row of a result lies: the same for all, or one for each.
+Ends = tuple["float | pd.Series", "float | pd.Series"]
+
+
+def up_to(column: str) -> Callable[[pd.DataFrame], Ends]:
+    """The range of a count, which is at most what that column says."""
+    return lambda frame: (0.0, frame[column])
+
+
+def up_to_sum(column: str, by: str) -> Callable[[pd.DataFrame], Ends]:
+    """The range of counts that are parts of their sum over the rows that have the same ``by``."""
+    return lambda frame: (0.0, frame.groupby(by)[column].transform("sum"))
+
+
 def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
@@ -31,18 +45,24 @@ class Summary:
     Attributes:
         by: Columns that tell apart what is not to be averaged; of the others the numbers are.
         reduce: What is averaged, of one seed's result.
-        within: The ranges of those that have one; None: that of the metric in the column Metric.
+        within: The ranges of those that have one; None: that of the metric in the column Metric. A function tells that
+            of each row of what ``reduce`` gives.
         rows: The column of the summary that heads the rows of the table that is printed; without it none is.
         columns: The one that heads its columns, if there are several; Quantity is the name of what was averaged.
         where: Which rows of the summary are in that table, as a query.
+        differences: Those that are differences of the metric in the column Metric: of shares they end at ±1.
+        absent: Those that are known where a seed has no row for a case that others have: it has none of a type, and so
+            0 of its particles. Of all else the mean is over those seeds that have the case.
     """
 
     by: tuple[str, ...]
     reduce: Callable[[pd.DataFrame], pd.DataFrame] = _as_it_is
-    within: Mapping[str, Range | None] = field(default_factory=dict)
+    within: Mapping[str, Range | Callable[[pd.DataFrame], Ends] | None] = field(default_factory=dict)
     rows: str = ""
     columns: str = "Quantity"
     where: str = ""
+    differences: Sequence[str] = ()
+    absent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
