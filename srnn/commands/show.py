@@ -44,8 +44,8 @@ def command(
     from srnn.commands.side_by_side import print_comparison, print_side_by_side
     from srnn.commands.study import print_study
     from srnn.commands.sweeps import print_sweep
-    from srnn.runs.groups import by_experiment, is_comparison, is_study, is_sweep, open_runs, sweeps_in
-    from srnn.sweeps.folder import Sweep
+    from srnn.runs.groups import by_experiment, is_comparison, is_study, is_sweep, only_planned, open_runs
+    from srnn.sweeps.folder import sweeps_of
     from srnn.untrusted import expanded
 
     folders = [expanded(run) for run in runs]
@@ -60,11 +60,13 @@ def command(
     for folder in folders:
         if folder not in plain and not is_sweep(folder):
             (print_study if is_study(folder) else print_comparison)(folder)
-    sweeps = sweeps_in(folders)
-    for folder in sweeps:
-        print_sweep(Sweep.open(folder))
+    sweeps = sweeps_of(folders)
+    for sweep in sweeps:
+        print_sweep(sweep)
+    plain = [folder for folder in plain if not only_planned(folder)]
     if plain:
-        groups = by_experiment(one for one in open_runs(plain) if not any(map(one.folder.is_relative_to, sweeps)))
+        below = [sweep.folder for sweep in sweeps if sweep.folder not in folders]
+        groups = by_experiment(one for one in open_runs(plain) if not any(map(one.folder.is_relative_to, below)))
         if len(groups) == 1:
             print_runs(groups[0])
         elif groups:

@@ -125,12 +125,15 @@ def command(
         if sbatch:
             if backend != "loky":
                 raise UserError(f"--backend is {backend}; with --sbatch there are none but SLURM's own: leave it out")
-            given = {
-                **{"--seeds": seeds, "--out": out, "--data-dir": data_dir},
-                **{"--device": device, "--body": body, "--format": image_format},
-            }
-            plain = (None, "cpu", "png")
-            words = [word for name, value in given.items() if value not in plain for word in (name, str(value))]
+            given = [
+                ("--seeds", seeds, None),
+                ("--out", out, None),
+                ("--data-dir", data_dir, None),
+                ("--device", device, "cpu"),
+                ("--body", body, None),
+                ("--format", image_format, "png"),
+            ]
+            words = [word for name, value, plain in given if value != plain for word in (name, str(value))]
             words += [word for setting in settings or [] for word in ("--set", setting)]
             words += [
                 name for name, value in {"--fail-fast": fail_fast, "--retry-failed": retry_failed}.items() if value
@@ -179,9 +182,11 @@ def _chosen(file: str, settings: list[str] | None, out: Path | None, body: str |
             raise UserError(f"{option}: the sweep in {file} goes on as it was begun; leave {option} out")
         # Its plan may be lost: that is made anew.
         experiment = with_body(Experiment.from_toml(folder / "config.toml"), body, begins=False)
-        if (folder := folder.resolve()).name != experiment.name:
-            raise UserError(f"{folder} was renamed: to go on with it, name it {experiment.name} again")
-        return experiment, folder.parent
+        # A link to it may have its name, or lead to what has it.
+        for place in (folder.absolute(), folder.resolve()):
+            if place.name == experiment.name:
+                return experiment, place.parent
+        raise UserError(f"{folder} was renamed: to go on with it, name it {experiment.name} again")
     experiment = load_changed(file, settings or [])
     if file in preset_names() and not load_experiment(file).sweep.over and experiment.name == file:
         # Its own runs are in the folder of its name.

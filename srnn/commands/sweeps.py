@@ -87,6 +87,8 @@ def print_sweep(found: Sweep) -> None:
     goals = found.goals
     if goals:
         _print_points(found, goals)
+    for why in found.unread.values():
+        printed.print(why, markup=False, soft_wrap=True)
     if len(found.table) and (missing := unmeasured(experiment.sweep, map(str, found.table))):
         printed.print(missing, markup=False, soft_wrap=True)
     if states.total() > states["ended"] + states["running"]:

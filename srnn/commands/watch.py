@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Watch runs in progress until all have ended: how far they are, and what they measured last.
 
-    Of a sweep, until no run of it waits any more.
+    Of a sweep that is named, until no run of it waits any more.
 
     Everything is read from the folders: it does not matter who trains the runs, or
     on which machine. Where the output is no terminal, it looks once.
@@ -55,14 +55,14 @@ def command(
     from srnn.commands.output import console
     from srnn.errors import UserError
     from srnn.laboratory.watching import Watch
-    from srnn.runs.groups import sweeps_in
+    from srnn.runs.groups import is_sweep
     from srnn.sweeps.folder import Sweep
     from srnn.untrusted import expanded
 
     if not 0.1 <= every <= 86_400:
         raise UserError(f"--every is {every:g}; allowed: a number of seconds from 0.1 to 86400")
     printed, watch = console(), Watch(runs)
-    sweeps = sweeps_in(map(expanded, runs))
+    sweeps = [folder for folder in map(expanded, runs) if is_sweep(folder)]
     files = None if tensorboard is None else _event_files(tensorboard)
 
     def look() -> tuple[list[Progress], int]:

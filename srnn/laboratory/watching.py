@@ -13,7 +13,7 @@ from pathlib import Path
 
 from srnn.errors import UserError
 from srnn.runs import records
-from srnn.runs.groups import has_begun, is_sweep, open_runs
+from srnn.runs.groups import only_planned, open_runs
 from srnn.runs.run import Run, last_epoch
 from srnn.runs.status import Status
 from srnn.untrusted import expanded
@@ -66,9 +66,7 @@ class Watch:
             UserError: A folder holds no run.
         """
         found = []
-        # Of a sweep none may have begun.
-        begun = [one for one in self._folders if not is_sweep(one) or has_begun(one)]
-        for run in open_runs(begun):
+        for run in open_runs(one for one in self._folders if not only_planned(one)):
             # A run that is known has read its configuration already.
             found.append(self._progress(self._known.setdefault(run.folder, run)))
         return found

@@ -12,8 +12,8 @@ from srnn.files import is_file, write_whole
 from srnn.reports import answers, courses, overview, particles
 from srnn.reports.render import render
 from srnn.reports.swept import all_swept, detailed
-from srnn.runs.groups import by_experiment, has_begun, names_apart, open_runs, sweeps_in
-from srnn.sweeps.folder import Sweep
+from srnn.runs.groups import by_experiment, names_apart, only_planned, open_runs
+from srnn.sweeps.folder import Sweep, sweeps_of
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def report(
     measured = [run for run in opened if is_file(run.folder / "metrics.csv")]
     if not measured:
         raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
-    begun = filter(has_begun, sweeps_in(folders))
-    sweeps = [Sweep.open(folder) for folder in {one.resolve(): one for one in begun}.values()]
+    begun = [sweep for sweep in sweeps_of(folders) if not only_planned(sweep.folder)]
+    sweeps = list({sweep.folder.resolve(): sweep for sweep in begun}.values())
     # A run that is named stands for the point that it is of.
     named = {place for folder in folders for place in (folder.resolve(), folder.resolve().parent)}
     left_out = _left_out(sweeps, named)

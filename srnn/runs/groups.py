@@ -49,15 +49,11 @@ def open_runs(folders: Iterable[str | os.PathLike[str]], body: Body | None = Non
                 raise UserError(f"{folder} is a comparison of which nothing is trained yet")
             runs += found
             continue
-        if is_study(folder):
-            runs += _parts(folder)
-            continue
-        if is_sweep(folder):
-            if not (found := _parts(folder)):
-                raise UserError(f"{folder} is a sweep of which no run has begun: srnn sweep {folder} begins them")
-            runs += found
-            continue
-        runs += _seeds(folder) or _below(folder) or [Run.open(folder)]
+        found = _found(folder)
+        if not found and (planned := sweeps_in([folder])):
+            one = planned[0]
+            raise UserError(f"{one} is a sweep of which no run has begun: srnn sweep {one} begins them")
+        runs += found or [Run.open(folder)]
     # A run named twice must not count as two seeds.
     opened = [Run(run.folder, body) for run in {run.folder.resolve(): run for run in runs}.values()]
     if body is not None and not any(isinstance(run.experiment.body, ModuleConfig) for run in opened):
@@ -86,9 +82,9 @@ def sweeps_in(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def has_begun(sweep: Path) -> bool:
-    """Whether any run of a sweep has begun."""
-    return any(sweep.glob("*/seed-*/config.toml"))
+def only_planned(folder: Path) -> bool:
+    """Whether all that a folder holds are sweeps of which no run has begun."""
+    return bool(sweeps_in([folder])) and not _found(folder)
 
 
 def is_comparison(folder: Path) -> bool:
@@ -141,6 +137,11 @@ def _seeds(folder: Path) -> list[Run]:
         seeds = [path.parent for path in folder.glob("seed-*/config.toml")]
         return [Run(seed) for seed in sorted(seeds, key=lambda seed: (len(seed.name), seed.name))]
     return []
+
+
+def _found(folder: Path) -> list[Run]:
+    """The runs in a folder that is none itself."""
+    return _parts(folder) if is_sweep(folder) or is_study(folder) else _seeds(folder) or _below(folder)
 
 
 def _below(folder: Path) -> list[Run]:
@@ -223,7 +224,7 @@ def by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
     sweep_of = cache(lambda folder: str(folder) if is_sweep(folder) else "")
     for run, essence, data in described:
         # Runs that do not say what their data were are taken for those that do, if these agree.
-        sweep = sweep_of(run.folder.resolve().parents[1])
+        sweep = sweep_of(run.folder.resolve().parent.parent)
         group = groups.setdefault((essence, data if len(known[essence] - {"null"}) > 1 else "", sweep), [])
         for other in group:
             if other.experiment.seed == run.experiment.seed:

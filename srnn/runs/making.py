@@ -7,6 +7,8 @@ from pathlib import Path
 from srnn.errors import UserError, option
 from srnn.experiment import Experiment
 from srnn.files import LOST
+from srnn.runs import lock
+from srnn.runs.status import NAME as STATUS
 
 
 def write_config(folder: Path, experiment: Experiment) -> None:
@@ -29,3 +31,12 @@ def make_folder(folder: Path) -> list[Path]:
             raise
         raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
     return made
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a run may begin there: nothing is, or only what one left that was killed or failed before it began."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        path.name in (lock.NAME, STATUS) or path.name.endswith(".tmp") for path in folder.iterdir()
+    )

@@ -17,10 +17,9 @@ from srnn.files import is_file
 from srnn.runs import checkpoints, lock
 from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.groups import first_difference, is_sweep
-from srnn.runs.making import make_folder, write_config
+from srnn.runs.making import is_free, make_folder, write_config
 from srnn.runs.records import explained
 from srnn.runs.run import Run
-from srnn.runs.status import NAME as STATUS
 from srnn.runs.status import Status, recorded, write_status
 from srnn.runs.writer import read_checkpoint
 from srnn.tasks import Task
@@ -54,7 +53,7 @@ def claim(folder: Path, experiment: Experiment, resume: bool, locks: ExitStack, 
         )
     locks.callback(_remove_empty, make_folder(folder))
     begun = is_file(folder / "config.toml")
-    if not begun and not _left_behind(folder):
+    if not begun and not is_free(folder):
         raise UserError(f"{folder} exists already: {_elsewhere()}")
     # Nothing is written to the folder of a run that has ended, not even a lock.
     if not begun or not recorded(folder).ended:
@@ -162,13 +161,6 @@ def _exists(folder: Path, experiment: Experiment) -> str:
 
 def _elsewhere() -> str:
     return f"choose another {option('out')} or other {option('seeds')}, or remove it first"
-
-
-def _left_behind(folder: Path) -> bool:
-    """Whether all that is there comes from a run that was killed before it had begun."""
-    return folder.is_dir() and all(
-        path.name in (lock.NAME, STATUS) or path.name.endswith(".tmp") for path in folder.iterdir()
-    )
 
 
 def _check_same(folder: Path, experiment: Experiment, say: Callable[[str], None]) -> None:

@@ -25,6 +25,8 @@ Watch = Callable[[int, int, dict[str, str]], None]
 _PATIENCE = 0.25
 #: How often a job is begun whose worker is ended from outside.
 _ATTEMPTS = 3
+#: Why one is given up then.
+LOST = "its process was ended from outside"
 #: The file that is there as long as workers are to go on: nor are they to where nobody waits for them any more.
 _GO_ON = "go on"
 #: In a worker of several threads jobs take turns: how torch computes is a matter of the whole process.
@@ -148,7 +150,7 @@ def _elsewhere(
                     if attempts[job.name] < _ATTEMPTS and not stopped:
                         waiting.insert(0, job)
                         continue
-                    lost = f"{job.name}: its process was ended from outside"
+                    lost = f"{job.name}: {LOST}"
                     error = (
                         StoppedError(lost)
                         if stopped

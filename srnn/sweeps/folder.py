@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +20,13 @@ from srnn import tasks
 from srnn.errors import UserError, nearest, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, replacing
-from srnn.runs.groups import first_difference, is_sweep
+from srnn.runs.groups import first_difference, is_sweep, sweeps_in
 from srnn.runs.lock import BeingWrittenError, only_writer, writer
 from srnn.runs.making import make_folder, write_config
 from srnn.runs.status import read_status, recorded
 from srnn.settings import RangeConfig, SweepConfig
 from srnn.shown import Rows, Shown, figure
-from srnn.sweeps.plan import Point, planned, point_of, read_plan, require_possible, write_plan
+from srnn.sweeps.plan import Point, named_apart, planned, point_of, read_plan, require_possible, write_plan
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 #: What a task is doing: some seeds of a point.
 State = Literal["waiting", "running", "ended", "failed"]
 TABLE = "sweep.parquet"
-#: By which optuna chooses points, made of their plan and their runs if it is not there.
-JOURNAL = "optuna.journal"
 #: Seconds in which a plan is written.
 _PLANNING = 60.0
 #: Points that are shown of many.
@@ -94,6 +92,7 @@ class Sweep(Shown):
         folder: Where its points are.
         experiment: What has the sweep.
         points: All points that are planned.
+        unread: Why a point is not in the table, by its name, if its folder holds something else or is damaged.
 
     Example:
         >>> sweep = srnn.Sweep.open("runs/alpha-hidden")  # doctest: +SKIP
@@ -102,7 +101,9 @@ class Sweep(Shown):
 
     def __init__(self, folder: Path, experiment: Experiment, points: Iterable[Point]) -> None:
         self.folder, self.experiment, self.points = folder, experiment, list(points)
-        self._rows: dict[str, pd.DataFrame] = {}
+        self.unread: dict[str, str] = {}
+        #: What was read of each point, and what it was read off.
+        self._rows: dict[str, tuple[object, pd.DataFrame]] = {}
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Sweep:
@@ -148,7 +149,14 @@ class Sweep(Shown):
 
         from srnn.analysis import sweeps
 
-        frames = [rows for point in self.points if (rows := self._rows_of(point)) is not None]
+        frames = []
+        self.unread = {}
+        for point in self.points:
+            try:
+                if (rows := self._rows_of(point)) is not None:
+                    frames.append(rows)
+            except UserError as error:
+                self.unread[point.name] = str(error)
         if not frames:
             return pd.DataFrame({"Point": [], "Seed": [], "Status": [], "Epoch": []})
         table = pd.concat(frames, ignore_index=True)
@@ -160,11 +168,12 @@ class Sweep(Shown):
 
         from srnn.analysis import sweeps
 
-        if point.name in self._rows:
-            return self._rows[point.name]
         runs = [one for one in self.runs(point) if is_file(one.folder / "metrics.csv")]
         if not runs:
             return None
+        source = [(one.folder, one.status, (one.folder / "metrics.csv").stat().st_mtime_ns) for one in runs]
+        if point.name in self._rows and self._rows[point.name][0] == source:
+            return self._rows[point.name][1]
         self._require_own(point, runs)
         statuses = {one.experiment.seed: one.status for one in runs}
         frame = pd.DataFrame({"Point": point.name, "Seed": list(statuses), **_columns(point, len(runs))})
@@ -173,9 +182,11 @@ class Sweep(Shown):
                 Status=[status.status for status in statuses.values()],
                 Epoch=[int(one.metrics["Epoch"].max()) for one in runs],
             )
-            return frame.join(sweeps.final_metrics(runs), on="Seed")
+            frame = frame.join(sweeps.final_metrics(runs), on="Seed")
         except UserError as error:
             raise UserError(f"{error}; without the folder of this run the sweep trains it anew") from None
+        self._rows[point.name] = source, frame
+        return frame
 
     def _require_own(self, point: Point, runs: Iterable[Run]) -> None:
         there = point_of(self.experiment, point.settings)[1]
@@ -198,10 +209,9 @@ class Sweep(Shown):
             if stop():
                 return
             every = Task(point, tuple(self.experiment.sweep.all_seeds), self.folder / point.name)
-            if point.name in self._rows or every.state != "ended":
-                continue
-            if (rows := self._rows_of(point)) is not None:
-                self._rows[point.name] = rows
+            if every.state == "ended":
+                with suppress(UserError):  # which the table tells
+                    self._rows_of(point)
 
     def runs(self, point: Point) -> list[Run]:
         """The runs of a point that are begun, in the order of their seeds."""
@@ -220,11 +230,10 @@ class Sweep(Shown):
     def write_table(self) -> Path:
         """Write ``sweep.parquet``, the table of all runs: of points, too, that were added since this was opened."""
         path = self.folder / TABLE
+        _ = self.table  # so that others need not wait for long
         # Whoever writes last has read last.
         with alone(self.folder):
             now = Sweep.open(self.folder)
-            if now.experiment.sweep.all_seeds != self.experiment.sweep.all_seeds:
-                self._rows.clear()
             self.experiment, self.points = now.experiment, now.points
             self.__dict__.pop("table", None)
             with replacing(path) as file:
@@ -251,14 +260,25 @@ def _columns(point: Point, rows: int) -> dict[str, list[object]]:
     return {name: [value] * rows for name, value in point.settings.items()}
 
 
+def sweeps_of(folders: Sequence[Path]) -> list[Sweep]:
+    """The sweeps in these folders, and in those that hold experiments: there, what is damaged is left out.
+
+    Raises:
+        UserError: One that is named itself is damaged.
+    """
+    found = []
+    for folder in sweeps_in(folders):
+        try:
+            found.append(Sweep.open(folder))
+        except UserError:
+            if folder in folders:
+                raise
+    return found
+
+
 def wanted(settings: SweepConfig) -> dict[str, bool]:
     """The goals that are named: whether more is better."""
     return {**dict.fromkeys(settings.maximize, True), **dict.fromkeys(settings.minimize, False)}
-
-
-def _sought(settings: SweepConfig) -> tuple[object, ...]:
-    """What is looked for, where, and in how many runs."""
-    return settings.over, wanted(settings), settings.all_seeds
 
 
 def unmeasured(settings: SweepConfig, measured: Iterable[str]) -> str:
@@ -290,8 +310,6 @@ def begin(experiment: Experiment, out: Path) -> Sweep:
         if known is None or (known.points, known.experiment) != (points, experiment):
             write_config(folder, experiment)
             write_plan(folder, experiment.sweep, points)
-            if known is not None and _sought(known.experiment.sweep) != _sought(experiment.sweep):
-                (folder / JOURNAL).unlink(missing_ok=True)  # what optuna was told is another thing now
     return Sweep(folder, experiment, points)
 
 
@@ -332,7 +350,7 @@ def _as_there(experiment: Experiment, folder: Path, points: list[Point]) -> list
     else:
         known, keys = {point.key: point for point in there}, {point.key for point in points}
         missing += [point.name for point in there if point.key not in keys]
-        points = [known.get(point.key, point) for point in points]
+        points = [known.get(point.key) or named_apart(point, there) for point in points]
     if missing:
         raise UserError(
             f"{folder} is a sweep that has {missing[0]}, which this one lacks; a sweep may only become larger: "

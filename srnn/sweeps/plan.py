@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log
@@ -106,6 +105,13 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def named_apart(point: Point, others: Iterable[Point]) -> Point:
+    """The point, with its hash in its name where another has that: dashes in texts may make one name of two."""
+    if any(other.name == point.name and other.key != point.key for other in others):
+        return replace(point, name=f"{point.name}-{point.digest[:_HASH]}")
+    return point
+
+
 def planned(experiment: Experiment) -> list[Point]:
     """The points of a grid or random sweep.
 
@@ -124,12 +130,10 @@ def planned(experiment: Experiment) -> list[Point]:
             raise UserError(
                 f"sweep.over: {names[point.digest]} and {point.name} are the same experiment: leave one out"
             )
-    # Dashes in texts may make one name of two.
-    counts = Counter(point.name for point in points)
-    return [
-        replace(point, name=f"{point.name}-{point.digest[:_HASH]}") if counts[point.name] > 1 else point
-        for point in points
-    ]
+    by_name: dict[str, list[Point]] = {}
+    for point in points:
+        by_name.setdefault(point.name, []).append(point)
+    return [named_apart(point, by_name[point.name]) for point in points]
 
 
 def require_settings(experiment: Experiment) -> None:

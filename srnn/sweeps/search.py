@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from srnn.errors import UserError
 from srnn.settings import RangeConfig
-from srnn.sweeps.folder import JOURNAL, Sweep, alone, unmeasured, wanted
-from srnn.sweeps.plan import Point, key_of, point_of, read_plan, rounded, write_plan
+from srnn.sweeps.folder import Sweep, alone, unmeasured, wanted
+from srnn.sweeps.plan import Point, key_of, named_apart, point_of, rounded, write_plan
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+JOURNAL = "optuna.journal"
+#: What is looked for, where and in which runs, in the journal.
+_SOUGHT = "sought"
 
 
 class Search:
@@ -40,7 +44,7 @@ class Search:
     def __init__(self, sweep: Sweep) -> None:
         if find_spec("optuna") is None:
             raise UserError("sweep.method optuna needs the package optuna: pip install 'srnn[sweep]'")
-        self._sweep, self.left = sweep, True
+        self._folder, self.left = sweep.folder, True
 
     def ask(self, count: int) -> list[Point]:
         """Tell how what is asked for has ended, and ask for more: all points there are by then.
@@ -51,84 +55,93 @@ class Search:
         Raises:
             UserError: No run measures what is searched for.
         """
-        with alone(self._sweep.folder):
-            study = _study(self._sweep)
-            points = {point.key: point for point in read_plan(self._sweep.folder)}
-            known, trials = len(points), study.get_trials(deepcopy=False)
-            self._add(study, trials, points)
-            # Of all trials, where a plan was lost.
-            lost = sum(trial.state.name == "COMPLETE" for trial in trials) > known
+        with alone(self._folder):
+            # As it is now: whoever made it larger may have done so since.
+            sweep = Sweep.open(self._folder)
+            study, wished = _study(sweep), sweep.experiment.sweep
+            points, known = {point.key: point for point in sweep.points}, len(sweep.points)
+            _add(study, sweep)
             for trial in study.get_trials(deepcopy=False):
-                if lost or not trial.state.is_finished():
-                    self._settle(study, trial, points)
-            while (asked := len(study.get_trials(deepcopy=False))) < self._sweep.experiment.sweep.points:
+                _settle(study, trial, sweep, points)
+            while (asked := len(study.get_trials(deepcopy=False))) < wished.points:
                 if len(points) - known >= count:
                     break
-                study.sampler = _sampler(self._sweep.experiment.sweep.seed + asked)
-                number = study.ask(self._distributions()).number
-                self._settle(study, study.get_trials(deepcopy=False)[number], points)
-            self.left = asked < self._sweep.experiment.sweep.points
+                study.sampler = _sampler(wished.seed + asked)
+                number = study.ask(_distributions(wished.over)).number
+                _settle(study, study.get_trials(deepcopy=False)[number], sweep, points)
+            self.left = asked < wished.points
             if len(points) > known:
-                write_plan(self._sweep.folder, self._sweep.experiment.sweep, points.values())
+                write_plan(self._folder, wished, points.values())
         return list(points.values())
 
-    def _add(self, study: Study, trials: Iterable[FrozenTrial], points: Mapping[str, Point]) -> None:
-        """Make a trial of each planned point that has none: there was another journal, or none, when it was planned."""
-        from optuna.trial import TrialState, create_trial
 
-        over, distributions = self._sweep.experiment.sweep.over, self._distributions()
-        have = {key_of(_settings(over, one.params)) for one in trials if one.params.keys() == over.keys()}
-        for key, point in points.items():
-            if key not in have:
-                params = {
-                    name: value if isinstance(over[name], RangeConfig) else json.dumps(value)
-                    for name, value in point.settings.items()
-                }
-                study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=distributions))
+def _add(study: Study, sweep: Sweep) -> None:
+    """Make a trial of each planned point that has none: there was another journal, or none, when it was planned."""
+    from optuna.trial import TrialState, create_trial
 
-    def _settle(self, study: Study, trial: FrozenTrial, points: dict[str, Point]) -> None:
-        """Make sure that a trial is planned, and tell how it has ended if it has."""
-        from optuna.trial import TrialState
+    over = sweep.experiment.sweep.over
+    have = {_key(over, trial) for trial in study.get_trials(deepcopy=False)}
+    for point in sweep.points:
+        if point.key not in have:
+            params = {
+                name: value if isinstance(over[name], RangeConfig) else json.dumps(value)
+                for name, value in point.settings.items()
+            }
+            running = create_trial(state=TrialState.RUNNING, params=params, distributions=_distributions(over))
+            study.add_trial(running)
 
-        from srnn.analysis.sweeps import final_metrics
 
-        over = self._sweep.experiment.sweep.over
-        fails = partial(study.tell, trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        if trial.params.keys() != over.keys():  # whoever asked was killed before it had an answer
+def _key(over: Mapping[str, Any], trial: FrozenTrial) -> str | None:
+    """The key of the point of a trial; None if it has none, as where whoever asked was killed before the answer."""
+    return key_of(_settings(over, trial.params)) if trial.params.keys() == over.keys() else None
+
+
+def _settle(study: Study, trial: FrozenTrial, sweep: Sweep, points: dict[str, Point]) -> None:
+    """Make sure that a trial is planned, and tell how it has ended if it has."""
+    from optuna.trial import TrialState
+
+    from srnn.analysis.sweeps import final_metrics
+
+    settings = sweep.experiment.sweep
+    key, over = _key(settings.over, trial), trial.state.is_finished()
+    if over and (key is None or key in points):
+        return
+    fails = partial(study.tell, trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    if key is None:
+        fails()
+        return
+    if key not in points:
+        try:
+            found, _ = point_of(sweep.experiment, _settings(settings.over, trial.params))
+        except UserError:  # not all that may be drawn fits together
             fails()
             return
-        settings = _settings(over, trial.params)
-        if (known := points.get(key_of(settings))) is None:
-            try:
-                known, _ = point_of(self._sweep.experiment, settings)
-            except UserError:  # not all that may be drawn fits together
-                fails()
-                return
-        point = points.setdefault(known.key, known)
-        sweep = Sweep(self._sweep.folder, self._sweep.experiment, [point])
-        if trial.state.is_finished() or {task.state for task in sweep.tasks} != {"ended"}:
-            return
-        finals, goals = final_metrics(sweep.runs(point)), wanted(sweep.experiment.sweep)
-        if missing := unmeasured(sweep.experiment.sweep, map(str, finals)):
-            raise UserError(missing)
-        values = finals[list(goals)].mean(skipna=False)
-        if values.isna().any():
-            fails()
+        points[key] = named_apart(found, points.values())
+    alone = Sweep(sweep.folder, sweep.experiment, [points[key]])
+    if over or {task.state for task in alone.tasks} != {"ended"}:
+        return
+    finals = final_metrics(alone.runs(points[key]))
+    if missing := unmeasured(settings, map(str, finals)):
+        raise UserError(missing)
+    values = finals[list(wanted(settings))].mean(skipna=False)
+    if values.isna().any():
+        fails()
+    else:
+        study.tell(trial.number, values.tolist())
+
+
+def _distributions(over: Mapping[str, Any]) -> dict[str, Any]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, Any] = {}
+    for key, values in over.items():
+        if not isinstance(values, RangeConfig):
+            found[key] = CategoricalDistribution([json.dumps(value) for value in values])
+        elif isinstance(values.low, int) and isinstance(values.high, int):
+            found[key] = IntDistribution(values.low, values.high, log=values.log)
         else:
-            study.tell(trial.number, values.tolist())
-
-    def _distributions(self) -> dict[str, Any]:
-        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-        found: dict[str, Any] = {}
-        for key, values in self._sweep.experiment.sweep.over.items():
-            if not isinstance(values, RangeConfig):
-                found[key] = CategoricalDistribution([json.dumps(value) for value in values])
-            elif isinstance(values.low, int) and isinstance(values.high, int):
-                found[key] = IntDistribution(values.low, values.high, log=values.log)
-            else:
-                found[key] = FloatDistribution(float(values.low), float(values.high), log=values.log)
-        return found
+            found[key] = FloatDistribution(float(values.low), float(values.high), log=values.log)
+    return found
 
 
 def study_of(sweep: Sweep) -> Study:
@@ -138,13 +151,29 @@ def study_of(sweep: Sweep) -> Study:
 
 
 def _study(sweep: Sweep) -> Study:
+    """That of the journal; a damaged one, or one in which something else is looked for, is begun anew."""
+    settings, path = sweep.experiment.sweep, sweep.folder / JOURNAL
+    # What optuna was told is of these seeds, goals and values.
+    sought = json.dumps([settings.model_dump()["over"], wanted(settings), settings.all_seeds])
+    _cut_to_whole_lines(path)
+    try:
+        study = _opened(sweep, path)
+        if study.user_attrs.get(_SOUGHT) == sought:
+            return study
+    except Exception:  # optuna itself raises whatever its lines lead to
+        pass
+    path.unlink(missing_ok=True)
+    study = _opened(sweep, path)
+    study.set_user_attr(_SOUGHT, sought)
+    return study
+
+
+def _opened(sweep: Sweep, path: Path) -> Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    path = sweep.folder / JOURNAL
-    _mend(path)
     goals = wanted(sweep.experiment.sweep)
     return optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(path), lock_obj=_Held())),
@@ -164,24 +193,15 @@ class _Held:
         pass
 
 
-def _mend(path: Path) -> None:
-    """Remove the half line that a killed process may have left, to which the next one would be added.
-
-    A journal with any other damage goes as a whole: it is made again of the plan and the runs.
-    """
+def _cut_to_whole_lines(path: Path) -> None:
+    """Remove the half line that a killed process may have left, to which the next one would be added."""
     try:
         content = path.read_bytes()
-        lines = content.split(b"\n")
-        for line in lines[:-1]:
-            json.loads(line)
     except FileNotFoundError:
         return
-    except ValueError:
-        path.unlink()
-        return
-    if lines[-1]:
+    if content and not content.endswith(b"\n"):
         with path.open("r+b") as file:
-            file.truncate(len(content) - len(lines[-1]))
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _sampler(seed: int) -> Any:

@@ -21,9 +21,9 @@ from srnn.experiment import Experiment
 from srnn.files import is_file
 from srnn.presets import load_experiment
 from srnn.runs.lock import BeingWrittenError, only_writer
-from srnn.runs.making import make_folder
+from srnn.runs.making import is_free, make_folder
 from srnn.runs.status import Status, read_status, recorded, write_status
-from srnn.sweeps.engine import Job, carry_out
+from srnn.sweeps.engine import LOST, Job, LostError, carry_out
 from srnn.sweeps.estimate import seconds
 from srnn.sweeps.folder import State, Sweep, Task, begin, unmeasured
 from srnn.sweeps.plan import point_of
@@ -148,7 +148,12 @@ class _Worker:
         self._ended: set[str] = set()
         self._failed: dict[str, str] = {}
         self._tasks: dict[str, Task] = {}
-        self._again = {name for name, state in self._states().items() if retry_failed and state == "failed"}
+        # What failed before it began, perhaps for what this machine has and another had not, each process tries.
+        self._again = {
+            name
+            for name, state in self._states().items()
+            if state == "failed" and (retry_failed or self._may_be_tried(self._runs[name]))
+        }
         self._looked, self._counts = -inf, Counter[State]()
 
     def _states(self) -> dict[str, State]:
@@ -158,6 +163,11 @@ class _Worker:
         }
         self._ended |= {name for name, state in found.items() if state == "ended"}
         return found
+
+    @staticmethod
+    def _may_be_tried(run: Task) -> bool:
+        folder = run.folder / f"seed-{run.seeds[0]}"
+        return is_free(folder) and LOST not in recorded(folder).why
 
     def to_do(self) -> dict[str, State]:
         """The runs that are still to be done, or are being done."""
@@ -227,28 +237,35 @@ class _Worker:
             raise error
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         why = why.removeprefix(f"{task.name}: ")
-        self._record(task, why)
+        self._record(task, error, why)
         self._failed |= {run.name: why for run in task.alone}
         if self._fail_fast:
             self._sweep.write_table()
             raise UserError(f"{task.name}: {why}") from error
 
-    def _record(self, task: Task, why: str) -> None:
-        """Say so of what has failed and does not, as before it began: so that no other process tries it, too."""
-        for seed in task.seeds:
-            folder = task.folder / f"seed-{seed}"
-            make_folder(folder)
-            with suppress(BeingWrittenError), only_writer(folder):
-                status = recorded(folder)
-                if not (is_file(folder / "config.toml") and (status.ended or status.status == "failed")):
-                    write_status(folder, Status("failed", status.epoch, why))
+    def _record(self, task: Task, error: Exception, why: str) -> None:
+        """Say so of what has failed and cannot: before it began, or because its process was ended from outside.
+
+        Nothing is written beside what is not the sweep's, and nothing of seeds that may have failed for another's sake.
+        """
+        lost = isinstance(error, LostError)
+        folders = [task.folder / f"seed-{seed}" for seed in task.seeds]
+        if not lost and not all(map(is_free, folders)):
+            return
+        for folder in folders:
+            with suppress(UserError, OSError):  # what is told is why it failed
+                make_folder(folder)
+                with only_writer(folder):
+                    begun = is_file(folder / "config.toml")
+                    if is_free(folder) or (lost and begun and not recorded(folder).ended):
+                        write_status(folder, Status("failed", recorded(folder).epoch, why))
 
     def look(self) -> None:
         """Tell what is going on, and stop if that is wished."""
-        self._hear()
+        self._stop_if_asked()
         self._told({})
 
-    def _hear(self) -> None:
+    def _stop_if_asked(self) -> None:
         if self._stop():
             raise StoppedError("a sweep was asked to stop; the whole state of its runs is saved")
 
@@ -268,12 +285,12 @@ class _Worker:
         ended = self._sweep
         self._watch(Doing(ended.states))
         ended.read_ahead(self._stop)  # so that others need not wait for long
-        self._hear()
+        self._stop_if_asked()
         ended.write_table()
         if self._image_format is not None:
             from srnn.sweeps.figures import draw
 
-            draw(ended, self._image_format, self._hear)
+            draw(ended, self._image_format, self._stop_if_asked)
         failed = [name for name, state in self._states().items() if name in self._failed or state == "failed"]
         if failed:
             status = read_status(self._runs[failed[0]].folder / f"seed-{self._runs[failed[0]].seeds[0]}")
@@ -281,6 +298,8 @@ class _Worker:
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             again = option("retry-failed", "retry_failed=True")
             raise UserError(f"{failed[0]} failed{more}: {shorten(why, 300)}; do it again by {again}")
+        if ended.unread:
+            raise UserError(next(iter(ended.unread.values())))
         if len(ended.table) and (missing := unmeasured(ended.experiment.sweep, map(str, ended.table))):
             raise UserError(missing)
         return ended

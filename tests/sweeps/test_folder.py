@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import threading
@@ -18,6 +19,7 @@ from test_sweeps import Threads, tiny, wait_until
 import srnn
 from srnn import Experiment, Sweep, UserError
 from srnn.errors import StoppedError
+from srnn.sweeps.engine import LOST, LostError
 from srnn.sweeps.folder import begin
 from srnn.sweeps.plan import planned
 
@@ -57,6 +59,10 @@ def test_what_is_of_no_single_run_is_not_swept_over(tmp_path: Path) -> None:
         srnn.sweep(small(over={"pruning.densities": [[0.5], [0.25]]}), tmp_path)
 
 
+def lost(*arguments: Any, **options: Any) -> None:
+    raise LostError(f"its job: {LOST} 3 times")
+
+
 class TestItsOwn:
     """A run with other settings is never taken for a point's."""
 
@@ -71,8 +77,29 @@ class TestItsOwn:
         complaint = r"hidden-2.seed-0 holds a run with particle.hidden 5 and not 2, as the sweep has it there"
         with pytest.raises(UserError, match=complaint):
             again(folder)
-        with pytest.raises(UserError, match=complaint):
-            _ = Sweep.open(folder).table
+        assert pd.read_parquet(folder / "sweep.parquet")["Point"].tolist() == ["hidden-3"]
+        assert re.search(complaint, forked(["show", str(folder)], folder).out)
+
+    def test_one_that_has_not_ended_is_left_as_it_is(self, folder: Path) -> None:
+        self.put(folder, "particle.hidden=5")
+        status = folder / "hidden-2/seed-0/status.json"
+        srnn.runs.status.write_status(status.parent, srnn.runs.status.Status("interrupted", 1))
+        before = status.read_bytes()
+        with pytest.raises(UserError, match="hidden-2 seed 0 failed"):
+            again(folder)
+        assert status.read_bytes() == before
+
+    @pytest.mark.parametrize("place", ["hidden-2", "hidden-2/seed-0", "hidden-2/seed-0/notes.txt"])
+    def test_what_is_in_the_way_of_a_point_is_of_no_other(self, folder: Path, place: str) -> None:
+        shutil.rmtree(folder / "hidden-2")
+        shutil.rmtree(folder / "hidden-3")
+        (folder / place).parent.mkdir(exist_ok=True, parents=True)
+        (folder / place).write_text("mine")
+        with pytest.raises(UserError, match="hidden-2 seed 0 failed"):
+            again(folder)
+        assert (folder / place).read_text() == "mine"
+        assert pd.read_parquet(folder / "sweep.parquet")["Point"].tolist() == ["hidden-3"]
+        assert not [*folder.glob("hidden-2/seed-0/status.json")]
 
     def test_one_that_is_its_own_is_taken(self, folder: Path) -> None:
         self.put(folder, "particle.hidden=2")
@@ -172,35 +199,47 @@ class TestThePlan:
 class TestFailing:
     BATCH: dict[str, Any] = {"training.batch_size": [500, 5000]}
 
-    def test_what_fails_before_it_begins_is_known_to_all(self, tmp_path: Path) -> None:
+    def begun(self, tmp_path: Path, **options: Any) -> set[str]:
+        found: list[str] = []
+        with pytest.raises(UserError, match="batch_size-50+ seed 0 failed"):
+            srnn.sweep(
+                small(over=self.BATCH),
+                tmp_path,
+                image_format=None,
+                watch=lambda doing: found.extend(doing.running),
+                **options,
+            )
+        return {*found}
+
+    def test_what_fails_before_it_begins_is_said_and_tried_by_each(self, tmp_path: Path) -> None:
+        """Another machine may lack what this one has."""
         with pytest.raises(UserError, match=r"batch_size-5000 seed 0 failed: training.batch_size is 5,000"):
             srnn.sweep(small(over=self.BATCH), tmp_path, image_format=None)
         assert Sweep.open(tmp_path / "tiny").states == {"ended": 1, "failed": 1}
-        looked: list[dict[str, Any]] = []
-        with pytest.raises(UserError, match="do it again by retry_failed=True"):
-            srnn.sweep(
-                small(over=self.BATCH),
-                tmp_path,
-                image_format=None,
-                watch=lambda doing: looked.append({**doing.running}),
-            )
-        assert not any(looked)
+        assert self.begun(tmp_path) == {"batch_size-5000 seed 0"}
         shown = forked(["show", str(tmp_path / "tiny")], tmp_path)
         assert f"go on with: srnn sweep {tmp_path / 'tiny'} --retry-failed" in shown.out
 
-    def test_it_is_done_again_when_asked_for(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError):
+    def test_what_lost_its_process_again_and_again_waits_to_be_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As where memory is lacking, before anything is written."""
+        monkeypatch.setattr(srnn.sweeps.sweep, "train_point", lost)
+        with pytest.raises(UserError, match=r"batch_size-500 seed 0 failed \(and 1 more\)"):
             srnn.sweep(small(over=self.BATCH), tmp_path, image_format=None)
-        begun: list[str] = []
-        with pytest.raises(UserError, match="batch_size-5000 seed 0 failed"):
-            srnn.sweep(
-                small(over=self.BATCH),
-                tmp_path,
-                image_format=None,
-                retry_failed=True,
-                watch=lambda doing: begun.extend(doing.running),
-            )
-        assert {*begun} == {"batch_size-5000 seed 0"}
+        assert Sweep.open(tmp_path / "tiny").states == {"failed": 2}
+        monkeypatch.undo()
+        assert self.begun(tmp_path) == set()
+        assert self.begun(tmp_path, retry_failed=True) == {"batch_size-500 seed 0", "batch_size-5000 seed 0"}
+
+    def test_of_seeds_of_which_one_is_in_the_way_none_is_said_to_have_failed(self, tmp_path: Path) -> None:
+        together = small(seeds=2, seeds_per_task=2)
+        begin(together, tmp_path)
+        (tmp_path / "tiny/hidden-2/seed-1").mkdir(parents=True)
+        (tmp_path / "tiny/hidden-2/seed-1/notes.txt").touch()
+        with pytest.raises(UserError, match="hidden-2 seed 0 failed"):
+            srnn.sweep(together, tmp_path, image_format=None)
+        assert Sweep.open(tmp_path / "tiny").states == {"ended": 2, "waiting": 2}
 
     def test_ending_at_once_leaves_a_table_of_what_there_is(self, tmp_path: Path) -> None:
         with pytest.raises(UserError):
@@ -252,6 +291,25 @@ class TestInProgress:
         answer = forked(["watch", "tiny"], tmp_path)
         assert (answer.code, answer.out.splitlines()[-1]) == (0, "0 runs: 2 waiting")
 
+    def test_a_folder_of_experiments_is_looked_at_whatever_a_sweep_in_it_is_like(self, folder: Path) -> None:
+        parent = folder.parent
+        begin(small().override("name=planned"), parent)
+        assert forked(["watch", str(parent)], folder).out.endswith("2 runs: 2 finished\n")
+        assert "2 points × 1 seeds: 2 waiting" in forked(["show", str(parent)], folder).out
+        (folder / "plan.json").unlink()
+        shown = forked(["show", str(parent)], folder)
+        assert (shown.code, shown.err) == (0, "")
+        assert "hidden-3" in shown.out
+        (parent / "alone").mkdir()
+        (parent / "planned").rename(parent / "alone/planned")
+        assert forked(["show", str(parent / "alone")], folder).code == 0
+        assert forked(["watch", str(parent / "alone")], folder).out.endswith("0 runs: \n")
+
+    def test_a_point_that_is_named_beside_its_sweep_is_shown(self, folder: Path) -> None:
+        shown = forked(["show", str(folder), str(folder / "hidden-2")], folder).out
+        assert "2 points × 1 seeds: 2 ended" in shown
+        assert "87 particles of 2 hidden units" in shown
+
     def test_a_folder_of_sweeps_stands_for_all_of_them(self, folder: Path) -> None:
         srnn.sweep(small().override("name=other"), folder.parent, image_format=None)
         assert forked(["watch", str(folder.parent)], folder).out.endswith("4 runs: 4 finished\n")
@@ -271,6 +329,10 @@ class TestTheCommand:
 
     def test_a_link_to_it_is_it(self, folder: Path) -> None:
         (folder.parent / "link").symlink_to(folder)
+        (folder.parent / "linked").mkdir()
+        (folder.parent / "linked/tiny").symlink_to(folder.rename(folder.parent / "job123"))
+        assert forked(["sweep", str(folder.parent / "linked/tiny"), "-q"], folder.parent).code == 0
+        folder = (folder.parent / "job123").rename(folder)
         assert forked(["sweep", str(folder.parent / "link"), "-q"], folder).code == 0
         assert forked(["sweep", str(folder / "hidden-2/.."), "-q"], folder).code == 0
 

@@ -17,7 +17,8 @@ from test_sweeps import SOAK, log_trainings, tiny, wait_until
 import srnn
 from srnn import Experiment, Sweep, UserError
 from srnn.analysis.sweeps import of_points
-from srnn.sweeps.search import JOURNAL, study_of
+from srnn.sweeps.folder import begin
+from srnn.sweeps.search import JOURNAL, Search, study_of
 
 optuna = pytest.importorskip("optuna")
 
@@ -169,6 +170,38 @@ def test_with_more_seeds_another_goal_and_more_values_the_study_is_of_these(copi
         assert trial.values == [pytest.approx(means[json.loads(trial.params["particle.hidden"])], rel=1e-12)]
     with pytest.raises(UserError, match=r"has hidden-[0-9], which this one lacks"):
         srnn.sweep(searched(points=9, over={"particle.hidden": [9]}, seeds=2), copied.folder.parent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"over": {"particle.hidden": [2, 3, 4, 5]}},
+        {"maximize": ["train_accuracy"], "minimize": []},
+        {"minimize": ["replication_loss"], "maximize": []},
+        {"seeds": 2},
+    ],
+    ids=str,
+)
+def test_whoever_was_begun_before_it_was_changed_asks_for_what_it_is_now(copied: Sweep, change: dict[str, Any]) -> None:
+    earlier = Search(Sweep.open(copied.folder))
+    earlier.ask(0)
+    begin(searched(**{"points": 9, "over": HIDDEN, **change}), copied.folder.parent)
+    earlier.ask(1)
+    now = srnn.sweep(Experiment.from_toml(copied.folder / "config.toml"), copied.folder.parent, image_format=None)
+    assert now.experiment.sweep.points == 9
+    trials = study_of(now).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 9
+    means = now.table.groupby("particle.hidden")[list(now.goals)].mean()
+    for trial in trials:
+        assert trial.values == pytest.approx(means.loc[json.loads(trial.params["particle.hidden"])].tolist(), rel=1e-12)
+
+
+def test_points_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
+    over = {"task.target": ["a", "a-path-b"], "task.path": ["b-path-x", "x"]}
+    values = searched(points=30, over=over).model_dump(exclude_unset=True)
+    values |= {"task": {"name": "arrays", "path": "x"}}
+    points = Search(begin(Experiment.from_dict(values), tmp_path)).ask(30)
+    assert len({point.name for point in points}) == len(points) == 4
 
 
 def test_the_plan_grows_before_work(tmp_path: Path) -> None:
