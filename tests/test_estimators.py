@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
@@ -44,7 +47,8 @@ def test_it_is_an_estimator_as_scikit_learn_has_them(estimator: Any, check: Any)
 @pytest.mark.parametrize("method", ["lifted", "placed", "newton", "sgd", "none"])
 def test_every_method_trains_it_and_exact_ones_end_with_self_replicators_alone(method: str) -> None:
     # Of sgd the replication has to have its time; what is asked here is that it runs.
-    model = classifier(method=method, every="epoch", hidden=4, max_iter=80).fit(IRIS, SPECIES)
+    lr = 0.01 if method == "sgd" else 0.05
+    model = classifier(method=method, every="epoch", hidden=4, max_iter=80, lr=lr).fit(IRIS, SPECIES)
     assert model.score(IRIS, SPECIES) > (0.5 if method == "sgd" else 0.85)
     types = model.census_.loc["total"]
     assert types.sum() == 5 * 6 + 6 * 3
@@ -157,6 +161,65 @@ def test_early_stopping_keeps_the_best() -> None:
     assert best < len(scores)
     alone = clone(model).set_params(max_iter=best).fit(IRIS, SPECIES)
     np.testing.assert_array_equal(model.predict_proba(IRIS), alone.predict_proba(IRIS))
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+AROUND: dict[str, Any] = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "doubles": doubles,
+    "meta": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_is_set_for_all_of_torch_changes_no_bit(around: str) -> None:
+    def told() -> list[Any]:
+        model = classifier(max_iter=3, batch_size=50).fit(IRIS, SPECIES)
+        model.partial_fit(IRIS, SPECIES)
+        regressor = OrganismRegressor(**QUICK | {"max_iter": 3}, random_state=0).fit(IRIS, SPECIES)
+        answers = [model.predict(IRIS), model.predict_proba(IRIS), model.predict_log_proba(IRIS)]
+        return [*answers, *model.effective_weights_, model.census_, regressor.predict(IRIS)]
+
+    expected = told()
+    with AROUND[around]():
+        found = told()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class TestDivergence:
+    """Training that led to nothing says so, and what to do."""
+
+    @pytest.mark.parametrize("standardize", [False, True])
+    def test_what_is_too_large_for_it_is_refused_as_such(self, standardize: bool) -> None:
+        cell = IRIS.copy()
+        cell[5, 3] = 1e39
+        model = classifier(standardize=standardize, max_iter=2)
+        for X in (cell, IRIS * 1e200, sparse.csr_array(cell)):
+            with pytest.raises(
+                ValueError, match=r"Input X contains infinity or a value too large for dtype\('float32'\)"
+            ):
+                model.fit(X, SPECIES)
+        model.fit(IRIS, SPECIES)
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            model.predict(cell)
+        with pytest.raises(ValueError, match="Input y contains infinity"):
+            OrganismRegressor(standardize=standardize).fit(IRIS, SPECIES * 1e200)
+
+    def test_only_the_ratios_of_weights_matter_however_large(self) -> None:
+        weight = np.where(SPECIES == 1, 2.0, 1.0)
+        small, large = (classifier(max_iter=3).fit(IRIS, SPECIES, weight * 2.0**by) for by in (0, 1000))
+        np.testing.assert_array_equal(small.predict_proba(IRIS), large.predict_proba(IRIS))
 
 
 def test_it_goes_through_pipelines_searches_and_pickles() -> None:

@@ -16,9 +16,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from srnn import fixpoints
-from srnn.estimators.examples import Examples, divided, filled, merged, plain_value
+from srnn.estimators.examples import Examples, divided, filled, in_single, merged, plain_value
 from srnn.experiment import Experiment
-from srnn.kernels.arithmetic import fast_arithmetic
+from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
 from srnn.tasks import Task
 from srnn.training import Training
 from srnn.training.learning import answers
@@ -91,6 +91,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         return tags
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @plain_torch()
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train on examples.
 
@@ -134,6 +135,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
         return self
 
+    @plain_torch()
     def _partial_fit(self, data: Examples, first: bool) -> Self:
         data = merged(data, self.batch_size)
         if first:
@@ -244,7 +246,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         if self._x_scaling is not None:
             X = self._x_scaling.transform(X)
         rows = np.ones((X.shape[0], X.shape[1] + bool(self.intercept)), np.float32)
-        rows[:, : X.shape[1]] = X
+        rows[:, : X.shape[1]] = in_single(X, "X")
         return torch.from_numpy(rows)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -254,6 +256,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
     def _fit_scaling(self, data: Examples) -> None:
         self._x_scaling = StandardScaler().fit(data.X, sample_weight=data.weight) if self.standardize else None
 
+    @plain_torch()
     def _answers(self, X: Any) -> NDArray[np.float32]:
         """The answers of the network to examples, ``(n, outputs)``."""
         check_is_fitted(self)
@@ -282,6 +285,10 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            # Only ratios matter, and squares of what is large are too large: a power of two changes no bit of them.
+            weight = np.ldexp(weight, -np.frexp(weight.max())[1])
+        if numeric:
+            in_single(y, "y")
         return filled(X), y, weight
 
     def _data(self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool) -> Examples:
@@ -297,12 +304,14 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         raise NotImplementedError
 
     @property
+    @plain_torch()
     def effective_weights_(self) -> list[NDArray[np.float32]]:
         """What the particles are worth: of each layer ``(outputs, inputs)``; the last input is the intercept's."""
         with torch.no_grad():
             return [weight.numpy().copy() for weight in self.organism_.effective_weights()]
 
     @property
+    @plain_torch()
     def census_(self) -> pd.DataFrame | None:
         """How many particles of each layer are of each fixpoint type; None of plain numbers, which have none."""
         organism = self.organism_
