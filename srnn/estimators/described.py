@@ -70,6 +70,7 @@ _ATTRIBUTES = """n_features_in_ : int
     best_validation_score_ : float
         Only with ``early_stopping``: that of the epoch that was kept.
     organism_ : srnn.Organism
+        In evaluation and, if it has gates, behind them at rest.
     effective_weights_ : list of ndarray
         Of each layer ``(outputs, inputs)``.
     census_ : pandas.DataFrame or None
