@@ -373,6 +373,46 @@ def test_what_is_wrong_is_said() -> None:
         classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]).partial_fit(IRIS, np.full(150, 5))
 
 
+@pytest.mark.parametrize(
+    ("setting", "instead"),
+    [
+        ("seed=3", "set random_state"),
+        ("task.validation=50", "set .*early_stopping"),
+        ("start.run=runs/a", "set warm_start=True"),
+        ("training.keep=best", "set early_stopping=True"),
+        (" training.epochs = 3", "set max_iter"),
+        ("pruning.rounds=3", "leave it out"),
+        ('comparison.variants.a=["training.lr=0.1"]', "leave it out"),
+        ("sweep.over.training.lr=[0.1]", "leave it out"),
+        ("checkpoint.every=1", "leave it out"),
+    ],
+)
+def test_settings_of_no_effect_are_refused(setting: str, instead: str) -> None:
+    key = re.escape(setting.partition("=")[0].strip())
+    for settings in ((setting,), ("replication.alpha=10", setting), setting):
+        with pytest.raises(UserError, match=f"{key}, which is of no effect on an estimator: {instead}"):
+            classifier(settings=settings).fit(IRIS, SPECIES)
+
+
+@pytest.mark.parametrize("make", [classifier, lambda **settings: OrganismRegressor(**settings)])
+def test_single_epochs_hold_nothing_back(make: Any) -> None:
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        make(early_stopping=True).partial_fit(IRIS, SPECIES)
+
+
+CHANGES: dict[str, Any] = {"depth": 3, "width": 9, "activation": "tanh", "intercept": False, "kind": "number"}
+CHANGES |= {"hidden": 3, "method": "none", "optimizer": "sgd", "standardize": False, "settings": ["body.dropout=0.1"]}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_goes_on_goes_on_with_what_it_began_with(name: str) -> None:
+    model = classifier(warm_start=True, max_iter=1).fit(IRIS, SPECIES).set_params(**{name: CHANGES[name]})
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"^{name} is .*, and training began with"):
+            go_on(IRIS, SPECIES)
+    assert model.set_params(warm_start=False).fit(IRIS, SPECIES).n_iter_ == 1
+
+
 def test_a_warm_start_may_go_on_at_another_learning_rate() -> None:
     model = classifier(warm_start=True, max_iter=3, method="none").fit(IRIS, SPECIES)
     before = model.effective_weights_[0]

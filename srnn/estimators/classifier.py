@@ -68,6 +68,7 @@ class OrganismClassifier(ClassifierMixin, OrganismEstimator):  # type: ignore[mi
         -------
         self : the fitted estimator
         """
+        self._require_epochs_alone(first=not hasattr(self, "_training"))
         first = _check_partial_fit_first_call(self, classes) or not hasattr(self, "_training")
         known = self.classes_ if first else None
         return self._partial_fit(self._data(X, y, sample_weight, first, known), first)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from srnn import fixpoints
 from srnn.estimators.examples import Examples, divided, filled, in_single, merged, plain_value
+from srnn.estimators.fixed import fixed_of, require_of_effect, require_unchanged
 from srnn.estimators.progress import Progress, at_rest, epochs_of, trained
 from srnn.experiment import Experiment
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
@@ -34,6 +35,7 @@ _NEVER = 1_000_000
 class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _kind: Literal["classification", "regression"]
     _training: Training
+    _begun_with: dict[str, Any]
     n_outputs_: int
     _x_scaling: Any
 
@@ -112,9 +114,10 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         Raises
         ------
         ValueError
-            The data cannot be learnt from or are too large for float32, or training diverged.
+            The data cannot be learnt from or are too large for float32, training diverged, or it goes on and a
+            parameter of the network has changed since it began.
         srnn.UserError
-            A parameter is not allowed.
+            A parameter is not allowed, or a setting is of no effect here.
 
         Warns
         -----
@@ -122,6 +125,8 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
             Training diverged on the way, and not in the end.
         """
         going_on = self.warm_start and hasattr(self, "_training")
+        if going_on:
+            require_unchanged(self, self._begun_with)
         data = self._data(X, y, sample_weight, reset=not going_on)
         random = check_random_state(self.random_state)
         seed, split_seed = random.randint(2**31 - 1, size=2).tolist()
@@ -152,8 +157,16 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         self._improve(training, None, None, {})
         return self
 
+    def _require_epochs_alone(self, first: bool) -> None:
+        """Raise ValueError unless single epochs can be trained as the parameters ask for it."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: set it to False, or call fit")
+        if not first:
+            require_unchanged(self, self._begun_with)
+
     def _begin(self) -> None:
         self.__dict__.pop("_training", None)
+        self._begun_with = fixed_of(self)
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] | None = [] if self.early_stopping else None
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
@@ -228,6 +241,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
             "log": {"every": _NEVER, "particles": 1, "rest": 0},
         }
         plain = {section: plain_value(values) for section, values in plain.items()}
+        require_of_effect(self.settings)
         return Experiment.from_dict(plain).override(self.settings)
 
     def _prepared(self, data: Examples, seed: int | None, epochs: int) -> Training:

@@ -60,6 +60,7 @@ class OrganismRegressor(RegressorMixin, OrganismEstimator):  # type: ignore[misc
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch more; arguments as of :meth:`fit`. Data are scaled as the first examples asked for."""
         first = not hasattr(self, "_training")
+        self._require_epochs_alone(first)
         return self._partial_fit(self._data(X, y, sample_weight, first), first)
 
     def predict(self, X: Any) -> NDArray[Any]:
