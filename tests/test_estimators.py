@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -22,12 +27,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from srnn import OrganismClassifier, OrganismRegressor, UserError
 from srnn.estimators.examples import Examples, divided
+from srnn.estimators.progress import Progress
+from srnn.training import Report
 
 #: Tiny and quick.
 QUICK: dict[str, Any] = {"width": 6, "hidden": 2, "lr": 0.05, "max_iter": 40}
 #: Quicker still, and enough for what scikit-learn asks.
 CHECKED: dict[str, Any] = {"width": 12, "hidden": 2, "lr": 0.1, "max_iter": 12}
 IRIS, SPECIES = load_iris(return_X_y=True)
+#: Gates that close, which are half open on the way.
+GATES = ("terms.hard_concrete.strength=0.01",)
 
 
 def classifier(**settings: Any) -> OrganismClassifier:
@@ -44,7 +53,8 @@ def test_it_is_an_estimator_as_scikit_learn_has_them(estimator: Any, check: Any)
 @pytest.mark.parametrize("method", ["lifted", "placed", "newton", "sgd", "none"])
 def test_every_method_trains_it_and_exact_ones_end_with_self_replicators_alone(method: str) -> None:
     # Of sgd the replication has to have its time; what is asked here is that it runs.
-    model = classifier(method=method, every="epoch", hidden=4, max_iter=80).fit(IRIS, SPECIES)
+    lr = 0.01 if method == "sgd" else 0.05
+    model = classifier(method=method, every="epoch", hidden=4, max_iter=80, lr=lr).fit(IRIS, SPECIES)
     assert model.score(IRIS, SPECIES) > (0.5 if method == "sgd" else 0.85)
     types = model.census_.loc["total"]
     assert types.sum() == 5 * 6 + 6 * 3
@@ -142,8 +152,10 @@ def test_a_warm_start_goes_on_where_it_ended() -> None:
         model.fit(IRIS, SPECIES + 1)
 
 
-def test_early_stopping_keeps_the_best() -> None:
+@pytest.mark.parametrize("settings", [(), GATES], ids=["plain", "gates"])
+def test_early_stopping_keeps_the_best(settings: tuple[str, ...]) -> None:
     model = classifier(early_stopping=True, validation_fraction=0.3, n_iter_no_change=4, lr=0.3, max_iter=200)
+    model.set_params(settings=settings)
     model.fit(IRIS, SPECIES)
     scores, losses = model.validation_scores_, model.validation_loss_curve_
     assert len(scores) == len(losses) == model.n_iter_ == len(model.loss_curve_) < 200
@@ -157,6 +169,140 @@ def test_early_stopping_keeps_the_best() -> None:
     assert best < len(scores)
     alone = clone(model).set_params(max_iter=best).fit(IRIS, SPECIES)
     np.testing.assert_array_equal(model.predict_proba(IRIS), alone.predict_proba(IRIS))
+
+
+def test_it_answers_behind_its_gates_as_they_are_at_rest() -> None:
+    model = classifier(batch_size=50, standardize=False, settings=GATES).fit(IRIS, SPECIES)
+    organism = model.organism_
+    worth = organism.particle.worth(organism.weights.detach())
+    with organism.behind(None):
+        used = worth * model._training.terms.opened(model.n_iter_)
+    assert (used - worth).abs().max() > 0.1
+    first, second = (part.numpy() for part in organism.in_shape(used))
+    logits = np.maximum(np.column_stack([IRIS, np.ones(len(IRIS))]) @ first.T, 0) @ second.T
+    answered = model.predict_proba(IRIS)
+    np.testing.assert_allclose(centred(logits), centred(model.predict_log_proba(IRIS)), atol=1e-3)
+    np.testing.assert_array_equal(model.effective_weights_[0], first)
+    for same in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), clone(model).fit(IRIS, SPECIES)):
+        np.testing.assert_array_equal(same.predict_proba(IRIS), answered)
+
+
+def test_that_it_is_at_rest_between_epochs_changes_no_training() -> None:
+    settings = (*GATES, "body.dropout=0.2")
+    whole = classifier(max_iter=6, tol=-np.inf, settings=settings, batch_size=40, method="none").fit(IRIS, SPECIES)
+    pieces = clone(whole).set_params(warm_start=True, max_iter=2)
+    for _ in range(3):
+        pieces.fit(IRIS, SPECIES).predict(IRIS)
+    assert pieces.loss_curve_ == whole.loss_curve_
+    np.testing.assert_array_equal(pieces.predict_proba(IRIS), whole.predict_proba(IRIS))
+
+
+def test_an_answer_changes_nothing_that_another_thread_could_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRNN_KERNELS", "torch")
+    model = classifier(max_iter=3, settings=("body.dropout=0.5",)).fit(IRIS, SPECIES)
+    answered = model.predict_proba(IRIS)
+
+    def change(*_: Any) -> None:
+        raise AssertionError("another thread would see that")
+
+    monkeypatch.setattr(model.organism_, "train", change)
+    np.testing.assert_array_equal(model.predict_proba(IRIS), answered)
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+AROUND: dict[str, Any] = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "doubles": doubles,
+    "meta": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_is_set_for_all_of_torch_changes_no_bit(around: str) -> None:
+    def told() -> list[Any]:
+        model = classifier(max_iter=3, batch_size=50).fit(IRIS, SPECIES)
+        model.partial_fit(IRIS, SPECIES)
+        regressor = OrganismRegressor(**QUICK | {"max_iter": 3}, random_state=0).fit(IRIS, SPECIES)
+        answers = [model.predict(IRIS), model.predict_proba(IRIS), model.predict_log_proba(IRIS)]
+        return [*answers, *model.effective_weights_, model.census_, regressor.predict(IRIS)]
+
+    expected = told()
+    with AROUND[around]():
+        found = told()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class TestDivergence:
+    """Training that led to nothing says so, and what to do."""
+
+    WILD: dict[str, Any] = {"method": "sgd", "optimizer": "sgd", "lr": 0.5, "standardize": False, "hidden": 4}
+
+    def test_an_end_that_is_not_finite_is_refused_and_nothing_goes_on_from_there(self) -> None:
+        model = classifier(**self.WILD, batch_size=50, warm_start=True)
+        with pytest.raises(ValueError, match=r"diverged: [\d,]+ particles .*; try a smaller lr, or standardize=True"):
+            model.fit(IRIS * 30, SPECIES)
+        model.set_params(method="lifted", lr=0.01, standardize=True).fit(IRIS * 30, SPECIES)
+        assert np.isfinite(model.loss_curve_).all()
+
+    @pytest.mark.parametrize("goes_on", [False, True])
+    def test_numbers_of_which_nothing_finite_is_left_are_refused_whenever_that_happens(self, goes_on: bool) -> None:
+        model = OrganismRegressor(kind="number", optimizer="sgd", activation="none", batch_size=20, warm_start=True)
+        if goes_on:
+            model.set_params(lr=1e-6, max_iter=2).fit(IRIS, SPECIES)
+        with pytest.raises(ValueError, match=r"diverged: (\d+) of \1 numbers .* in epoch [13]; try a smaller lr$"):
+            model.set_params(lr=900, max_iter=20).fit(IRIS, SPECIES)
+
+    def test_what_was_drawn_anew_and_trained_since_is_warned_of(self) -> None:
+        progress = Progress(classifier(max_iter=2).fit(IRIS, SPECIES)._training, 0.0, keeps=False)
+        progress.note(Report(1, 1, {0: {}}, False, diverged={0: "2 particles held a NaN"}), 2.0)
+        with pytest.raises(ValueError, match="2 particles held a NaN in epoch 1; less"):
+            progress.require_finite("less")
+        progress.note(Report(2, 2, {0: {}}, False), 1.0)
+        with pytest.warns(ConvergenceWarning, match="2 particles held a NaN in epoch 1; less"):
+            progress.require_finite("less")
+
+    def test_early_stopping_keeps_what_was_best_before(self) -> None:
+        model = OrganismRegressor(kind="number", optimizer="sgd", lr=0.9, momentum=0, width=6, random_state=0)
+        with pytest.warns(ConvergenceWarning, match="diverged for a while"):
+            model.set_params(early_stopping=True, batch_size=20).fit(IRIS, SPECIES)
+        assert not np.isfinite(model.validation_scores_[-1])
+        assert np.isfinite(model.predict(IRIS)).all()
+        assert model.best_validation_score_ == np.nanmax(model.validation_scores_)
+        model.set_params(warm_start=True, early_stopping=False, lr=0.01).fit(IRIS, SPECIES)
+        assert np.isfinite(model.loss_curve_[-1])
+        assert model.n_iter_ > np.nanargmax(model.validation_scores_) + 1
+
+    @pytest.mark.parametrize("standardize", [False, True])
+    def test_what_is_too_large_for_it_is_refused_as_such(self, standardize: bool) -> None:
+        cell = IRIS.copy()
+        cell[5, 3] = 1e39
+        model = classifier(standardize=standardize, max_iter=2)
+        for X in (cell, IRIS * 1e200, sparse.csr_array(cell)):
+            with pytest.raises(
+                ValueError, match=r"Input X contains infinity or a value too large for dtype\('float32'\)"
+            ):
+                model.fit(X, SPECIES)
+        model.fit(IRIS, SPECIES)
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            model.predict(cell)
+        with pytest.raises(ValueError, match="Input y contains infinity"):
+            OrganismRegressor(standardize=standardize).fit(IRIS, SPECIES * 1e200)
+
+    def test_only_the_ratios_of_weights_matter_however_large(self) -> None:
+        weight = np.where(SPECIES == 1, 2.0, 1.0)
+        small, large = (classifier(max_iter=3).fit(IRIS, SPECIES, weight * 2.0**by) for by in (0, 1000))
+        np.testing.assert_array_equal(small.predict_proba(IRIS), large.predict_proba(IRIS))
 
 
 def test_it_goes_through_pipelines_searches_and_pickles() -> None:
@@ -190,6 +336,15 @@ def test_callbacks_see_every_epoch_and_the_scores_there() -> None:
     assert rows[-1]["accuracy"] == model.score(IRIS, SPECIES)
 
 
+def test_callbacks_are_shown_what_a_fit_that_ends_there_is() -> None:
+    monitor, asked = ScoringMonitor(scoring="accuracy"), {"hidden": 4, "tol": -np.inf, "settings": GATES}
+    classifier(max_iter=8, **asked).set_callbacks(monitor).fit(IRIS, SPECIES)
+    rows = [row for row in monitor.get_logs(select="most_recent").data if row["task_name"] == "epoch"]
+    scores = [classifier(max_iter=epochs, **asked).fit(IRIS, SPECIES).score(IRIS, SPECIES) for epochs in range(1, 9)]
+    assert [row["accuracy"] for row in rows] == scores
+    assert len({*scores}) > 2
+
+
 def test_its_bar_is_full_in_the_end_even_if_training_has_ended_early(capsys: pytest.CaptureFixture[str]) -> None:
     model = classifier(max_iter=30, tol=0.1, n_iter_no_change=2).set_callbacks(ProgressBar()).fit(IRIS, SPECIES)
     assert model.n_iter_ < 30
@@ -216,6 +371,53 @@ def test_what_is_wrong_is_said() -> None:
         classifier(settings=("replication.alhpa=1",)).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match=r"y has the classes \[5\]"):
         classifier().partial_fit(IRIS, SPECIES, classes=[0, 1, 2]).partial_fit(IRIS, np.full(150, 5))
+
+
+@pytest.mark.parametrize(
+    ("setting", "instead"),
+    [
+        ("seed=3", "set random_state"),
+        ("task.validation=50", "set .*early_stopping"),
+        ("start.run=runs/a", "set warm_start=True"),
+        ("training.keep=best", "set early_stopping=True"),
+        (" training.epochs = 3", "set max_iter"),
+        ("pruning.rounds=3", "leave it out"),
+        ('comparison.variants.a=["training.lr=0.1"]', "leave it out"),
+        ("sweep.over.training.lr=[0.1]", "leave it out"),
+        ("checkpoint.every=1", "leave it out"),
+    ],
+)
+def test_settings_of_no_effect_are_refused(setting: str, instead: str) -> None:
+    key = re.escape(setting.partition("=")[0].strip())
+    for settings in ((setting,), ("replication.alpha=10", setting), setting):
+        with pytest.raises(UserError, match=f"{key}, which is of no effect on an estimator: {instead}"):
+            classifier(settings=settings).fit(IRIS, SPECIES)
+
+
+@pytest.mark.parametrize("make", [classifier, lambda **settings: OrganismRegressor(**settings)])
+def test_single_epochs_hold_nothing_back(make: Any) -> None:
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        make(early_stopping=True).partial_fit(IRIS, SPECIES)
+
+
+CHANGES: dict[str, Any] = {"depth": 3, "width": 9, "activation": "tanh", "intercept": False, "kind": "number"}
+CHANGES |= {"hidden": 3, "method": "none", "optimizer": "sgd", "standardize": False, "settings": ["body.dropout=0.1"]}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_goes_on_goes_on_with_what_it_began_with(name: str) -> None:
+    model = classifier(warm_start=True, max_iter=1).fit(IRIS, SPECIES).set_params(**{name: CHANGES[name]})
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"^{name} is .*, and training began with"):
+            go_on(IRIS, SPECIES)
+    assert model.set_params(warm_start=False).fit(IRIS, SPECIES).n_iter_ == 1
+
+
+def test_a_warm_start_may_go_on_at_another_learning_rate() -> None:
+    model = classifier(warm_start=True, max_iter=3, method="none").fit(IRIS, SPECIES)
+    before = model.effective_weights_[0]
+    np.testing.assert_allclose(model.set_params(lr=1e-12).fit(IRIS, SPECIES).effective_weights_[0], before, atol=1e-6)
+    assert np.abs(model.set_params(lr=0.1).fit(IRIS, SPECIES).effective_weights_[0] - before).max() > 0.01
 
 
 class TestEnsembles:

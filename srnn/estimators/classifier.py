@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from srnn.estimators.described import described
 from srnn.estimators.estimator import OrganismEstimator
 from srnn.estimators.examples import Examples, weighed
+from srnn.kernels.arithmetic import plain_torch
 
 
 @described
@@ -67,6 +68,7 @@ class OrganismClassifier(ClassifierMixin, OrganismEstimator):  # type: ignore[mi
         -------
         self : the fitted estimator
         """
+        self._require_epochs_alone(first=not hasattr(self, "_training"))
         first = _check_partial_fit_first_call(self, classes) or not hasattr(self, "_training")
         known = self.classes_ if first else None
         return self._partial_fit(self._data(X, y, sample_weight, first, known), first)
@@ -77,10 +79,12 @@ class OrganismClassifier(ClassifierMixin, OrganismEstimator):  # type: ignore[mi
         labels: NDArray[Any] = self.classes_[best]
         return labels
 
+    @plain_torch()
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """How probable each label is, float32 ``(n_samples, n_classes)``, the labels in the order of ``classes_``."""
         return torch.from_numpy(self._answers(X)).softmax(1).numpy()
 
+    @plain_torch()
     def predict_log_proba(self, X: Any) -> NDArray[np.float32]:
         """The logarithms of :meth:`predict_proba`."""
         return torch.from_numpy(self._answers(X)).log_softmax(1).numpy()

@@ -49,11 +49,12 @@ _PARAMETERS = """Parameters
     standardize : bool, default=True
         Bring each feature to mean 0 and standard deviation 1, as the training data ask for.
     warm_start : bool, default=False
-        Whether ``fit`` goes on where it ended.
+        Whether ``fit`` goes on where it ended, with what it began with but for ``lr``, ``batch_size`` and when to end.
     random_state : int, RandomState instance or None, default=None
         With an int, fits are equal to the bit.
     settings : sequence of str, default=()
-        Any other setting of an experiment, such as ``("replication.alpha=10",)``: see ``srnn schema``.
+        Any other setting of an experiment, such as ``("replication.alpha=10",)``: see ``srnn schema``. Those of no
+        effect here, such as ``task.scale``, are refused.
 """
 _ATTRIBUTES = """n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -70,6 +71,7 @@ _ATTRIBUTES = """n_features_in_ : int
     best_validation_score_ : float
         Only with ``early_stopping``: that of the epoch that was kept.
     organism_ : srnn.Organism
+        In evaluation and, if it has gates, behind them at rest.
     effective_weights_ : list of ndarray
         Of each layer ``(outputs, inputs)``.
     census_ : pandas.DataFrame or None

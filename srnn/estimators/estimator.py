@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,11 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from srnn import fixpoints
-from srnn.estimators.examples import Examples, divided, filled, merged, plain_value
+from srnn.estimators.examples import Examples, divided, filled, in_single, merged, plain_value
+from srnn.estimators.fixed import fixed_of, require_of_effect, require_unchanged
+from srnn.estimators.progress import Progress, at_rest, epochs_of, trained
 from srnn.experiment import Experiment
-from srnn.kernels.arithmetic import fast_arithmetic
+from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
+from srnn.organism import Organism
 from srnn.tasks import Task
-from srnn.training import Training
+from srnn.training import Report, Training
 from srnn.training.learning import answers
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _NEVER = 1_000_000
 class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _kind: Literal["classification", "regression"]
     _training: Training
+    _begun_with: dict[str, Any]
     n_outputs_: int
     _x_scaling: Any
 
@@ -91,6 +94,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         return tags
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @plain_torch()
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train on examples.
 
@@ -110,11 +114,19 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         Raises
         ------
         ValueError
-            The data cannot be learnt from, or training diverged.
+            The data cannot be learnt from or are too large for float32, training diverged, or it goes on and a
+            parameter of the network has changed since it began.
         srnn.UserError
-            A parameter is not allowed.
+            A parameter is not allowed, or a setting is of no effect here.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            Training diverged on the way, and not in the end.
         """
         going_on = self.warm_start and hasattr(self, "_training")
+        if going_on:
+            require_unchanged(self, self._begun_with)
         data = self._data(X, y, sample_weight, reset=not going_on)
         random = check_random_state(self.random_state)
         seed, split_seed = random.randint(2**31 - 1, size=2).tolist()
@@ -134,6 +146,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
         return self
 
+    @plain_torch()
     def _partial_fit(self, data: Examples, first: bool) -> Self:
         data = merged(data, self.batch_size)
         if first:
@@ -144,56 +157,63 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         self._improve(training, None, None, {})
         return self
 
+    def _require_epochs_alone(self, first: bool) -> None:
+        """Raise ValueError unless single epochs can be trained as the parameters ask for it."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: set it to False, or call fit")
+        if not first:
+            require_unchanged(self, self._begun_with)
+
     def _begin(self) -> None:
         self.__dict__.pop("_training", None)
+        self._begun_with = fixed_of(self)
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] | None = [] if self.early_stopping else None
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
 
     def _improve(self, training: Training, held: Examples | None, context: Any, told: dict[str, Any]) -> None:
         """Train to the end, or until nothing becomes better; of a validation share, the best is kept."""
-        best, waited, kept, begun = np.inf, 0, None, training.epoch
+        progress = Progress(training, self.tol, keeps=held is not None)
         called = context is not None and bool(getattr(self, "_skl_callbacks", []))
         self.organism_ = training.organism
-        with fast_arithmetic(training.organism.size * training.experiment.training.batch_size):
-            epochs = training.run()
+        with fast_arithmetic(training.organism.size * training.experiment.training.batch_size), trained(training):
+            epochs = epochs_of(training)
             while True:
                 task = context.subcontext(task_name="epoch") if called else None
                 if task is not None:
                     task.call_on_fit_task_begin(**told)
                 report = next(epochs, None)
-                if report is not None and report.epoch == begun:  # before the first
-                    report = next(epochs, None)
                 if report is None:
                     break
-                self.loss_curve_.append(report.scores[0].get("task_loss", np.nan))
-                if held is None:
-                    now = self.loss_curve_[-1]
-                else:
-                    loss, score = self._validated(training, held)
-                    self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
-                    self.validation_scores_ = [*(self.validation_scores_ or []), score]
-                    now = -score
-                waited = waited + 1 if now > best - self.tol else 0
-                if now < best:
-                    best = now
-                    if held is not None:
-                        tensors, plain = training.state(0)
-                        kept = {name: one.detach().clone() for name, one in tensors.items()}, plain
+                progress.note(report, self._told(report, training, held))
                 stop = task is not None and task.call_on_fit_task_end(
-                    **told, reconstruction_attributes=lambda: {"organism_": copy.deepcopy(training.organism)}
+                    **told, reconstruction_attributes=lambda: {"organism_": at_rest(training)}
                 )
-                if stop or waited > self.n_iter_no_change or training.epoch == training.experiment.training.epochs:
+                waited = progress.waited > self.n_iter_no_change
+                if stop or waited or training.epoch == training.experiment.training.epochs:
                     break
             self.n_iter_ = training.epoch
-            if kept is not None:
-                training.load_state(0, *kept)
-            # Where particles have waited to follow, they do, wherever training ended.
-            training.method.rest([0])
-        if not training.organism.worth().isfinite().all():
-            raise ValueError("training diverged: a weight is not finite; try a smaller lr, or standardize=True")
+            progress.keep()
+        self._require_finite(progress)
         if held is not None:
-            self.best_validation_score_ = -best
+            self.best_validation_score_ = -progress.best
+
+    def _told(self, report: Report, training: Training, held: Examples | None) -> float:
+        """Put an epoch on the curves; what of it is to become less."""
+        self.loss_curve_.append(report.scores[0]["task_loss"])
+        if held is None:
+            return self.loss_curve_[-1]
+        loss, score = self._validated(training, held)
+        self.validation_loss_curve_ = [*(self.validation_loss_curve_ or []), loss]
+        self.validation_scores_ = [*(self.validation_scores_ or []), score]
+        return -score
+
+    def _require_finite(self, progress: Progress) -> None:
+        try:
+            progress.require_finite("try a smaller lr" + ("" if self.standardize else ", or standardize=True"))
+        except ValueError:
+            del self._training  # from which nothing can go on
+            raise
 
     def _experiment(self, examples: int, epochs: int) -> Experiment:
         numbers = self.kind == "number"
@@ -221,6 +241,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
             "log": {"every": _NEVER, "particles": 1, "rest": 0},
         }
         plain = {section: plain_value(values) for section, values in plain.items()}
+        require_of_effect(self.settings)
         return Experiment.from_dict(plain).override(self.settings)
 
     def _prepared(self, data: Examples, seed: int | None, epochs: int) -> Training:
@@ -235,6 +256,8 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         if seed is None:
             training = self._training
             training.go_on_with(self._experiment(len(x), training.epoch + epochs), task)
+            for one in (training.method, training.plain, training.terms):
+                one.set_rate(training.experiment.training.lr)
         else:
             training = self._training = Training(self._experiment(len(x), epochs), task, [seed])
         return training
@@ -244,7 +267,7 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         if self._x_scaling is not None:
             X = self._x_scaling.transform(X)
         rows = np.ones((X.shape[0], X.shape[1] + bool(self.intercept)), np.float32)
-        rows[:, : X.shape[1]] = X
+        rows[:, : X.shape[1]] = in_single(X, "X")
         return torch.from_numpy(rows)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -254,17 +277,17 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
     def _fit_scaling(self, data: Examples) -> None:
         self._x_scaling = StandardScaler().fit(data.X, sample_weight=data.weight) if self.standardize else None
 
+    @plain_torch()
     def _answers(self, X: Any) -> NDArray[np.float32]:
         """The answers of the network to examples, ``(n, outputs)``."""
         check_is_fitted(self)
         return self._answered(self.organism_, filled(validate_data(self, X, accept_sparse="csr", reset=False)))
 
-    def _answered(self, organism: Any, X: NDArray[Any]) -> NDArray[np.float32]:
+    def _answered(self, organism: Organism, X: NDArray[Any]) -> NDArray[np.float32]:
+        """What an organism at rest answers; nothing of it is changed."""
         x = self._inputs(X)
-        organism.eval()
         with torch.no_grad(), fast_arithmetic(organism.size * len(x)):
             answered: NDArray[np.float32] = answers(organism, organism.worth(), x)[0].numpy()
-        organism.train()
         return answered
 
     def _checked(self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool) -> tuple[Any, Any, Any]:
@@ -282,14 +305,23 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            # Only ratios matter, and squares of what is large are too large: a power of two changes no bit of them.
+            weight = np.ldexp(weight, -np.frexp(weight.max())[1])
+        if numeric:
+            in_single(y, "y")
         return filled(X), y, weight
 
     def _data(self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool) -> Examples:
         raise NotImplementedError
 
     def _validated(self, training: Training, held: Examples) -> tuple[float, float]:
-        """Mean loss and score of what is held back."""
-        answered = self._answered(training.organism, held.X)
+        """Mean loss and score of what is held back; NaN where the organism does not answer with numbers."""
+        organism = training.organism.eval()
+        with organism.behind(training.terms.opened(training.epoch)):
+            answered = self._answered(organism, held.X)
+        organism.train()
+        if not np.isfinite(answered).all():
+            return np.nan, np.nan
         losses = training.task.loss(torch.from_numpy(answered), torch.from_numpy(self._targets(held.y)))
         return float(np.average(losses.numpy(), weights=held.weight)), self._score_of(answered, held)
 
@@ -297,12 +329,14 @@ class OrganismEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mi
         raise NotImplementedError
 
     @property
+    @plain_torch()
     def effective_weights_(self) -> list[NDArray[np.float32]]:
         """What the particles are worth: of each layer ``(outputs, inputs)``; the last input is the intercept's."""
         with torch.no_grad():
             return [weight.numpy().copy() for weight in self.organism_.effective_weights()]
 
     @property
+    @plain_torch()
     def census_(self) -> pd.DataFrame | None:
         """How many particles of each layer are of each fixpoint type; None of plain numbers, which have none."""
         organism = self.organism_

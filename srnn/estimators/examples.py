@@ -53,8 +53,19 @@ def weighed(data: Examples) -> Examples:
 
 
 def filled(X: Any) -> NDArray[Any]:
+    """Sparse examples as dense ones; ValueError if they are beyond what is computed with."""
     full: NDArray[Any] = X.toarray() if hasattr(X, "toarray") else X
+    in_single(full, "X")
     return full
+
+
+def in_single(values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Numbers as float32; ValueError if they are too large for it."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32, copy=False)
+    if not np.isfinite(single).all():
+        raise ValueError(f"Input {name} contains infinity or a value too large for dtype('float32').")
+    return single
 
 
 def plain_value(values: Any) -> Any:

@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 
 from srnn.estimators.described import described
 from srnn.estimators.estimator import OrganismEstimator
-from srnn.estimators.examples import Examples, weighed
+from srnn.estimators.examples import Examples, in_single, weighed
 
 
 @described
@@ -55,11 +55,12 @@ class OrganismRegressor(RegressorMixin, OrganismEstimator):  # type: ignore[misc
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         scaled = y if self._y_scaling is None else self._y_scaling.transform(y)
-        return scaled.astype(np.float32)
+        return in_single(scaled, "y")
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch more; arguments as of :meth:`fit`. Data are scaled as the first examples asked for."""
         first = not hasattr(self, "_training")
+        self._require_epochs_alone(first)
         return self._partial_fit(self._data(X, y, sample_weight, first), first)
 
     def predict(self, X: Any) -> NDArray[Any]:
