@@ -480,6 +480,18 @@ class TestCrossField:
         assert error_of("task.name=arrays") == ('task.name "arrays" needs the data: set task.path to a file or folder')
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
 
+    @pytest.mark.parametrize("more", [[], ["task.name=arrays"], ["task.name=mnist"]], ids=str)
+    def test_an_empty_path_is_no_path_left_out(self, tmp_path: Path, more: list[str]) -> None:
+        """A shell makes one of a variable that is not set."""
+        complaint = "task.path is empty, as of a shell variable that is not set; allowed: the path of a file or folder"
+        for preset in (Experiment(), Experiment().override("task.path=my.npz")):
+            assert error_of("task.path=", *more, experiment=preset).startswith(complaint)
+            assert error_of('task.path=""', *more, experiment=preset).startswith(complaint)
+        for empty in ("", b""):
+            with pytest.raises(UserError, match=complaint):
+                Experiment(task={"path": empty})
+        assert complaint in error_of_file(tmp_path / "a.toml", '[task]\npath = ""')
+
     def test_a_path_alone_means_own_data(self) -> None:
         task = load_preset("digits").override(["task.path=my.npz"]).task
         assert (task.name, task.path, task.size) == ("arrays", "my.npz", None)
@@ -548,6 +560,27 @@ class TestOverride:
         assert (changed.task.name, changed.body.residual) == ("mnist", "pair")
         assert (changed.about, changed.duration) == ("two words = one text", "5 min")
         assert changed.versions == {"torch": "2.4"}
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "training.epochs=5\ntraining.lr=3",
+            "training.epochs=5\r\ntraining.lr=3",
+            "training.epochs=5\n[training]\nlr=3",
+            "about=one line\nanother",
+            "about='one line'\nseed=3",
+            "task.path=my.npz\ntraining.lr=3",
+        ],
+    )
+    def test_one_is_no_two(self, assignment: str) -> None:
+        message = error_of(assignment)
+        assert message.startswith("override: the value ")
+        assert "has a line break outside of quotes; allowed: one setting each, and a text of several" in message
+
+    @pytest.mark.parametrize("text", ['"one\\ntwo"', '"""one\ntwo"""', "'''one\ntwo'''"])
+    def test_a_text_in_quotes_may_have_several_lines(self, text: str) -> None:
+        assert Experiment().override(f"about={text}").about == "one\ntwo"
+        assert Experiment().override("body.width=[\n  3,\n  3,\n  3,\n]").body.describe().startswith("4 layers of")
 
     def test_a_whole_number_will_do_for_a_number(self) -> None:
         assert Experiment().override(["training.lr=1"]).training.lr == 1.0
