@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import jsonschema
 import numpy as np
 import pytest
 import tomli_w
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 
 from srnn import Experiment, tasks
 from srnn.errors import UserError
-from srnn.experiment import LogConfig, Optimizer
+from srnn.experiment import LogConfig, Optimizer, json_schema
 from srnn.presets import load_changed, load_experiment, load_preset, preset_folder, preset_names
 from srnn.section import known_keys
 from srnn.training.birth import build_organism, particle_count
@@ -765,6 +766,39 @@ class TestFile:
         text = chosen.to_toml(tmp_path / "mine.toml")
         assert (tmp_path / "mine.toml").read_text() == text
         assert Experiment.from_toml(tmp_path / "mine.toml") == chosen
+
+
+class TestSchema:
+    """What editors are told, beyond what tests/runs/test_hostile.py shows of presets and runs."""
+
+    SCHEMA = jsonschema.Draft202012Validator(json_schema())
+
+    def test_sweeps_are_valid_as_they_are_shown(self) -> None:
+        root = Path(__file__).parents[1]
+        pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+        blocks = [
+            block for page in pages for block in re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.M | re.S)
+        ]
+        sweeps = [tomllib.loads(block) for block in blocks if "[sweep.over]" in block]
+        assert len(sweeps) >= 2
+        for sweep in sweeps:
+            assert not [*self.SCHEMA.iter_errors(sweep)]
+            assert Experiment.from_dict(sweep).sweep.over
+
+    @pytest.mark.parametrize(
+        ("over", "valid"),
+        [
+            ("'replication.alpha' = [1, 100]", True),
+            ("training.lr = {low = 1e-4, high = 0.1, log = true}", True),
+            ("[sweep.over.events.shake]\nepoch = [1, 2]", True),
+            ("'replication.alpha' = {alpha = [1]}", False),
+            ("replication.alpha = 1", False),
+            ("replication.alpha = []", False),
+            ("training.lr = {low = 1e-4, hihg = 0.1}", False),
+        ],
+    )
+    def test_what_a_sweep_goes_over_is_lists_and_ranges(self, over: str, valid: bool) -> None:
+        assert self.SCHEMA.is_valid(tomllib.loads(f"[sweep.over]\n{over}")) == valid
 
 
 class TestFromPython:
