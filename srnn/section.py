@@ -16,10 +16,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[
     str, Field(max_length=4_000, pattern="^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]*$")
 ]
+#: Tables whose keys are settings with dots: unless these are in quotes, TOML has them as tables in tables.
+_OF_SETTINGS = ("over",)
+#: How many parts such a key may have, such as the three of ``events.NAME.epoch``, and one to spare.
+_MOST_PARTS = 4
 
 
 if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
     from pydantic._internal._model_construction import ModelMetaclass
+    from pydantic_core import CoreSchema
 else:
     ModelMetaclass = type(BaseModel)
 
@@ -50,6 +56,16 @@ class Section(BaseModel, metaclass=_InOneLine):
         return {key: _number(value) for key, value in values.items()}
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Tables of settings may be tables in tables."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for table in (properties[name] for name in _OF_SETTINGS if name in properties):
+            # Of keys without dots: by what others may hold, users are told what is allowed.
+            table["patternProperties"] = {"^[^.]*$": _in_tables(table["additionalProperties"])}
+        return schema
+
+    @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
         """Validate nested plain values.
 
@@ -60,6 +76,14 @@ class Section(BaseModel, metaclass=_InOneLine):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise UserError(explain(cls, error)) from None
+
+
+def _in_tables(value: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value, or of tables in tables of such values."""
+    nested = value
+    for _ in range(_MOST_PARTS - 1):
+        nested = {"anyOf": [value, {"type": "object", "additionalProperties": nested}]}
+    return nested
 
 
 def known_keys(model: type[BaseModel]) -> list[str]:

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from srnn.errors import UserError, shorten
+from srnn.errors import UserError, option, shorten
 from srnn.untrusted import require_file
 
 #: Bytes of a file that describes an experiment; those of a run have below 2,000, but for long texts.
@@ -31,7 +31,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             content = file.read(_FILE_LIMIT + 1)
         if len(content) > _FILE_LIMIT:
             raise ValueError(f"it has more than {_FILE_LIMIT:,} bytes, which no experiment needs")
-        text = _decoded(content)
+        text = decoded(content, "TOML")
         if _LONG_KEY.search(text):
             raise ValueError("it has a key of more than 16 parts, which no experiment needs")
         return tomllib.loads(text)
@@ -43,19 +43,34 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def value_of(text: str, is_text: bool = False) -> Any:
-    """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too."""
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-    return text if is_text and not isinstance(value, str) else value
-
-
-def _decoded(content: bytes) -> str:
-    """The text of a file, with or without a byte order mark.
+    """What stands for a value: TOML, or a bare word; where text is asked for, a number is one, too.
 
     Raises:
-        ValueError: It is not UTF-8; the message says what it is, if that can be told.
+        UserError: It goes on after a line break: that would be another setting.
+    """
+    try:
+        tables = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        tables = {"value": text}
+    value = text if is_text and not isinstance(tables["value"], str) else tables["value"]
+    # No text in quotes is what it is written as.
+    if len(tables) > 1 or (value == text and ("\n" in text or "\r" in text)):
+        raise UserError(
+            f"{option('set', 'override')}: the value {shorten(repr(text))} has a line break outside of quotes; "
+            "allowed: one setting each, and a text of several lines in quotes, with \\n"
+        )
+    return value
+
+
+def decoded(content: bytes, kind: str) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Args:
+        content: All of it.
+        kind: What it is to be, for the message.
+
+    Raises:
+        ValueError: It is not UTF-8; the message says what it is, if that can be told, and what to do.
     """
     for mark, name in (
         (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -64,7 +79,7 @@ def _decoded(content: bytes) -> str:
         (codecs.BOM_UTF16_BE, "UTF-16"),
     ):
         if content.startswith(mark):
-            raise ValueError(f"it is {name}, and TOML is UTF-8: save it as UTF-8")
+            raise ValueError(f"it is {name}, and {kind} is UTF-8: save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

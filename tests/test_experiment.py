@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import jsonschema
 import numpy as np
 import pytest
 import tomli_w
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 
 from srnn import Experiment, tasks
 from srnn.errors import UserError
-from srnn.experiment import LogConfig, Optimizer
+from srnn.experiment import LogConfig, Optimizer, json_schema
 from srnn.presets import load_changed, load_experiment, load_preset, preset_folder, preset_names
 from srnn.section import known_keys
 from srnn.training.birth import build_organism, particle_count
@@ -480,6 +481,18 @@ class TestCrossField:
         assert error_of("task.name=arrays") == ('task.name "arrays" needs the data: set task.path to a file or folder')
         assert Experiment().override(["task.name=arrays", "task.path=my.npz"]).task.path == "my.npz"
 
+    @pytest.mark.parametrize("more", [[], ["task.name=arrays"], ["task.name=mnist"]], ids=str)
+    def test_an_empty_path_is_no_path_left_out(self, tmp_path: Path, more: list[str]) -> None:
+        """A shell makes one of a variable that is not set."""
+        complaint = "task.path is empty, as of a shell variable that is not set; allowed: the path of a file or folder"
+        for preset in (Experiment(), Experiment().override("task.path=my.npz")):
+            assert error_of("task.path=", *more, experiment=preset).startswith(complaint)
+            assert error_of('task.path=""', *more, experiment=preset).startswith(complaint)
+        for empty in ("", b""):
+            with pytest.raises(UserError, match=complaint):
+                Experiment(task={"path": empty})
+        assert complaint in error_of_file(tmp_path / "a.toml", '[task]\npath = ""')
+
     def test_a_path_alone_means_own_data(self) -> None:
         task = load_preset("digits").override(["task.path=my.npz"]).task
         assert (task.name, task.path, task.size) == ("arrays", "my.npz", None)
@@ -548,6 +561,27 @@ class TestOverride:
         assert (changed.task.name, changed.body.residual) == ("mnist", "pair")
         assert (changed.about, changed.duration) == ("two words = one text", "5 min")
         assert changed.versions == {"torch": "2.4"}
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "training.epochs=5\ntraining.lr=3",
+            "training.epochs=5\r\ntraining.lr=3",
+            "training.epochs=5\n[training]\nlr=3",
+            "about=one line\nanother",
+            "about='one line'\nseed=3",
+            "task.path=my.npz\ntraining.lr=3",
+        ],
+    )
+    def test_one_is_no_two(self, assignment: str) -> None:
+        message = error_of(assignment)
+        assert message.startswith("override: the value ")
+        assert "has a line break outside of quotes; allowed: one setting each, and a text of several" in message
+
+    @pytest.mark.parametrize("text", ['"one\\ntwo"', '"""one\ntwo"""', "'''one\ntwo'''"])
+    def test_a_text_in_quotes_may_have_several_lines(self, text: str) -> None:
+        assert Experiment().override(f"about={text}").about == "one\ntwo"
+        assert Experiment().override("body.width=[\n  3,\n  3,\n  3,\n]").body.describe().startswith("4 layers of")
 
     def test_a_whole_number_will_do_for_a_number(self) -> None:
         assert Experiment().override(["training.lr=1"]).training.lr == 1.0
@@ -732,6 +766,39 @@ class TestFile:
         text = chosen.to_toml(tmp_path / "mine.toml")
         assert (tmp_path / "mine.toml").read_text() == text
         assert Experiment.from_toml(tmp_path / "mine.toml") == chosen
+
+
+class TestSchema:
+    """What editors are told, beyond what tests/runs/test_hostile.py shows of presets and runs."""
+
+    SCHEMA = jsonschema.Draft202012Validator(json_schema())
+
+    def test_sweeps_are_valid_as_they_are_shown(self) -> None:
+        root = Path(__file__).parents[1]
+        pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+        blocks = [
+            block for page in pages for block in re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.M | re.S)
+        ]
+        sweeps = [tomllib.loads(block) for block in blocks if "[sweep.over]" in block]
+        assert len(sweeps) >= 2
+        for sweep in sweeps:
+            assert not [*self.SCHEMA.iter_errors(sweep)]
+            assert Experiment.from_dict(sweep).sweep.over
+
+    @pytest.mark.parametrize(
+        ("over", "valid"),
+        [
+            ("'replication.alpha' = [1, 100]", True),
+            ("training.lr = {low = 1e-4, high = 0.1, log = true}", True),
+            ("[sweep.over.events.shake]\nepoch = [1, 2]", True),
+            ("'replication.alpha' = {alpha = [1]}", False),
+            ("replication.alpha = 1", False),
+            ("replication.alpha = []", False),
+            ("training.lr = {low = 1e-4, hihg = 0.1}", False),
+        ],
+    )
+    def test_what_a_sweep_goes_over_is_lists_and_ranges(self, over: str, valid: bool) -> None:
+        assert self.SCHEMA.is_valid(tomllib.loads(f"[sweep.over]\n{over}")) == valid
 
 
 class TestFromPython:

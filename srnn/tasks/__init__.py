@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import tomli_w
+
 from srnn.choices import Scale
 from srnn.errors import UserError, nearest
 from srnn.family import Family
@@ -40,8 +42,8 @@ __all__ = [
 ]
 
 
-#: Classes up to which their names are recorded.
-_MOST_RECORDED = 1_000
+#: Classes, and bytes of a configuration, up to which their names are recorded: far fewer than may be read of one.
+_MOST_RECORDED, _MOST_BYTES = 1_000, 32 * 1024
 
 
 class _Member(Protocol):
@@ -149,13 +151,22 @@ def complete(config: TaskConfig, task: Task | None = None) -> TaskConfig:
     Args:
         config: The section ``[task]`` of a preset.
         task: What was loaded by it; then what its data say is said, too: scale, target, classes and fingerprint.
+
+    Raises:
+        UserError: What the data say cannot be recorded, such as a target whose name commands a terminal.
     """
     config = _member(config.name).complete(config)
     if task is None or config.fingerprint == {}:  # an older srnn's run goes on as one
         return config
-    classes = list(task.classes) if task.classes and len(task.classes) <= _MOST_RECORDED else None
-    said = {"target": task.target, "scale": task.scale, "classes": classes}
-    return config.model_copy(update={**said, "fingerprint": dict(task.fingerprint) or None})
+    classes = list(task.classes or ()) or None
+    if classes and (len(classes) > _MOST_RECORDED or len(tomli_w.dumps({"": classes}).encode()) > _MOST_BYTES):
+        classes = None
+    said: dict[str, Any] = {"target": task.target, "scale": task.scale, "classes": classes}
+    said["fingerprint"] = dict(task.fingerprint) or None
+    try:
+        return type(config).read({**config.model_dump(), **said})  # not copied: a run that cannot be read is none
+    except UserError as error:
+        raise UserError(f"{task.source}: cannot be recorded: task.{error}") from None
 
 
 def _member(name: str) -> _Member:

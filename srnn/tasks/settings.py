@@ -59,7 +59,12 @@ class TaskConfig(Section):
     @field_validator("path", mode="before")
     @classmethod
     def _any_path(cls, path: Any) -> Any:
-        """A path may be of any kind, and of bytes that are not text."""
+        """A path may be of any kind, and of bytes that are not text; none at all is an oversight."""
+        if isinstance(path, str | bytes) and not path:
+            raise ValueError(
+                "task.path is empty, as of a shell variable that is not set; allowed: the path of a file or folder of "
+                "data: name one, or leave task.path out"
+            )
         paths = isinstance(path, bytes | os.PathLike)
         return as_text(path) if paths or (isinstance(path, str) and not _is_unicode(path)) else path
 

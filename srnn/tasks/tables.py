@@ -1,16 +1,21 @@
 """Own data as a table, ``.csv``, ``.tsv`` or ``.parquet``: a column is the target, all others are X.
 
 The target is the column that ``task.target`` names; without it the one called ``y``, ``target``, ``label`` or
-``class``, else the last. The first line of a CSV file has the names; its columns are divided by commas, semicolons or
-tabs.
+``class``, else the last. The index of a data frame is no column: it is left out, with a word. The first line of a CSV
+file has the names; its columns are divided by commas, semicolons or tabs.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +24,7 @@ from numpy.typing import NDArray
 
 from srnn.errors import UserError, nearest, shorten
 from srnn.tasks.examples import LIMIT, Examples, explained
+from srnn.toml import decoded
 from srnn.untrusted import require_file, require_plausible
 
 if TYPE_CHECKING:
@@ -30,8 +36,10 @@ _TARGETS = ("y", "target", "label", "class")
 _MOST_CSV = 1024**3
 #: Each column takes some kilobytes, whatever it holds; the bytes are those of the line with their names.
 _MOST_COLUMNS, _MOST_HEADING = 50_000, 4 * 1024**2
-#: What pandas calls the numbers of its rows.
-_INDICES = ("", "Unnamed: 0", "__index_level_0__")
+#: Rows of CSV by which it is told what divides its columns.
+_LOOKED_AT = 20
+#: What pandas calls an index without a name in Parquet, and the columns without one of a CSV file.
+_INDEX, _UNNAMED = re.compile(r"__index_level_\d+__"), re.compile(r"(Unnamed: \d+(\.\d+)?)?")
 
 
 def read(path: Path, target: str | None) -> Examples:
@@ -50,28 +58,28 @@ def read(path: Path, target: str | None) -> Examples:
     kind = path.suffix.lower()
     with explained(path, f"it is not a {kind} file, or a damaged one; it"):
         size = require_file(path)
-        table = _parquet(path, size, target) if kind == ".parquet" else _csv(path, size, target)
-        return _examples(path, table, _target(path, table.column_names, target))
+        if kind == ".parquet":
+            return _examples(path, *_parquet(path, size, target))
+        table = _csv(path, size)
+        index = _indices(table.column_names)
+        return _examples(path, table, _target(path, table.column_names, index, target), index)
 
 
-def _csv(path: Path, size: int, target: str | None) -> pa.Table:
-    from pyarrow import csv
+def _csv(path: Path, size: int) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv as reader
 
     if size > _MOST_CSV:
         raise UserError(f"{path}: takes {size:,} bytes; of CSV {_MOST_CSV:,} at most are read: save it as .parquet")
     with path.open("rb") as file:
-        heading = file.readline(_MOST_HEADING)
-        delimiter = max(",;\t", key=lambda one: heading.count(one.encode()))
-        columns = heading.count(delimiter.encode()) + 1
-        if columns > _MOST_COLUMNS or len(heading) == _MOST_HEADING:
-            raise UserError(
-                f"{path}: its first line has {columns:,} columns or more; {_MOST_COLUMNS:,} at most are read"
-            )
+        delimiter = _delimiter(path, file.read(_MOST_HEADING))
         file.seek(0)
         try:
-            options = csv.ReadOptions(use_threads=False, block_size=2 * _MOST_HEADING)
-            table = csv.read_csv(file, options, csv.ParseOptions(delimiter=delimiter))
+            options = reader.ReadOptions(use_threads=False, block_size=2 * _MOST_HEADING)
+            table = reader.read_csv(file, options, reader.ParseOptions(delimiter=delimiter))
+            names = [name.strip() for name in table.column_names]
         except ValueError as error:
+            _require_utf8(path)
             ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(error), re.DOTALL)
             if ragged is None:
                 raise
@@ -80,10 +88,54 @@ def _csv(path: Path, size: int, target: str | None) -> pa.Table:
                 f"{path}: line {line} has {found} column{'' if found == '1' else 's'} and the first line {first}: "
                 f"{shorten(repr(row))}; every line must have as many as the first"
             ) from None
-    return table.rename_columns([name.strip() for name in table.column_names])
+    if any(map(pa.types.is_binary, table.schema.types)):
+        _require_utf8(path)
+    return table.rename_columns(names)
 
 
-def _parquet(path: Path, size: int, target: str | None) -> pa.Table:
+def _delimiter(path: Path, start: bytes) -> str:
+    """What divides the columns: that by which most of the first rows have as many as the very first.
+
+    Raises:
+        UserError: The first line is too long.
+    """
+    text = start.decode("utf-8-sig", "replace")
+    counts = {one: _columns(text, one) for one in ",;\t"}
+    divided = {one: found for one, found in counts.items() if found[0] > 1} or {",": [1]}
+    delimiter = max(divided, key=lambda one: (divided[one].count(divided[one][0]), divided[one][0]))
+    if path.suffix.lower() == ".tsv" and "\t" in divided:
+        delimiter = "\t"
+    columns = divided[delimiter][0]
+    if columns > _MOST_COLUMNS or (len(start) == _MOST_HEADING and not re.search(rb"[\r\n]", start)):
+        raise UserError(f"{path}: its first line has {columns:,} columns or more; {_MOST_COLUMNS:,} at most are read")
+    return delimiter
+
+
+def _columns(text: str, delimiter: str) -> list[int]:
+    """How many columns each of the first rows has if they are divided so; those in quotes are not."""
+    rows = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+    counts = []
+    with suppress(csv.Error):  # of a cell that is longer than any label
+        for row in islice(filter(None, rows), _LOOKED_AT):
+            counts.append(len(row))
+    return counts or [1]
+
+
+def _require_utf8(path: Path) -> None:
+    """Say in which line a file is not UTF-8.
+
+    Raises:
+        UserError: It is not.
+    """
+    try:
+        decoded(path.read_bytes(), "CSV")
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _parquet(path: Path, size: int, target: str | None) -> tuple[pa.Table, str, set[str]]:
+    """The table, its target and its index."""
+    import pyarrow as pa
     from pyarrow import parquet as pq
 
     limits = {"thrift_string_size_limit": size, "thrift_container_size_limit": size}
@@ -92,9 +144,11 @@ def _parquet(path: Path, size: int, target: str | None) -> pa.Table:
         names = file.schema_arrow.names
         if len(names) > _MOST_COLUMNS:
             raise UserError(f"{path}: it has {len(names):,} columns; {_MOST_COLUMNS:,} at most are read")
-        taken = _target(path, names, target)
+        index = _indices(names, (file.schema_arrow.metadata or {}).get(b"pandas", b""))
+        taken = _target(path, names, index, target)
+        flat = {field.name for field in file.schema_arrow if field.name in index and not pa.types.is_nested(field.type)}
         # Before anything is unpacked: text may be long, and lists have no end.
-        _require_numbers(path, (field for field in file.schema_arrow if field.name != taken))
+        _require_numbers(path, (field for field in file.schema_arrow if field.name not in {taken, *flat}))
         rows, cells = file.metadata.num_rows, file.metadata.num_rows * len(names)
         # The columns of a group are not asked for theirs: of some damage that would end the process.
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
@@ -103,11 +157,26 @@ def _parquet(path: Path, size: int, target: str | None) -> pa.Table:
         if 8 * cells > LIMIT:
             raise UserError(f"{path}: would take {8 * cells:,} bytes; more than {LIMIT:,} are not read")
         require_plausible(path, "the table", size, max(8 * cells, *(group.total_byte_size for group in groups), 0))
-    with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=[taken], **limits, **checked) as file:
-        return file.read(use_threads=False, use_pandas_metadata=False)
+    coded = {"read_dictionary": [taken, *flat]}
+    with path.open("rb") as opened, pq.ParquetFile(opened, **coded, **limits, **checked) as file:
+        return file.read(use_threads=False, use_pandas_metadata=False), taken, index
 
 
-def _target(path: Path, names: list[str], wanted: str | None) -> str:
+def _indices(names: list[str], pandas: bytes = b"") -> set[str]:
+    """Columns that are the index of a data frame.
+
+    Args:
+        names: All columns.
+        pandas: What pandas says of them in a Parquet file, as JSON.
+    """
+    told: Any = None
+    with suppress(ValueError, RecursionError, AttributeError):
+        told = json.loads(pandas).get("index_columns")
+    known = {name for name in told if isinstance(name, str)} if isinstance(told, list) else set()
+    return {name for name in names if name in known or _INDEX.fullmatch(name)}
+
+
+def _target(path: Path, names: list[str], index: Collection[str], wanted: str | None) -> str:
     """The column that is learnt.
 
     Raises:
@@ -130,26 +199,42 @@ def _target(path: Path, names: list[str], wanted: str | None) -> str:
                 f"{nearest(wanted, names)}"
             )
         return wanted
-    known_as = [name for name in names if name.lower() in _TARGETS]
+    columns = [name for name in names if name not in index] or names
+    known_as = [name for name in columns if name.lower() in _TARGETS]
+    known_as = known_as or [name for name in names if name.lower() in _TARGETS]
     if len(known_as) > 1:
         raise UserError(
             f"{path}: {' and '.join(map(repr, known_as))} may each be the target: name it by task.target, and "
             "leave out the other if it says the same"
         )
-    return known_as[0] if known_as else names[-1]
+    return known_as[0] if known_as else columns[-1]
 
 
-def _examples(path: Path, table: pa.Table, target: str) -> Examples:
+def _examples(path: Path, table: pa.Table, target: str, index: Collection[str]) -> Examples:
     if not table.num_rows:
         raise UserError(f"{path}: it has names of columns and no rows")
     notes = [f"{path}: the target is the column {shorten(repr(target))}; another is named by task.target"]
-    counting = table.column_names[0]
-    if counting in _INDICES and counting != target and _counts(table.column(0)):
-        table = table.drop_columns([counting])
-        notes.append(f"{path}: its first column counts the rows and has no name: it is left out")
+    unnamed = [*takewhile(_UNNAMED.fullmatch, table.column_names)]
+    rows = [name for name in unnamed if _numbers_rows(table.column(name))]
+    if target in rows:
+        raise UserError(
+            f"{path}: the target {target!r} has no name and another whole number in each row, as an index has: name "
+            "the column to be learnt by task.target"
+        )
+    if rows:
+        notes.append(f"{path}: its first column has no name and another whole number in each row: it is left out")
+    elif unnamed and target not in unnamed:
+        notes.append(f"{path}: its first column has no name: it is learnt from; leave it out if it is an index")
+    if index := [name for name in table.column_names if name in index and name != target]:
+        notes.append(
+            f"{path}: {_listed(map(repr, index))}, the index of a data frame, is left out; reset_index() of pandas "
+            "makes a column of it"
+        )
+    table = table.drop_columns([*rows, *index])
     columns = [name for name in table.column_names if name != target]
     if not columns:
-        raise UserError(f"{path}: besides the target {shorten(repr(target))} there is no column to learn it from")
+        left = ", as the index is left out" if rows or index else ""
+        raise UserError(f"{path}: besides the target {shorten(repr(target))} there is no column to learn it from{left}")
     missing = [name for name in table.column_names if table.column(name).null_count]
     if missing:
         number = sum(table.column(name).null_count for name in missing)
@@ -240,12 +325,11 @@ def _kind(kind: pa.DataType) -> str:
     return "text" if "string" in text else shorten(text)
 
 
-def _counts(column: pa.ChunkedArray) -> bool:
-    """Whether a column is 0, 1, 2 … or 1, 2, 3 …"""
-    if not str(column.type).startswith(("int", "uint")) or column.null_count or not len(column):
+def _numbers_rows(column: pa.ChunkedArray) -> bool:
+    """Whether a column has another whole number in each row, in any order, as rows have that were drawn or shuffled."""
+    if not str(column.type).startswith(("int", "uint")) or column.null_count:
         return False
-    values = column.to_numpy()
-    return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+    return len(np.unique(column.to_numpy())) == len(column)
 
 
 def _listed(names: Iterable[str]) -> str:

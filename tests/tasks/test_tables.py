@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from srnn.tasks import complete, load, shape, tables
 
 KINDS = np.array(["setosa", "versicolor", "other", "very rare"])
 FRAME = pd.DataFrame({"width": X[:, 0], "petals": LABELS + 3, "kind": KINDS[LABELS]})
+
+
+UNNAMED = "its first column has no name and another whole number in each row: it is left out"
 
 
 def save(frame: pd.DataFrame, path: Path, **options: Any) -> TaskConfig:
@@ -92,11 +96,15 @@ class TestForms:
         path = tmp_path / f"a{ending}"
         task = load(save(FRAME.iloc[:, 1:].rename_axis("Unnamed: 0").reset_index(), path))
         assert task.inputs == 1
-        assert [note for note in task.notes if "its first column counts the rows and has no name: it is left" in note]
+        assert [note for note in task.notes if note.endswith(UNNAMED)]
         alone = FRAME[["kind"]].rename_axis("Unnamed: 0").reset_index()
         assert "besides the target 'kind' there is no column to learn it from" in error_of(save(alone, path))
-        shuffled = FRAME.iloc[::-1, 1:].rename_axis("Unnamed: 0").reset_index()
-        assert load(save(shuffled, path)).inputs == 2
+        for drawn in (FRAME.iloc[::-1], FRAME[FRAME["width"] > 0]):
+            task = load(save(drawn[["petals", "kind"]].rename_axis("Unnamed: 0").reset_index(), path))
+            assert task.inputs == 1
+            assert [note for note in task.notes if note.endswith(UNNAMED)]
+        named = FRAME.iloc[::-1, 1:].rename_axis("id").reset_index()
+        assert load(save(named, path)).inputs == 2
 
     def test_the_same_content_elsewhere_has_the_same_fingerprint(self, tmp_path: Path, ending: str) -> None:
         config = save(FRAME, tmp_path / f"a{ending}")
@@ -130,7 +138,98 @@ class TestTarget:
         assert load(save(frame, tmp_path / "b.csv")).classes is None  # 0, 1, 2, 3
 
 
+class TestIndex:
+    """What pandas writes beside the columns unless it is told not to."""
+
+    SHUFFLED = FRAME.sample(frac=1, random_state=0)
+
+    def test_of_a_csv_file_it_has_no_name_and_comes_first(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.csv"
+        for _ in range(3):  # each time it is read and written without a word there is one more
+            (pd.read_csv(path) if path.exists() else self.SHUFFLED).to_csv(path)
+            task = load(TaskConfig(path=str(path)))
+            assert (task.inputs, task.target) == (2, "kind")
+            assert [note for note in task.notes if note.endswith(UNNAMED)]
+        message = error_of(TaskConfig(path=str(path), target=""))
+        assert "the target '' has no name and another whole number in each row, as an index has: name the" in message
+
+    def test_one_that_may_be_a_column_is_told(self, tmp_path: Path) -> None:
+        config = save(pd.concat([FRAME, FRAME]), tmp_path / "a.csv", index=True)
+        task = load(config)
+        assert task.inputs == 3
+        assert [note for note in task.notes if "its first column has no name: it is learnt from; leave it" in note]
+
+    @pytest.mark.parametrize(
+        "index",
+        [
+            None,
+            pd.Index(np.arange(40) * 7 % 41, name="id"),
+            pd.Index([f"row {k}" for k in range(40)]),
+            pd.MultiIndex.from_arrays([np.arange(40), LABELS], names=["id", None]),
+        ],
+        ids=["numbers", "named", "text", "two"],
+    )
+    def test_of_a_parquet_file_it_is_no_column(self, tmp_path: Path, index: pd.Index | None) -> None:
+        frame = self.SHUFFLED if index is None else self.SHUFFLED.set_index(index)
+        task = load(save(frame, tmp_path / "a.parquet"))
+        assert (task.inputs, task.target) == (2, "kind")
+        assert [note for note in task.notes if ", the index of a data frame, is left out; reset_index() of" in note]
+
+    def test_of_a_parquet_file_without_a_word_of_pandas(self, tmp_path: Path) -> None:
+        self.SHUFFLED.to_parquet(tmp_path / "a.parquet")
+        pq.write_table(pq.read_table(tmp_path / "a.parquet").replace_schema_metadata(None), tmp_path / "a.parquet")
+        task = load(TaskConfig(path=str(tmp_path / "a.parquet")))
+        assert (task.inputs, task.target) == (2, "kind")
+
+    @pytest.mark.parametrize(("name", "named"), [("label", None), ("sort", "sort")])
+    def test_of_a_parquet_file_it_can_be_the_target(self, tmp_path: Path, name: str, named: str | None) -> None:
+        config = save(FRAME.rename(columns={"kind": name}).set_index(name), tmp_path / "a.parquet")
+        task = load(config.model_copy(update={"target": named}))
+        assert (task.inputs, task.target) == (2, name)
+
+    @pytest.mark.parametrize("said", [b"[[[", b"[" * 100_000, b'{"index_columns": {"width": 1}}', b"[]", b"\xff"])
+    def test_whatever_is_said_of_it_is_no_error(self, tmp_path: Path, said: bytes) -> None:
+        pq.write_table(pa.table(FRAME).replace_schema_metadata({b"pandas": said}), tmp_path / "a.parquet")
+        assert load(TaskConfig(path=str(tmp_path / "a.parquet"))).inputs == 2
+
+
 class TestCsv:
+    @pytest.mark.parametrize("ending", [".csv", ".tsv"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL])
+    def test_what_is_in_a_name_divides_nothing(
+        self, tmp_path: Path, delimiter: str, ending: str, quoting: Literal[0, 1, 2]
+    ) -> None:
+        frame = FRAME.rename(columns={"width": "width, of; leaves, cm", "petals": "petals, all; how\tmany, ever"})
+        if ending == ".tsv" and delimiter != "\t":
+            frame.columns = [name.replace("\t", " ") for name in frame]
+        path = tmp_path / f"a{ending}"
+        frame.to_csv(path, index=False, sep=delimiter, quoting=quoting)
+        task = load(TaskConfig(path=str(path)))
+        assert (task.inputs, task.target, task.classes) == (2, "kind", tuple(sorted(KINDS)))
+
+    @pytest.mark.parametrize(("ending", "delimiter"), [(".csv", ";"), (".tsv", "\t")])
+    def test_nor_does_it_without_quotes(self, tmp_path: Path, ending: str, delimiter: str) -> None:
+        lines = ["length, sepal|width, sepal|kind, of two", *(f"{k / 2}|{k}|{KINDS[k % 2]}" for k in range(40))]
+        task = load(text(tmp_path / f"a{ending}", "\n".join(lines).replace("|", delimiter)))
+        assert (task.inputs, task.target) == (2, "kind, of two")
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+    def test_another_encoding_is_named(self, tmp_path: Path, encoding: str) -> None:
+        message = error_of(text(tmp_path / "a.csv", FRAME.to_csv(index=False).encode(encoding)))
+        assert message == f"{tmp_path / 'a.csv'}: it is {encoding.upper()}, and CSV is UTF-8: save it as UTF-8"
+
+    @pytest.mark.parametrize(("line", "column"), [(1, "größe"), (42, "size")])
+    def test_bytes_that_are_no_text_are_named_by_their_line(self, tmp_path: Path, line: int, column: str) -> None:
+        content = FRAME.rename(columns={"width": column}).to_csv(index=False) + ("1,2,größer\n" if line > 1 else "")
+        message = error_of(text(tmp_path / "a.csv", content.encode("latin-1")))
+        assert message == f"{tmp_path / 'a.csv'}: its line {line} holds bytes that are not UTF-8: save it as UTF-8"
+
+    @pytest.mark.parametrize("end", ["\r", "\r\n"])
+    def test_lines_may_end_as_anywhere(self, tmp_path: Path, end: str) -> None:
+        task = load(text(tmp_path / "a.csv", FRAME.to_csv(index=False, lineterminator=end)))
+        assert (task.inputs, task.target) == (2, "kind")
+
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
     def test_what_divides_columns_is_told_from_the_first_line(self, tmp_path: Path, delimiter: str) -> None:
         lines = ["\ufeffa, size ,y", *(f"{k}, {k / 2} , {KINDS[k % 4]}" for k in range(40))]
@@ -147,8 +246,8 @@ class TestCsv:
             (b"a,a,y\n1,2,3\n", "two columns are called 'a'; their names must differ"),
             (b"1.5,1.5,y\n1,2,3\n", "two columns are called '1.5'; their names must differ; is the first line an exam"),
             (b"a\n1\n2\n", "it has one column only, 'a'; expected one to be learnt and others to learn it from"),
-            (b"a,y\n\xff,1\n2,2\n", "a column is not of numbers: 'a' (bytes that are not UTF-8"),
-            (b"a,y\n1,\xff\n2,b\n", "the target 'y' holds bytes that are not UTF-8; allowed: text, integers and"),
+            (b"a,y\n\xff,1\n2,2\n", "its line 2 holds bytes that are not UTF-8: save it as UTF-8"),
+            (b"a,y\n1,2\n2,\xff\n", "its line 3 holds bytes that are not UTF-8: save it as UTF-8"),
             (b"a,y\n1,x\n2,\n", "X has 2 rows; at least 10"),
             (b"a,y\n" + b"1,x\n2,\n" * 10, "some rows of y have no label"),
             (b"a,y\n" + b"inf,x\n2,z\n" * 10, "10 of the 20 values of X are NaN or infinite as float32"),

@@ -15,7 +15,7 @@ from task_files import LABELS, X, npz
 from torch import Tensor
 
 from srnn.errors import UserError
-from srnn.experiment import TaskConfig
+from srnn.experiment import Experiment, TaskConfig
 from srnn.tasks import TASKS, Task, complete, load, shape
 
 
@@ -124,6 +124,24 @@ class TestComplete:
     def test_there_is_nothing_to_add_to_what_is_drawn(self) -> None:
         for config in (TaskConfig(name="multiply"), TaskConfig(name="add", samples=7)):
             assert complete(config) == config
+
+    @pytest.mark.parametrize(("letters", "kept"), [(4, True), (20, True), (100, False)])
+    def test_a_run_of_many_classes_can_be_read(self, tmp_path: Path, letters: int, kept: bool) -> None:
+        names = [f"{number:0{letters}}" for number in range(900)]
+        config = npz(tmp_path / "a.npz", X=np.arange(3_600).reshape(-1, 1), y=np.array(names * 4))
+        recorded = complete(config, load(config))
+        assert recorded.classes == (names if kept else None)
+        Experiment(task=recorded).to_toml(tmp_path / "config.toml")
+        again = Experiment.from_toml(tmp_path / "config.toml").task
+        assert again == recorded
+        assert load(again).outputs == 900
+
+    @pytest.mark.parametrize("name", ["\x1b[31m", "y" * 4_001], ids=["command", "long"])
+    def test_what_could_not_be_read_is_not_recorded(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "a.csv").write_text(f"a,{name}\n" + "1,b\n2,c\n" * 10)
+        config = TaskConfig(path=str(tmp_path / "a.csv"))
+        with pytest.raises(UserError, match=r"a\.csv: cannot be recorded: task\.target is '.*; allowed: text of up to"):
+            complete(config, load(config))
 
 
 def classification(classes: int) -> Task:
