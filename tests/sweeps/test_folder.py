@@ -201,7 +201,7 @@ class TestFailing:
 
     def begun(self, tmp_path: Path, **options: Any) -> set[str]:
         found: list[str] = []
-        with pytest.raises(UserError, match="batch_size-50+ seed 0 failed"):
+        with pytest.raises(UserError, match=r"batch_size-50+ seed 0 failed"):
             srnn.sweep(
                 small(over=self.BATCH),
                 tmp_path,
