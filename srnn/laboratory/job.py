@@ -17,8 +17,10 @@ from srnn.bodies.module import require_consent, with_body
 from srnn.choices import require_format
 from srnn.errors import StoppedError, UserError, nearest, option, shorten
 from srnn.experiment import Experiment
+from srnn.files import is_file
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
 from srnn.laboratory.beginning import folders_of, make_longer, own_body, prepare
+from srnn.laboratory.network_files import NETWORK, write_network
 from srnn.laboratory.remedies import of_divergence
 from srnn.presets import load_experiment
 from srnn.runs.disk import Disk
@@ -173,6 +175,9 @@ def run(
                     after_start(training)
                     with fast_arithmetic(training.organism.size * experiment.training.batch_size):
                         _train(training, writers, disk, after_batch, after_report, stop, told)
+                for folder in ready.to_do.values():
+                    if is_file(folder / NETWORK):
+                        write_network(Run(folder, own))
                 if image_format is not None:
                     _draw_all(folders, ready.to_do, image_format, stop)
     return [Run(folder, own) for folder in folders.values()]

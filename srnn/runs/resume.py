@@ -87,7 +87,7 @@ def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
     Raises:
         OSError: The folder is there, or cannot be written.
     """
-    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results"))
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results", "export"))
     complete = {"seed": run.experiment.seed, "versions": run.experiment.versions, "task": run.experiment.task}
     write_config(folder, experiment.model_copy(update=complete))
     write_status(folder, Status("interrupted", run.status.epoch))
