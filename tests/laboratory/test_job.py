@@ -395,8 +395,8 @@ class TestExtend:
 
     def test_more_seeds_than_fit_side_by_side(self, of_a_table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = content(of_a_table)
-        monkeypatch.setattr("srnn.bodies.body.MOST_NUMBERS", 10)
-        with pytest.raises(UserError, match="at most 10 are trained at once"):
+        monkeypatch.setattr("srnn.bodies.body.MOST_NUMBERS", 4_000)  # one has 87 particles of 27 weights
+        with pytest.raises(UserError, match="for 2 seeds side by side, make 4,698 weights; at most 4,000 are trained"):
             srnn.extend(of_a_table, 2)
         assert content(of_a_table) == before
 
