@@ -6,7 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from srnn import analysis, chemistry, fixpoints, importance, laboratory, particle, replication, tasks, training
+    from srnn import (
+        analysis,
+        chemistry,
+        fixpoint_types,
+        fixpoints,
+        hardening,
+        importance,
+        laboratory,
+        particle,
+        replication,
+        tasks,
+        training,
+    )
     from srnn.bodies.mlp import MLP
     from srnn.errors import UserError
     from srnn.estimators import OrganismClassifier, OrganismRegressor
@@ -44,7 +56,9 @@ _HOMES = {
 _MODULES = (
     "analysis",
     "chemistry",
+    "fixpoint_types",
     "fixpoints",
+    "hardening",
     "importance",
     "laboratory",
     "particle",
@@ -71,7 +85,9 @@ __all__ = [
     "chemistry",
     "export",
     "extend",
+    "fixpoint_types",
     "fixpoints",
+    "hardening",
     "importance",
     "laboratory",
     "load_preset",

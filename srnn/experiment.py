@@ -315,12 +315,41 @@ class Experiment(Shown, Section):
 
         It is the same one with another name or seed, for longer, and however it is recorded and saved.
         """
-        ours, theirs = self.model_dump(), since.model_dump()
-        sections = ("task", "body", "particle", "replication", "training", "interactions", "start", "pruning")
-        pairs = [
-            (f"{name}.{key}", value, theirs[name].get(key)) for name in sections for key, value in ours[name].items()
-        ]
-        return {key: value for key, value, before in pairs if value != before and key != "training.epochs"}
+        ours, theirs, found = self.model_dump(), since.model_dump(), dict[str, Any]()
+        for name in _SECTIONS:
+            found |= {f"{name}.{key}": one for key, one in ours[name].items() if one != theirs[name].get(key)}
+        for family in ("terms", "events"):
+            known, before = getattr(self, family), getattr(since, family)
+            for name in dict.fromkeys([*known, *before]):
+                found |= _changes_of_member(f"{family}.{name}", known.get(name), before.get(name))
+        found.pop("training.epochs", None)
+        return found
+
+
+#: What makes an experiment another one, beside terms and events.
+_SECTIONS = (
+    "task",
+    "body",
+    "particle",
+    "replication",
+    "training",
+    "schedule",
+    "interactions",
+    "start",
+    "pruning",
+)
+
+
+def _changes_of_member(key: str, now: Section | None, before: Section | None) -> dict[str, Any]:
+    """Dotted settings of a term or event that are others than before; of a new one, those that it is known by."""
+    if now is None:
+        return {key: None}
+    values, theirs = now.model_dump(), {} if before is None else before.model_dump()
+    if before is None:
+        values = now.model_dump(exclude_defaults=True) or values
+    if values.get("do") == key.partition(".")[2] and len(values) > 1:
+        del values["do"]
+    return {f"{key}.{name}": value for name, value in values.items() if before is None or value != theirs.get(name)}
 
 
 def _known(key: str, name: Any, family: Mapping[str, type[Section]]) -> type[Section]:

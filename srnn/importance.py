@@ -78,13 +78,16 @@ def keep(
         bool ``(N,)``.
 
     Raises:
-        UserError: The density is not from 0 to 1, or more are to be kept than are left.
+        UserError: The density is not from 0 to 1, there is no such scope, or more are to be kept than are left.
         ValueError: There is not one density for each layer, or several of a global ranking.
 
     Example:
         >>> keep(torch.tensor([0.1, 0.4, 0.3, 0.2]), 0.5, {"L0": slice(0, 4)}, worth=torch.ones(4))
         tensor([False,  True,  True, False])
     """
+    if scope not in get_args(Scope):
+        known = get_args(Scope)
+        raise UserError(f"scope is {shorten(repr(scope))}; allowed: {', '.join(known)}{nearest(str(scope), known)}")
     parts = [slice(0, len(score))] if scope == "global" else [*layers.values()]
     densities = [density] * len(parts) if isinstance(density, int | float) else [*density]
     kept = torch.zeros_like(score, dtype=torch.bool)

@@ -837,6 +837,10 @@ class TestFromPython:
         for same in ("training.epochs=3", "seed=4", "log.every=1", "name=mine", "particle.hidden=4"):
             assert preset.override(same).about == preset.about
         assert preset.override(["particle.hidden=3", "about=mine"]).about == "mine"
+        with_term = preset.override("terms.l2.strength=0.1")
+        assert with_term.about == "digits with terms.l2.strength = 0.1"
+        assert with_term.override("terms.l2.strength=0.1").about == with_term.about
+        assert preset.changes(with_term) == {"terms.l2": None}
 
     @pytest.mark.parametrize(
         ("settings", "name"),
@@ -849,6 +853,14 @@ class TestFromPython:
             (["task.name=arrays", "task.path=data/iris 2.npz", "body.width=3"], "iris-2-width-3"),
             (["task.name=add"], "add"),
             (["training.lr=1e-5"], "digits-lr-1e-05"),
+            (["terms.l2.strength=0.1"], "digits-l2.strength-0.1"),
+            (["terms.l2.strength=1e-5"], "digits-l2.strength-1e-05"),
+            (["schedule.kind=cosine"], "digits-kind-cosine"),
+            (["events.freeze.at=[2]", "events.freeze.share=0.3"], "digits-freeze.at--2--freeze.share-0.3"),
+            (["events.rest.do=freeze"], "digits-rest.do-freeze"),
+            (["events.freeze.do=freeze"], "digits-freeze.do-freeze"),
+            (["start.run=runs/trunk"], "digits-run-runs-trunk"),
+            (["pruning.densities=[0.5]"], "digits-densities--0.5"),
         ],
         ids=str,
     )

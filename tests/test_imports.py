@@ -32,6 +32,23 @@ def test_what_an_experiment_may_say_is_known_without_torch(module: str) -> None:
     assert slow_after(f"import {module}") == []
 
 
+def test_what_the_page_of_python_names_is_there_after_import_srnn() -> None:
+    """By that path or, shorter, as ``srnn.NAME``; in a process in which nothing else has imported it."""
+    page = Path(__file__).parents[1] / "docs/api.md"
+    paths = [line.removeprefix("::: ") for line in page.read_text().splitlines() if line.startswith("::: ")]
+    assert "srnn.laboratory.prune.prune" in paths
+    code = f"""
+import operator, srnn
+for path in {paths}:
+    _, _, inside = path.partition(".")
+    name = path.rpartition(".")[2]
+    getattr(srnn, name) if name in srnn.__all__ else operator.attrgetter(inside)(srnn)
+assert callable(srnn.hardening.harden) and callable(srnn.laboratory.study.Study.open)
+"""
+    slow_after(code)
+    assert slow_after("import srnn.laboratory") == []
+
+
 def test_an_experiment_of_every_body_is_read_and_its_particles_counted_without_torch() -> None:
     code = """
 from srnn.experiment import Experiment

@@ -385,7 +385,26 @@ class TestNumbers:
         assert srnn.report([folder / "digits"], folder / "again.html").read_bytes() == one.read_bytes()
 
 
+@pytest.mark.parametrize("what", ["text", "path", "run", "runs", "both"])
+def test_one_may_be_named_alone_and_runs_be_given(folder: Path, tmp_path: Path, what: str) -> None:
+    digits = folder / "digits"
+    seeds = srnn.runs.open_runs([digits])
+    given = {"text": str(digits), "path": digits, "run": seeds[0], "runs": seeds, "both": [digits, seeds[0]]}[what]
+    named = [digits / "seed-0"] if what == "run" else [digits]
+    whole = srnn.report(named, tmp_path / "named.html")
+    assert srnn.report(given, tmp_path / "given.html").read_bytes() == whole.read_bytes()
+
+
+def test_a_sweep_may_be_given(sweep: Path, tmp_path: Path) -> None:
+    named = srnn.report([sweep], tmp_path / "named.html")
+    assert srnn.report(srnn.Sweep.open(sweep), tmp_path / "given.html").read_bytes() == named.read_bytes()
+
+
 class TestErrors:
+    def test_of_nothing_there_is_no_report(self, tmp_path: Path) -> None:
+        with pytest.raises(srnn.UserError, match="runs is empty: name the folder of a run"):
+            srnn.report([], tmp_path / "out.html")
+
     def test_a_file_that_is_there_is_replaced_only_if_that_is_said(self, folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "mine.html"
         out.write_text("mine")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +13,9 @@ from srnn.choices import Scope, Score
 from srnn.commands.options import Body, DataDir, Settings, completing, number, one_of, path_option, whole
 from srnn.commands.run import presets, train
 from srnn.commands.tables import grid
+
+if TYPE_CHECKING:
+    from srnn.laboratory.prune import Pruned
 
 
 def _words(literal: object) -> tuple[str, ...]:
@@ -69,7 +74,8 @@ def command(
 ) -> None:
     """Prune a trained run: drop the weights that matter least, and train what is left.
 
-    A preset or a file is run first, as by srnn run, unless its run is there already.
+    A preset or a file is run first, as by srnn run, unless its run is there already. Interrupted, the same command goes
+    on where it was.
 
     What comes of it is a run like any other, to be shown, analysed, resumed and verified. In its folder are
     mask.safetensors, which weights are kept, and network.safetensors, the network that is left, as plain numbers.
@@ -84,15 +90,30 @@ def command(
 
     from srnn.commands.output import console
     from srnn.errors import UserError
-    from srnn.laboratory.prune import prune
     from srnn.untrusted import expanded, is_folder
 
+    again = _again(
+        run,
+        {"--density": density, "--score": score, "--scope": scope, "--epochs": epochs, "--seeds": seeds, "--out": out}
+        | {"--data-dir": data_dir, "--body": body},
+        settings or [],
+    )
     if not is_folder(expanded(run)):
-        run = str(_trained(run, settings or [], seeds, out or Path("runs"), data_dir, body))
+        run = str(_trained(run, settings or [], seeds, out or Path("runs"), data_dir, body, again))
     elif settings or seeds is not None:
         option = "--set" if settings else "--seeds"
         raise UserError(f"{option}: the runs in {run} are trained as they were begun; leave {option} out")
-    found = prune(run, density, score, scope=scope, epochs=epochs, out=out, data_dir=data_dir, body=body)  # type: ignore[arg-type]
+    found = _pruned(
+        again,
+        folder=run,
+        density=density,
+        score=score,
+        scope=scope,
+        epochs=epochs,
+        out=out,
+        data_dir=data_dir,
+        body=body,
+    )
     printed = console()
     metric = f"test {found[0].metric}"
     table = grid()
@@ -118,8 +139,34 @@ def command(
         printed.print(f"run     {one.run.folder}", soft_wrap=True, markup=False)
 
 
+def _again(run: str, options: Mapping[str, object], settings: Sequence[str]) -> str:
+    """The command that goes on with this one: the same."""
+    usual = {"--score": "magnitude", "--scope": "global", "--epochs": 10}
+    words = [
+        word for name, value in options.items() if value not in (None, usual.get(name)) for word in (name, str(value))
+    ]
+    return shlex.join(["srnn", "prune", run, *words, *(word for one in settings for word in ("--set", one))])
+
+
+def _pruned(again: str, **arguments: Any) -> list[Pruned]:
+    """:func:`srnn.laboratory.prune.prune`; whatever stops it is told with the command that goes on."""
+    from srnn.commands.signals import going_on
+    from srnn.laboratory.prune import prune
+
+    with going_on(lambda: f"go on with: {again}") as signals:
+        # Until there is something to be saved, each ends it at once.
+        signals.listen(at_once=True)
+        return prune(**arguments, after_start=lambda training: signals.listen(), stop=signals.received)
+
+
 def _trained(
-    name: str, settings: list[str], seeds: str | None, out: Path, data_dir: Path | None, body: str | None
+    name: str,
+    settings: list[str],
+    seeds: str | None,
+    out: Path,
+    data_dir: Path | None,
+    body: str | None,
+    again: str,
 ) -> Path:
     """The folder of the runs of a preset or a file, which are trained if they are not there."""
     from srnn.bodies.module import with_body
@@ -136,6 +183,5 @@ def _trained(
             "pruned where it was logged; set one of them"
         )
     numbers = [chosen.seed] if seeds is None else parse_seeds(seeds)
-    given = [] if data_dir is None else ["--data-dir", str(data_dir)]
-    train(chosen, out, numbers, True, False, given, "", {"data_dir": data_dir})
+    train(chosen, out, numbers, True, False, [], again, {"data_dir": data_dir})
     return out / chosen.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,7 +88,7 @@ def command(
         if settings or out is not None:
             option = "--set" if settings else "--out"
             raise UserError(f"{option}: the runs in {experiment} go on as they were begun; leave {option} out")
-        chosen, out, known = _to_go_on(where, resume, extend, numbers, body)
+        chosen, out, known = _to_go_on(where, resume, extend, numbers, body, data_dir, device)
         numbers, resume = numbers or known, True
     elif extend is not None:
         raise UserError(f"--extend: {experiment} is not the folder of a run; name one such as runs/digits")
@@ -100,6 +100,7 @@ def command(
     from srnn.commands.output import print_path
     from srnn.commands.side_by_side import print_comparison
     from srnn.laboratory.compare import begun
+    from srnn.laboratory.job import require_device
 
     options = {"--data-dir": data_dir, "--device": device, "--format": image_format}
     given = [
@@ -108,22 +109,22 @@ def command(
     given += ["--body", chosen.body.path] if isinstance(chosen.body, ModuleConfig) else []
     given += ["--quiet"] if quiet else []
     drawn_as = None if image_format == "none" else image_format
-    common: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": drawn_as}
-    variants = chosen.expand()
+    common: dict[str, Any] = {"data_dir": data_dir, "device": require_device(device), "image_format": drawn_as}
     again = shlex.join(["srnn", "run", str(out / chosen.name), "--seeds", _seeds_option(numbers), "--resume", *given])
     if chosen.pruning.asked:
         from srnn.commands.study import make_study
 
         make_study(chosen, out, numbers, resume, quiet, again, common)
         return
+    variants = {variant: with_body(one, None, begins=not goes_on) for variant, one in chosen.expand().items()}
     if not variants:
         runs = train(chosen, out, numbers, resume, quiet, given, "", common)
         _print(runs, quiet)
         return
     groups = {}
     with begun(chosen, out, [out / one.name for one in variants.values()]) as folder:
+        _require_all_can_begin(variants.values(), out, numbers, resume, again, common)
         for variant, one in variants.items():
-            one = with_body(one, None, begins=not goes_on)
             groups[variant] = train(one, out, numbers, resume, quiet, given, again, common)
             _print(groups[variant], quiet)
     try:
@@ -136,6 +137,19 @@ def command(
         print_path(folder)
     else:
         print_comparison(folder)
+
+
+def _require_all_can_begin(
+    variants: Iterable[Experiment], out: Path, seeds: list[int], resume: bool, again: str, common: Mapping[str, Any]
+) -> None:
+    """Make sure that each variant can be run; if it is stopped meanwhile, say how to go on."""
+    from srnn.commands.signals import going_on
+    from srnn.laboratory.beginning import require_all_can_begin
+
+    with going_on(lambda: f"go on with: {again}") as signals:
+        signals.listen(at_once=True)
+        where: dict[str, Any] = {name: common[name] for name in ("data_dir", "device")}
+        require_all_can_begin(variants, out, seeds, resume=resume, **where)
 
 
 def _print(runs: Sequence[Run], quiet: bool) -> None:
@@ -226,7 +240,13 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _to_go_on(
-    folder: Path, resume: bool, extend: int | None, seeds: list[int] | None, body: str | None
+    folder: Path,
+    resume: bool,
+    extend: int | None,
+    seeds: list[int] | None,
+    body: str | None,
+    data_dir: Path | None,
+    device: str,
 ) -> tuple[Experiment, Path, list[int]]:
     """The experiment, its --out and the seeds in a folder of runs that are to go on; without ``resume``, asks.
 
@@ -235,9 +255,9 @@ def _to_go_on(
             their body is one to be named by ``--body``.
     """
     from srnn.bodies.module import require_consent
-    from srnn.laboratory.job import place_of
+    from srnn.laboratory.beginning import make_longer
+    from srnn.laboratory.job import place_of, require_device
     from srnn.runs.groups import is_comparison, is_study, is_sweep, open_runs
-    from srnn.runs.resume import lengthen
     from srnn.runs.run import Run
 
     if is_sweep(folder):
@@ -252,7 +272,7 @@ def _to_go_on(
         if unknown := [seed for seed in seeds or [] if seed not in known]:
             raise UserError(f"--seeds: {folder} has no seed {unknown[0]} to be made longer; it has {_listed(known)}")
         chosen = [run for run in runs if seeds is None or run.experiment.seed in seeds]
-        lengthen(chosen, extend)
+        make_longer(chosen, extend, data_dir, require_device(device))
         return Run(chosen[0].folder, body).experiment, place, [run.experiment.seed for run in chosen]
     if not resume:
         left = [run for run in runs if not run.status.ended]

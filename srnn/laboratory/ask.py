@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +34,15 @@ def choose(only: str | None) -> list[str]:
     if only is None:
         return [name for name, question in QUESTIONS.items() if not question.trains]
     names = list(dict.fromkeys(name.strip() for name in only.split(",")))
+    _require_questions(names)
+    return names
+
+
+def _require_questions(names: Iterable[str]) -> None:
     for name in names:
         if name not in QUESTIONS:
             what = f"{option('only', 'questions')} names {name!r}{nearest(name, QUESTIONS)}"
             raise UserError(f"{what}; allowed: {', '.join(QUESTIONS)}")
-    return names
 
 
 @dataclass
@@ -80,12 +84,16 @@ def analyze(
         title: Above the figures; empty for none, None for the experiment and its seeds.
         watch: Told what is going on.
 
+    Raises:
+        UserError: There is no such question, the data are missing, or nobody has consented to the body.
+
     Example:
         >>> answers = analyze(open_runs(["runs/connectivity"]), ["dropout"], Path("data/mnist"))  # doctest: +SKIP
         >>> answers.summaries["dropout"]["dropout"].query("Scope == 'total'")  # doctest: +SKIP
     """
     if image_format is not None:
         require_format(image_format)
+    _require_questions(questions)
     [runs] = by_experiment(runs)
     require_consent(runs[0].experiment)
     watch("data")

@@ -20,6 +20,7 @@ from srnn.analysis import comparison
 from srnn.errors import StoppedError, UserError, option, shorten
 from srnn.experiment import Experiment
 from srnn.files import is_file, write_whole
+from srnn.laboratory.beginning import require_all_can_begin
 from srnn.laboratory.questions.question import Drawing
 from srnn.plots import comparison as draw
 from srnn.plots.style import save
@@ -165,12 +166,14 @@ def run_comparison(
     out: Path,
     seeds: Sequence[int],
     *,
+    resume: bool,
     data_dir: Path | None,
+    device: str,
     image_format: str | None,
     stop: Callable[[], bool],
     **options: Any,
 ) -> Comparison:
-    """Run the variants of an experiment, one after the other, and compare them.
+    """Run the variants of an experiment, one after the other, and compare them; all can begin, or none does.
 
     Args:
         run: :func:`srnn.run`, by which a single experiment is run; the other arguments are its own.
@@ -178,13 +181,14 @@ def run_comparison(
         out: As for ``run``, and so are all that follow.
     """
     groups: dict[str, list[Run]] = {}
-    with begun(experiment, out, [out / one.name for one in experiment.expand().values()]) as folder:
-        for variant, one in experiment.expand().items():
+    common: dict[str, Any] = {"resume": resume, "data_dir": data_dir, "device": device}
+    variants = experiment.expand()
+    with begun(experiment, out, [out / one.name for one in variants.values()]) as folder:
+        require_all_can_begin(variants.values(), out, seeds, **common)
+        for variant, one in variants.items():
             if groups and stop():
                 raise StoppedError("a comparison was asked to stop before all of its variants were trained")
-            groups[variant] = run(
-                one, out, seeds=seeds, data_dir=data_dir, image_format=image_format, stop=stop, **options
-            )
+            groups[variant] = run(one, out, seeds=seeds, image_format=image_format, stop=stop, **common, **options)
         compare(groups, folder, image_format)
     return Comparison(folder, experiment, groups)
 

@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import torch
 
 from srnn import tasks
-from srnn.bodies.module import ModuleConfig, require_consent, with_body
+from srnn.bodies.module import require_consent, with_body
 from srnn.choices import require_format
-from srnn.errors import StoppedError, UserError, option, shorten
+from srnn.errors import StoppedError, UserError, nearest, option, shorten
 from srnn.experiment import Experiment
+from srnn.files import is_file
 from srnn.kernels.arithmetic import fast_arithmetic, plain_torch
+from srnn.laboratory.beginning import folders_of, make_longer, own_body, prepare
+from srnn.laboratory.network_files import NETWORK, write_network
 from srnn.laboratory.remedies import of_divergence
 from srnn.presets import load_experiment
-from srnn.runs.checkpoints import Checkpoint
 from srnn.runs.disk import Disk
 from srnn.runs.groups import first_difference, open_runs
 from srnn.runs.lock import open_files
-from srnn.runs.resume import as_begun, claim, lengthen, require_same_data, starts
 from srnn.runs.run import Run
-from srnn.runs.start import begin_all, write_masks
-from srnn.runs.writer import RunWriter, texts, versions
+from srnn.runs.start import write_masks
+from srnn.runs.writer import RunWriter, texts
 from srnn.seeds import numbers
 from srnn.tasks import Task
+from srnn.tasks.settings import TaskConfig
 from srnn.terminal import tell
 from srnn.training.loop import Training
 from srnn.training.measuring import Report
@@ -143,10 +145,7 @@ def run(
             say=say,
             progress=progress,
         )
-    own = experiment.body if isinstance(experiment.body, ModuleConfig) else None
-    complete = {"versions": versions(), "task": tasks.complete(experiment.task)}
-    experiments = {seed: experiment.model_copy(update={"seed": seed, **complete}) for seed in chosen}
-    folders = {seed: out / experiment.name / f"seed-{seed}" for seed in chosen}
+    own, folders = own_body(experiment), folders_of(experiment, out, chosen)
     told = _Told(say)
     with ExitStack() as locks:
         if progress is not False:
@@ -157,30 +156,30 @@ def run(
                 after_batch = then(display.batch, after_batch)
                 after_report = then(display.report, after_report)
         locks.enter_context(open_files(len(chosen)))
-        to_do = {seed: folders[seed] for seed in chosen if claim(folders[seed], experiments[seed], resume, locks, told)}
-        if to_do:
-            begun = as_begun(experiment.task, to_do.values())
-            task = tasks.load(begun, data_dir).to(device)
-            described = {"task": tasks.complete(begun, task)}
-            experiments = {seed: one.model_copy(update=described) for seed, one in experiments.items()}
-            for seed in to_do:
-                require_same_data(folders[seed], experiments[seed], task)
-            groups = starts(to_do, told, own)
-            trainings = [_training(experiment, task, group) for group in groups]
-            experiments |= begin_all(trainings, groups, experiments, own)
-            since = {seed: checkpoint for group in groups for seed, checkpoint in group.items()}
+
+        def load(config: TaskConfig) -> Task:
+            return tasks.load(config, data_dir).to(device)
+
+        ready = prepare(experiment, folders, resume, load, locks, told)
+        if ready.to_do:
             disk = locks.enter_context(Disk())
-            writers = {seed: RunWriter(folders[seed], experiments[seed], since[seed], disk) for seed in to_do}
-            write_masks(trainings, {seed: folders[seed] for seed, own in since.items() if own is None})
+            writers = {
+                seed: RunWriter(folder, ready.experiments[seed], ready.since[seed], disk)
+                for seed, folder in ready.to_do.items()
+            }
+            write_masks(ready.trainings, {seed: folders[seed] for seed, since in ready.since.items() if since is None})
             with _saying_how_it_ended(writers, disk, told.unsaid):
-                for note in task.notes:
+                for note in ready.notes:
                     told(note)
-                for training in trainings:
+                for training in ready.trainings:
                     after_start(training)
                     with fast_arithmetic(training.organism.size * experiment.training.batch_size):
                         _train(training, writers, disk, after_batch, after_report, stop, told)
+                for folder in ready.to_do.values():
+                    if is_file(folder / NETWORK):
+                        write_network(Run(folder, own))
                 if image_format is not None:
-                    _draw_all(folders, to_do, image_format, stop)
+                    _draw_all(folders, ready.to_do, image_format, stop)
     return [Run(folder, own) for folder in folders.values()]
 
 
@@ -196,7 +195,7 @@ def _of_several(experiment: Experiment) -> Callable[..., list[Run]]:
 
 
 def extend(
-    folder: str | os.PathLike[str],
+    folder: Run | str | os.PathLike[str],
     epochs: int,
     *,
     data_dir: str | os.PathLike[str] | None = None,
@@ -207,29 +206,62 @@ def extend(
 ) -> list[Run]:
     """Train finished runs on, where they are, to the bytes of runs that were longer from the start.
 
+    What is wrong is told before anything of them is changed.
+
     Args:
-        folder: A run, or the folder of the seeds of an experiment.
+        folder: A run, its folder, or the folder of the seeds of an experiment.
         epochs: How many more.
-        data_dir, device, image_format, body, watchers: As of :func:`run`.
+        data_dir, device, image_format, body: As of :func:`run`.
+        watchers: Of the arguments of :func:`run` those that look on: :data:`WATCHERS`.
 
     Returns:
         The runs.
 
     Raises:
-        UserError: One has not ended, or is not of the same experiment as the others.
+        UserError: One has not ended, or is not of the same experiment as the others; or as of :func:`run`.
 
     Example:
         >>> srnn.extend("runs/digits", 100)  # doctest: +SKIP
     """
-    runs = open_runs([folder], body)
+    require_watchers(watchers)
+    runs = runs_of(folder, body)
     require_consent(runs[0].experiment)
     place, device = place_of(runs), require_device(device)
     if image_format is not None:
         require_format(image_format)
-    lengthen(runs, epochs)
+    data_dir = None if data_dir is None else expanded(data_dir)
+    make_longer(runs, epochs, data_dir, device)
     options: dict[str, Any] = {"data_dir": data_dir, "device": device, "image_format": image_format}
     seeds = [one.experiment.seed for one in runs]
-    return run(Run(runs[0].folder, body).experiment, place, seeds=seeds, resume=True, **options, **watchers)
+    return run(Run(runs[0].folder, runs[0].body).experiment, place, seeds=seeds, resume=True, **options, **watchers)
+
+
+#: The arguments of :func:`run` that only look on, or stop it.
+WATCHERS = ("after_start", "after_batch", "after_report", "stop", "say", "progress")
+
+
+def require_watchers(watchers: Mapping[str, Any]) -> None:
+    """Make sure that these are watchers, before anything is done for them to look at.
+
+    Raises:
+        UserError: One is none.
+    """
+    for name, watcher in watchers.items():
+        if name not in WATCHERS:
+            raise UserError(f"there is no argument {name}{nearest(name, WATCHERS)}; allowed: {', '.join(WATCHERS)}")
+        if name != "progress" and not callable(watcher):
+            raise UserError(f"{name} is {shorten(repr(watcher))}; allowed: what can be called")
+
+
+def runs_of(folder: Run | str | os.PathLike[str], body: Body | None = None) -> list[Run]:
+    """A run alone, or those that a folder holds.
+
+    Raises:
+        UserError: As for :func:`srnn.runs.groups.open_runs`.
+    """
+    if isinstance(folder, Run):
+        return open_runs([folder.folder], folder.body if body is None else body)
+    return open_runs([folder], body)
 
 
 def place_of(runs: Sequence[Run]) -> Path:
@@ -304,15 +336,6 @@ def draw(
     between()
     if (metrics["Metric"] == "identity").any():  # plain numbers have no types
         save(particle_types(metrics, title), folder / f"particle_types.{image_format}")
-
-
-def _training(experiment: Experiment, task: Task, group: Mapping[int, Checkpoint | None]) -> Training:
-    """The training of seeds from where they go on."""
-    training = Training(experiment, task, list(group))
-    for place, since in enumerate(group.values()):
-        if since is not None:
-            training.load_state(place, since.tensors, since.state)
-    return training
 
 
 def _train(

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,11 @@ from srnn.files import write_whole
 from srnn.fixpoints import FixpointType, classify
 from srnn.organism import Organism
 
+if TYPE_CHECKING:
+    from srnn.runs.run import Run
+
+#: In the folder of a run that was pruned: the network that is left.
+NETWORK = "network.safetensors"
 #: Examples that are led through the network to see what it does; one would be taken for what never changes.
 _TRIED = 2
 
@@ -31,6 +36,12 @@ About = Mapping[str, str]
 def write_safetensors(network: nn.Module, path: Path, about: About) -> None:
     """Write the ``state_dict`` of a network, by the names that it has there."""
     _save(network.state_dict(), path, about)
+
+
+def write_network(run: Run) -> None:
+    """Write the network that a run is, as plain numbers by the body's names, into its folder."""
+    network = run.organism().to_dense().state_dict()
+    _save(network, run.folder / NETWORK, {})
 
 
 def masks(organism: Organism) -> dict[str, Tensor]:
@@ -103,7 +114,17 @@ def _save(tensors: Mapping[str, Tensor], path: Path, about: About) -> None:
 
     # Copies, for modules may share a tensor, and the format has none that are shared.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    write_whole(path, save(own, dict(about)))
+    write_whole(path, _with_about(save(own), about))
+
+
+def _with_about(data: bytes, about: About) -> bytes:
+    """A safetensors file that tells ``about`` of itself, in that order: the library leaves the order to chance."""
+    if not about:
+        return data
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps({"__metadata__": dict(about), **json.loads(data[8:end])}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # the format aligns what follows
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def _program(network: nn.Module, inputs: int) -> torch.export.ExportedProgram:

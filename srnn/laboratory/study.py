@@ -20,6 +20,7 @@ from srnn.analysis.rounds import DENSE, KEYS
 from srnn.errors import StoppedError, UserError
 from srnn.experiment import Experiment
 from srnn.files import is_file, write_whole
+from srnn.laboratory.beginning import require_all_can_begin
 from srnn.laboratory.branches import SCORED, Branch, branches
 from srnn.laboratory.compare import begun
 from srnn.plots import rounds as draw
@@ -125,6 +126,9 @@ def run_study(
     out: Path,
     seeds: Sequence[int],
     *,
+    resume: bool,
+    data_dir: Path | None,
+    device: str = "cpu",
     image_format: str | None,
     stop: Callable[[], bool],
     watch: Watch = lambda done, total, name: None,
@@ -145,7 +149,10 @@ def run_study(
     every = branches(experiment, (out / experiment.name).resolve())
     places = [out / experiment.name / branch.experiment.name for branch in every]
     runs: dict[str, list[Run]] = {}
+    common: dict[str, Any] = {"resume": resume, "data_dir": data_dir, "device": device}
     with begun(experiment, out, places) as folder:
+        first = [branch.experiment for branch in every if not branch.experiment.start.run]
+        require_all_can_begin(first, folder, seeds, **common)
         for done, branch in enumerate(every):
             if done and stop():
                 raise StoppedError("a study was asked to stop before all of its branches were trained")
@@ -153,8 +160,8 @@ def run_study(
             watch(done, len(every), name)
             able = [seed for seed in seeds if _can_begin(branch, runs, seed)]
             # Their own figures would be a hundred, of which nobody looks at one.
-            common: dict[str, Any] = {"image_format": None, "stop": stop, **options}
-            runs[name] = run(branch.experiment, folder, seeds=able, **common) if able else []
+            own: dict[str, Any] = {"image_format": None, "stop": stop, **common, **options}
+            runs[name] = run(branch.experiment, folder, seeds=able, **own) if able else []
         watch(len(every), len(every), "")
         _tell({branch.experiment.name: branch for branch in every}, runs, folder, image_format)
     return Study(folder, experiment, [one for own in runs.values() for one in own])

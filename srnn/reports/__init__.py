@@ -13,15 +13,19 @@ from srnn.reports import answers, courses, overview, particles
 from srnn.reports.render import render
 from srnn.reports.swept import all_swept, detailed
 from srnn.runs.groups import by_experiment, names_apart, only_planned, open_runs
+from srnn.runs.run import Run
 from srnn.sweeps.folder import Sweep, sweeps_of
 from srnn.untrusted import expanded
 
 if TYPE_CHECKING:
     from srnn.bodies.module import Body
 
+#: What a report can be told of.
+Given = Run | Sweep | str | os.PathLike[str]
+
 
 def report(
-    runs: Iterable[str | os.PathLike[str]],
+    runs: Given | Iterable[Given],
     out: str | os.PathLike[str] = "report.html",
     *,
     title: str | None = None,
@@ -35,7 +39,7 @@ def report(
 
     Args:
         runs: Folders of runs, of their seeds, of comparisons, or of sweeps: of these, all points in short and the best
-            in detail.
+            in detail. Or runs and sweeps themselves; one of them or several.
         out: The file.
         title: Its heading; without it, the names of the experiments and sweeps.
         force: Whether a file that is there already is replaced.
@@ -54,8 +58,10 @@ def report(
     """
     path = expanded(out)
     _require_writable(path, force)
-    folders = [expanded(folder) for folder in runs]
-    opened = open_runs(folders, body)
+    given = _several(runs)
+    folders = [one.folder if isinstance(one, Run | Sweep) else expanded(one) for one in given]
+    own = (one.body for one in given if isinstance(one, Run) and one.body is not None)
+    opened = open_runs(folders, next(own, None) if body is None else body)
     measured = [run for run in opened if is_file(run.folder / "metrics.csv")]
     if not measured:
         raise UserError(f"{opened[0].folder} has measured nothing yet: there is nothing to report")
@@ -79,11 +85,23 @@ def report(
         *answers.answers(groups),
     ]
     places = {sweep.folder.resolve() for sweep in sweeps}
-    alone = [name for name, own in groups.items() if own[0].folder.resolve().parents[1] not in places]
+    alone = [name for name, own in groups.items() if own[0].folder.resolve().parent.parent not in places]
     page = render(title or ", ".join([*(sweep.experiment.name for sweep in sweeps), *alone]), facts, sections)
     # A folder may have a name that is no text.
     write_whole(path, page.encode(errors="backslashreplace"))
     return path
+
+
+def _several(runs: Given | Iterable[Given]) -> list[Given]:
+    """What is to be told of, be it one or several.
+
+    Raises:
+        UserError: It is nothing.
+    """
+    given = [runs] if isinstance(runs, str | os.PathLike | Run | Sweep) else list(runs)
+    if not given:
+        raise UserError("runs is empty: name the folder of a run, such as runs/digits, or give runs themselves")
+    return given
 
 
 def _require_writable(path: Path, force: bool) -> None:

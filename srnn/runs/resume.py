@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from srnn import tasks
 from srnn.bodies.module import as_named
@@ -85,16 +86,14 @@ def go_on_for_longer(run: Run, experiment: Experiment, folder: Path) -> None:
     Raises:
         OSError: The folder is there, or cannot be written.
     """
-    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results"))
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("figures", "results", "export"))
     complete = {"seed": run.experiment.seed, "versions": run.experiment.versions, "task": run.experiment.task}
     write_config(folder, experiment.model_copy(update=complete))
     write_status(folder, Status("interrupted", run.status.epoch))
 
 
-def lengthen(runs: Sequence[Run], epochs: int) -> None:
-    """Make runs that have ended the beginnings of longer ones, in their own folders, to be resumed.
-
-    What is in their ``results`` and ``figures`` was of the shorter ones, and is removed.
+def lengthened(runs: Sequence[Run], epochs: Any) -> dict[Run, Experiment]:
+    """What runs that have ended are to be for :func:`lengthen`; nothing is changed yet.
 
     Args:
         runs: Runs that have ended.
@@ -102,42 +101,66 @@ def lengthen(runs: Sequence[Run], epochs: int) -> None:
 
     Raises:
         UserError: One has not ended, or there cannot be as many epochs.
-        OSError: A folder cannot be written.
     """
     longer = {}
     for run in runs:
         if not run.status.ended:
             resume = option("resume", "resume=True")
             raise UserError(f"{run.folder} has not ended: go on with it by {resume} before it is made longer")
-        if epochs < 1:
+        if not isinstance(epochs, SupportsIndex) or (more := index(epochs)) < 1:
             raise UserError(f"{option('extend', 'epochs')} is {epochs}; allowed: a whole number from 1")
         if run.experiment.training.keep == "best":
             raise UserError(
                 f"{run.folder} ended as it was when its validation loss was least (training.keep), and cannot be made "
                 "longer: begin another run there, by start.run and start.epoch 'end'"
             )
-        until = run.experiment.training.epochs + epochs
-        longer[run.folder] = run.experiment.override(f"training.epochs={until}")
-    if len(runs) > 1:
-        for name in ("figures", "results"):
-            shutil.rmtree(runs[0].folder.parent / name, ignore_errors=True)
-    for run in runs:
-        with lock.only_writer(run.folder):
-            every = run.experiment.log.every, run.experiment.checkpoint.every
-            if run.status.status == "diverged":
-                write_config(run.folder, longer[run.folder])
-                continue
-            # Until all is done it is one that was interrupted, and goes on to the longer end or, by then, to the old.
-            write_status(run.folder, Status("interrupted", run.status.epoch))
-            for path in run.checkpoints:
-                epoch = int(path.stem.removeprefix("epoch-").partition("_")[0])
-                # The last epoch is logged and saved in any case, in the middle of a longer run it is one like others.
-                if any(epoch % one for one in every) and epoch not in run.experiment.checkpoint.pin:
-                    path.unlink()
+        until = run.experiment.training.epochs + more
+        longer[run] = run.experiment.override(f"training.epochs={until}")
+    return longer
+
+
+def lengthen(longer: Mapping[Run, Experiment], task: Task) -> None:
+    """Make runs that have ended the beginnings of longer ones, in their own folders, to be resumed.
+
+    What is in their ``results`` and ``figures`` was of the shorter ones, and is removed.
+
+    Args:
+        longer: What each is to be, as :func:`lengthened` has it.
+        task: The data.
+
+    Raises:
+        UserError: The data are others, or another process writes to a folder: then nothing is changed.
+        OSError: A folder cannot be written.
+    """
+    with ExitStack() as locks:
+        for run, experiment in longer.items():
+            locks.enter_context(lock.only_writer(run.folder))
+            described = tasks.complete(as_begun(experiment.task, [run.folder]), task)
+            _found_with_same_data(run.folder, run.experiment.model_copy(update={"task": described}), task)
+        if len(longer) > 1:
             for name in ("figures", "results"):
-                if not (run.folder / name).is_symlink():
-                    shutil.rmtree(run.folder / name, ignore_errors=True)
-            write_config(run.folder, longer[run.folder])
+                shutil.rmtree(next(iter(longer)).folder.parent / name, ignore_errors=True)
+        for run, experiment in longer.items():
+            _lengthen(run, experiment)
+
+
+def _lengthen(run: Run, experiment: Experiment) -> None:
+    """Make one the beginning of a longer one; its folder is locked."""
+    every = run.experiment.log.every, run.experiment.checkpoint.every
+    if run.status.status == "diverged":
+        write_config(run.folder, experiment)
+        return
+    # Until all is done it is one that was interrupted, and goes on to the longer end or, by then, to the old.
+    write_status(run.folder, Status("interrupted", run.status.epoch))
+    for path in run.checkpoints:
+        epoch = int(path.stem.removeprefix("epoch-").partition("_")[0])
+        # The last epoch is logged and saved in any case, in the middle of a longer run it is one like others.
+        if any(epoch % one for one in every) and epoch not in run.experiment.checkpoint.pin:
+            path.unlink()
+    for name in ("figures", "results"):
+        if not (run.folder / name).is_symlink():
+            shutil.rmtree(run.folder / name, ignore_errors=True)
+    write_config(run.folder, experiment)
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -207,17 +230,21 @@ def require_same_data(folder: Path, experiment: Experiment, task: Task) -> None:
     Raises:
         UserError: They are others, or scaled in another way.
     """
-    if not is_file(folder / "config.toml"):
-        return
+    found = _found_with_same_data(folder, experiment, task) if is_file(folder / "config.toml") else None
+    if found is not None and found.task.path != experiment.task.path:
+        moved = found.task.model_copy(update={"path": experiment.task.path})
+        write_config(folder, found.model_copy(update={"task": moved}))
+
+
+def _found_with_same_data(folder: Path, experiment: Experiment, task: Task) -> Experiment:
+    """What a run was begun as, if that is this with these data; else UserError."""
     found = Experiment.from_toml(folder / "config.toml")
     otherwise = f"than {folder} was begun with, and a run goes on only as it was begun"
     tasks.require_same_data(
         found.task.fingerprint, task, f"{otherwise}: bring those back, or choose another {option('out')}"
     )
     _require_no_difference(folder, found, experiment)
-    if found.task.path != experiment.task.path:
-        moved = found.task.model_copy(update={"path": experiment.task.path})
-        write_config(folder, found.model_copy(update={"task": moved}))
+    return found
 
 
 def starts(

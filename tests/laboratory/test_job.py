@@ -26,6 +26,7 @@ from srnn.laboratory import job
 from srnn.laboratory.ask import analyze
 from srnn.plots import style
 from srnn.runs.groups import names_apart, open_runs
+from srnn.runs.lock import only_writer
 from srnn.runs.verify import verify
 from srnn.tasks import digits
 
@@ -339,6 +340,77 @@ class TestExtend:
             assert line == f"--extend is {epochs!r}; allowed: a whole number from 1 to 1,000,000"
         assert "--extend: digits is not the folder of a run" in start(["run", "--extend", "3"], tmp_path).end().line
 
+    @pytest.fixture
+    def of_a_table(self, tmp_path: Path) -> Path:
+        """The folder of the seeds of a finished experiment on data that can be taken away."""
+        digits = tasks.load(EXPERIMENT.task)
+        np.savez(tmp_path / "own.npz", X=digits.train_x[:200].numpy(), y=digits.train_y[:200].numpy())
+        arrays = {**SMALL, "task": {"name": "arrays", "path": str(tmp_path / "own.npz")}, "checkpoint": {"every": 3}}
+        chosen = Experiment.from_dict(arrays).override("training.batch_size=50")
+        return srnn.run(chosen, tmp_path, seeds=2)[0].folder.parent
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            ({"foo": 1}, "there is no argument foo; allowed: after_start"),
+            ({"sey": print}, "there is no argument sey; did you mean say?"),
+            ({"stop": True}, "stop is True; allowed: what can be called"),
+            ({"device": "cuda:99"}, "device is cuda:99, but torch finds no CUDA device here"),
+            ({"image_format": "jpg"}, "image_format is 'jpg'; allowed"),
+            ({"epochs": 0}, "epochs is 0; allowed: a whole number from 1"),
+            ({"epochs": "2"}, "epochs is 2; allowed: a whole number from 1"),
+            ({"data_dir": "a\0b"}, "'a\\x00b' holds a zero byte"),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_told_before_anything_is_changed(
+        self, of_a_table: Path, arguments: dict[str, Any], complaint: str
+    ) -> None:
+        before = content(of_a_table)
+        with pytest.raises(UserError) as error:
+            srnn.extend(of_a_table, **{"epochs": 2, **arguments})
+        assert str(error.value).startswith(complaint)
+        assert content(of_a_table) == before
+
+    @pytest.mark.parametrize("what", ["gone", "others"])
+    def test_data_that_are_missing_or_others(self, of_a_table: Path, what: str) -> None:
+        """From Python and on the command line, which takes a way of its own."""
+        path, before = of_a_table.parent / "own.npz", content(of_a_table)
+        if what == "gone":
+            path.unlink()
+        else:
+            np.savez(path, X=np.ones((200, 16)), y=np.arange(200) % 10)
+        with pytest.raises(UserError, match=r"own\.npz"):
+            srnn.extend(of_a_table, 2)
+        assert "own.npz" in start(["run", "small", "--extend", "2"], of_a_table.parent).end().line
+        assert content(of_a_table) == before
+
+    @pytest.mark.parametrize("seed", ["", "seed-1"])
+    def test_a_device_that_is_not_here_is_told_on_the_command_line(self, of_a_table: Path, seed: str) -> None:
+        before = content(of_a_table)
+        command = ["run", f"small/{seed}", "--extend", "2", "--device", "cuda"]
+        line = start(command, of_a_table.parent, CUDA_VISIBLE_DEVICES="").end().line
+        assert line.startswith("--device is cuda, but torch finds no CUDA device here")
+        assert content(of_a_table) == before
+
+    def test_more_seeds_than_fit_side_by_side(self, of_a_table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = content(of_a_table)
+        monkeypatch.setattr("srnn.bodies.body.MOST_NUMBERS", 4_000)  # one has 87 particles of 27 weights
+        with pytest.raises(UserError, match="for 2 seeds side by side, make 4,698 weights; at most 4,000 are trained"):
+            srnn.extend(of_a_table, 2)
+        assert content(of_a_table) == before
+
+    def test_one_that_another_process_writes_to(self, of_a_table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = content(of_a_table)
+        monkeypatch.setattr("srnn.runs.lock._PATIENCE", 0)
+        with only_writer(of_a_table / "seed-1"), pytest.raises(UserError, match="seed-1 is being written by"):
+            srnn.extend(of_a_table, 2)
+        assert content(of_a_table) == before
+
+    def test_a_run_may_be_given(self, of_a_table: Path) -> None:
+        [run] = srnn.extend(Run(of_a_table / "seed-1"), 1, image_format=None)
+        assert run.experiment.training.epochs == 3
+
 
 class TestComparison:
     PAIR = EXPERIMENT.override(
@@ -408,6 +480,37 @@ class TestComparison:
         with pytest.raises(UserError, match="batch_size"):
             srnn.run(self.PAIR.override("training.batch_size=100000"), tmp_path)
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("changes", "complaint"),
+        [
+            ("training.batch_size=5000", "pair-two: training.batch_size is 5,000"),
+            ("start.run=nope", "pair-two: nope is not a folder"),
+            ("task.name=arrays task.path=nope.csv", "pair-two: "),
+            ("body.name=module body.path=nope:Net", "pair-two: body.path nope:Net cannot be imported"),
+        ],
+    )
+    def test_all_variants_are_checked_before_the_first_begins(
+        self, tmp_path: Path, changes: str, complaint: str
+    ) -> None:
+        settings = ", ".join(f'"{change}"' for change in changes.split())
+        pair = self.PAIR.override(f"comparison.variants.two=[{settings}]")
+        with pytest.raises(UserError) as error:
+            srnn.run(pair, tmp_path)
+        assert str(error.value).startswith(complaint)
+        assert not list(tmp_path.iterdir())
+        pair.to_toml(tmp_path / "pair.toml")
+        line = start(["run", "pair.toml", "--out", "out"], tmp_path).end().line
+        assert complaint.removeprefix("pair-two: ") in line
+        assert not (tmp_path / "out").exists()
+
+    def test_data_are_loaded_once_to_check_variants(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded: list[int] = []
+        load = digits.load
+        monkeypatch.setattr(digits, "load", lambda *given: loaded.append(1) or load(*given))
+        with pytest.raises(StoppedError):
+            srnn.run(self.PAIR, tmp_path, stop=lambda: True)
+        assert len(loaded) == 2
 
     @pytest.mark.parametrize("name", ["absent", "pair-one", "pair-one/seed-0"])
     def test_a_folder_of_something_else_is_told(self, made: srnn.Comparison, name: str) -> None:

@@ -78,6 +78,11 @@ def test_all_are_asked_but_those_that_train() -> None:
     assert set(choose(None)) == set(RESULTS) - {"baselines", "landscape", "masks", "prediction", "rhythm"}
 
 
+def test_a_question_that_there_is_not_is_told_in_python_too(runs: list[Run]) -> None:
+    with pytest.raises(UserError, match="did you mean dropout"):
+        analyze(runs[:1], ["dropot"])
+
+
 def test_three_seeds_are_looked_between_and_else_what_a_run_was(tmp_path: Path) -> None:
     runs = srnn.run(short(**{"training.epochs": "2"}), tmp_path, seeds=3, image_format=None)
     analyze(runs[1:2], ["landscape"], image_format=None)

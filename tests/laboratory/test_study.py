@@ -318,6 +318,15 @@ class TestErrors:
         with pytest.raises(UserError, match=r"pruning\.others\.results has the name of another run"):
             branches(study, tmp_path)
 
+    def test_other_runs_are_checked_before_the_trunk_is_trained(self, tmp_path: Path) -> None:
+        others = {"big": {"changes": ["training.batch_size=5000"]}}
+        study = Experiment.from_dict({**ROUNDS, "pruning": {"rounds": [1], "others": others}})
+        with pytest.raises(UserError, match=r"^big: training\.batch_size is 5,000"):
+            srnn.run(study, tmp_path, seeds=2, progress=False)
+        study.to_toml(tmp_path / "study.toml")
+        assert "training.batch_size is 5,000" in forked(["run", "study.toml", "--out", "out"], tmp_path).line
+        assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
     def test_another_study_is_there(self, out: Path) -> None:
         other = Experiment.from_dict({**ROUNDS, "pruning": {"rounds": 1}})
         with pytest.raises(UserError, match=r"rounds exists already, with pruning\.rounds 2 and not 1"):
