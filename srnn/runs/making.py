@@ -10,6 +10,9 @@ from srnn.files import LOST
 from srnn.runs import lock
 from srnn.runs.status import NAME as STATUS
 
+#: How often a folder is tried to be made.
+_ATTEMPTS = 20
+
 
 def write_config(folder: Path, experiment: Experiment) -> None:
     """Write what is run in a folder."""
@@ -23,14 +26,19 @@ def make_folder(folder: Path) -> list[Path]:
         UserError: It cannot be made.
         OSError: The disk is full, or damaged.
     """
-    try:
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno in LOST:
-            raise
-        raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}") from None
-    return made
+    for _ in range(_ATTEMPTS):
+        try:
+            made = [path for path in (folder, *folder.parents) if not path.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            return made
+        except FileNotFoundError as missing:  # one above it was empty, and another process has removed it meanwhile
+            error: OSError = missing
+        except OSError as other:
+            error = other
+            break
+    if error.errno in LOST:
+        raise error
+    raise UserError(f"{folder} cannot be made: {error.strerror}; choose another {option('out')}")
 
 
 def is_free(folder: Path) -> bool:
