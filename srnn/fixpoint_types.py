@@ -21,3 +21,14 @@ class FixpointType(IntEnum):
     def label(self) -> str:
         """The name in tables, files and figures, in lower case."""
         return self.name.lower()
+
+
+def is_count(metric: str) -> bool:
+    """Whether a metric counts the particles of a type: ``zero``, or ``L0_zero`` of a layer.
+
+    The recall of a class, ``test_recall_zero``, may be called like one, and does not.
+    """
+    return metric.rpartition("_")[2] in _LABELS and not metric.startswith("test_recall_")
+
+
+_LABELS = frozenset(kind.label for kind in FixpointType)

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from srnn.experiment import Experiment
-from srnn.fixpoint_types import FixpointType
+from srnn.fixpoint_types import FixpointType, is_count
 
 Floats = NDArray[np.floating]
 COLUMNS: Final = ("Epoch", "Batch", "Metric", "Score")
@@ -159,8 +159,7 @@ def range_of(metric: str) -> Range:
         return SHARE
     if metric.endswith("correlation"):
         return CORRELATION
-    counted = metric.rpartition("_")[2] in _LABELS
-    return POSITIVE if counted or metric.endswith(_POSITIVE) else ANYTHING
+    return POSITIVE if is_count(metric) or metric.endswith(_POSITIVE) else ANYTHING
 
 
 def with_range(scores: pd.DataFrame, column: str = "Metric") -> pd.DataFrame:

@@ -24,4 +24,6 @@ def labels() -> list[str]:
 
 def is_figure(metric: str) -> bool:
     """Whether a metric is told by itself: not the counts of the census, nor the recall of each of many classes."""
-    return metric.rpartition("_")[2] not in labels() and not metric.startswith("test_recall_")
+    from srnn.fixpoint_types import is_count
+
+    return not (is_count(metric) or metric.startswith("test_recall_"))

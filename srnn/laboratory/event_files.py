@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from srnn.errors import UserError
-from srnn.fixpoint_types import FixpointType
+from srnn.fixpoint_types import is_count
 from srnn.runs import records
 from srnn.runs.run import Run
-
-_LABELS = [kind.label for kind in FixpointType]
 
 
 class EventFiles:
@@ -116,4 +114,4 @@ def tag(metric: str) -> str:
     """What a board calls a metric: those of a kind stand together there."""
     if metric.startswith("test_recall_"):
         return f"recall/{metric.removeprefix('test_recall_')}"
-    return f"types/{metric}" if metric.rpartition("_")[2] in _LABELS else metric
+    return f"types/{metric}" if is_count(metric) else metric

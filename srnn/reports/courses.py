@@ -9,8 +9,8 @@ import pandas as pd
 
 from srnn.analysis.comparison import is_logarithmic
 from srnn.analysis.statistics import Range, interval, range_of
-from srnn.fixpoint_types import FixpointType
-from srnn.reports.overview import Groups, in_words, is_count, measured
+from srnn.fixpoint_types import FixpointType, is_count
+from srnn.reports.overview import Groups, in_words, measured
 from srnn.reports.section import Chart, Menu, Section
 
 _LABELS: Final = [kind.label for kind in FixpointType]

@@ -10,7 +10,7 @@ import pandas as pd
 from srnn.analysis import comparison
 from srnn.analysis.statistics import last_scores, over_seeds
 from srnn.errors import UserError, one_line
-from srnn.fixpoint_types import FixpointType
+from srnn.fixpoint_types import FixpointType, is_count
 from srnn.reports.section import Facts, Section
 from srnn.runs.run import Run
 from srnn.shown import with_interval
@@ -102,11 +102,6 @@ def differences(groups: Groups) -> Section:
     if tests.empty or not (tests["n"] > 1).any():
         section.notes.append("No two of these experiments have two seeds in common: nothing can be tested.")
     return section
-
-
-def is_count(metric: str) -> bool:
-    """Whether a metric counts the particles of a type; the recall of a class may be called like one, and does not."""
-    return metric.rpartition("_")[2] in _LABELS and not metric.startswith("test_recall_")
 
 
 def in_words(metric: str) -> str:

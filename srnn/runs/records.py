@@ -19,7 +19,7 @@ import safetensors
 from pyarrow import csv
 
 from srnn.errors import UserError, shorten
-from srnn.fixpoint_types import FixpointType
+from srnn.fixpoint_types import FixpointType, is_count
 from srnn.untrusted import is_text, require_file
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def _require_metrics(frame: pd.DataFrame) -> None:
     for column, most in _MOST.items():
         if not frame[column].between(0, most).all():
             raise ValueError(f"its {column} is not always from 0 to {most:,}")
-    # A class may be called like a type.
-    parts = {name: name.rpartition("_")[::2] for name in names if not name.startswith("test_recall_")}
-    counted = {name: (layer, label) for name, (layer, label) in parts.items() if label in _LABELS}
+    counted = {name: tuple(name.rpartition("_")[::2]) for name in names if is_count(name)}
     if frame.empty:
         raise ValueError("it has no row for anything measured")
     if not counted:

@@ -92,7 +92,8 @@ class Sweep(Shown):
         folder: Where its points are.
         experiment: What has the sweep.
         points: All points that are planned.
-        unread: Why a point is not in the table, by its name, if its folder holds something else or is damaged.
+        unread: Why a point is not in :attr:`table`, by its name, where its folder holds something else or is damaged;
+            known once the table was read.
 
     Example:
         >>> sweep = srnn.Sweep.open("runs/alpha-hidden")  # doctest: +SKIP

@@ -103,8 +103,8 @@ def _settle(study: Study, trial: FrozenTrial, sweep: Sweep, points: dict[str, Po
     from srnn.analysis.sweeps import final_metrics
 
     settings = sweep.experiment.sweep
-    key, over = _key(settings.over, trial), trial.state.is_finished()
-    if over and (key is None or key in points):
+    key, ended = _key(settings.over, trial), trial.state.is_finished()
+    if ended and (key is None or key in points):
         return
     fails = partial(study.tell, trial.number, state=TrialState.FAIL, skip_if_finished=True)
     if key is None:
@@ -117,10 +117,10 @@ def _settle(study: Study, trial: FrozenTrial, sweep: Sweep, points: dict[str, Po
             fails()
             return
         points[key] = named_apart(found, points.values())
-    alone = Sweep(sweep.folder, sweep.experiment, [points[key]])
-    if over or {task.state for task in alone.tasks} != {"ended"}:
+    own = Sweep(sweep.folder, sweep.experiment, [points[key]])
+    if ended or {task.state for task in own.tasks} != {"ended"}:
         return
-    finals = final_metrics(alone.runs(points[key]))
+    finals = final_metrics(own.runs(points[key]))
     if missing := unmeasured(settings, map(str, finals)):
         raise UserError(missing)
     values = finals[list(wanted(settings))].mean(skipna=False)
